@@ -1,0 +1,36 @@
+"""What every loss asks of its arguments and does to them first."""
+
+from keras import ops
+
+
+def as_float(x):
+    """Returns `x` in float32; float64 stays float64.
+
+    Losses take exponentials and sums over the batch, which overflow in float16 and lose the
+    answer in bfloat16.
+    """
+    x = ops.convert_to_tensor(x)
+    return x if x.dtype == "float64" else ops.cast(x, "float32")
+
+
+def check_pairs(**tensors):
+    """Raises ValueError unless all tensors are `(batch, dim)` of one shape."""
+    static = {name: tuple(x.shape) for name, x in tensors.items()}
+    for name, shape in static.items():
+        if len(shape) != 2:
+            raise ValueError(f"`{name}` must have shape (batch, dim), received {shape}.")
+    known = [
+        {shape[axis] for shape in static.values() if shape[axis] is not None} for axis in (0, 1)
+    ]
+    if any(len(sizes) > 1 for sizes in known):
+        listed = ", ".join(f"{name} {shape}" for name, shape in static.items())
+        raise ValueError(f"The tensors must have one shape (batch, dim), received {listed}.")
+
+
+def check_positive(**numbers):
+    """Raises ValueError for a Python number that is not finite and above 0; tensors pass."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or (
+            isinstance(number, (int, float)) and not 0 < number < float("inf")
+        ):
+            raise ValueError(f"`{name}` must be a finite number above 0, received {number!r}.")

@@ -1,0 +1,40 @@
+"""NT-Xent, the loss of SimCLR."""
+
+from keras import ops
+
+from keras_ssl.losses.checks import as_float, check_pairs, check_positive
+
+
+def nt_xent(z1, z2, temperature=0.5):
+    """Normalised, temperature-scaled cross-entropy of one batch of paired projections.
+
+    Both views are stacked to 2B rows. Each row's cosine similarities to the other 2B - 1 rows,
+    divided by `temperature`, are the logits of a classification whose right answer is the other
+    view of the same image; the loss is the mean cross-entropy over all 2B rows.
+
+    Args:
+        z1: Float tensor `(B, D)`, projections of view 1. Need not be normalised.
+        z2: Float tensor `(B, D)`, projections of view 2, same order.
+        temperature: Float > 0. Smaller attends more to the hardest negatives.
+
+    Returns:
+        Scalar, float32 (float64 for float64 input). `log(2B - 1)` when all rows are equal; 0 is
+        reached only in the limit of perfect contrast.
+
+    Raises:
+        ValueError: If the shapes differ or are not `(B, D)`, or `temperature` is not above 0.
+
+    Source:
+        Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1 and algorithm 1.
+    """
+    z1, z2 = as_float(z1), as_float(z2)
+    check_pairs(z1=z1, z2=z2)
+    check_positive(temperature=temperature)
+
+    z = ops.normalize(ops.concatenate([z1, z2], axis=0), axis=1)
+    rows = ops.shape(z)[0]
+    similarity = ops.matmul(z, ops.transpose(z)) / temperature
+    itself = ops.eye(rows, dtype="bool")
+    log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
+    positive = ops.sum(z * ops.roll(z, rows // 2, axis=0), axis=1) / temperature
+    return ops.mean(log_sum - positive)
