@@ -1,0 +1,11 @@
+"""Where images come from and how they reach a model. Imports TensorFlow when first used."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "pipeline": ["set_epoch", "views"],
+        "sources": ["load"],
+    },
+)

@@ -1,0 +1,88 @@
+"""What the elements of a dataset may be, and what they become."""
+
+import tensorflow as tf
+
+ACCEPTED = (
+    "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "
+    "ready views ((view_1, ..., view_V),), with labels ((view_1, ..., view_V), labels)"
+)
+
+
+def are_views(dataset):
+    """Whether elements are ready views."""
+    spec = dataset.element_spec
+    return isinstance(spec, tuple) and bool(spec) and isinstance(spec[0], (tuple, list))
+
+
+def image_and_label(dataset):
+    """Returns the dataset with elements `(image,)` or `(image, label)`, batched or not.
+
+    Raises:
+        ValueError: If elements are neither an image, a tuple led by one, nor a dict of one.
+    """
+    spec = dataset.element_spec
+    if isinstance(spec, dict):
+        if "image" not in spec:
+            raise ValueError(
+                f"`x` has dict elements without 'image'; its keys are {sorted(spec)}."
+            )
+        if "label" in spec:
+            return dataset.map(lambda element: (element["image"], element["label"]))
+        return dataset.map(lambda element: (element["image"],))
+    if isinstance(spec, tf.TensorSpec):
+        return dataset.map(lambda image: (image,))
+    if isinstance(spec, tuple) and spec and isinstance(spec[0], tf.TensorSpec):
+        if len(spec) > 1 and isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 4:
+            raise ValueError(
+                "`x` has elements of two image batches side by side. Ready views are nested: "
+                "((view_1, view_2),)."
+            )
+        if len(spec) > 2:
+            return dataset.map(lambda image, label, *rest: (image, label))
+        return dataset
+    raise ValueError(f"`x` has elements {spec}; accepted are {ACCEPTED}.")
+
+
+def assert_images(images, index):
+    """Adds to the graph a check of one batch: finite and in range; uint8 always is."""
+    if not images.dtype.is_floating:
+        return images
+    valid = tf.reduce_all(tf.math.is_finite(images))
+    in_range = tf.reduce_all((images <= 1.5) & (images >= -0.5))
+    checks = [
+        tf.debugging.Assert(valid, ["NaN or infinite pixels in the batch with index", index]),
+        tf.debugging.Assert(
+            in_range | ~valid,
+            ["Float pixels outside 0..1 (uint8 means 0..255) in the batch with index", index],
+        ),
+    ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(images)
+
+
+def full_batches(dataset, rows):
+    """Drops batches that are not full.
+
+    Args:
+        dataset: Dataset of batches, the first of `rows` images.
+        rows: Int, images in the first batch.
+
+    Returns:
+        The dataset and the size of a full batch; more than `rows` where the first is not full.
+    """
+    from keras_ssl.data.epochs import upstream
+
+    leading = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    if leading is not None:
+        return dataset, leading
+    size = rows
+    for part in upstream(dataset):
+        if hasattr(part, "_batch_size"):
+            size = int(part._batch_size)
+            images = part._input_dataset.cardinality()
+            # Between batching and here only what keeps the number of batches may stand.
+            if images > 0 and -(-images // size) == dataset.cardinality():
+                return dataset.take(images // size), size
+            break
+    is_full = lambda *element: tf.equal(tf.shape(tf.nest.flatten(element)[0])[0], size)  # noqa: E731
+    return dataset.filter(is_full), size

@@ -1,0 +1,48 @@
+"""The epoch inside a tf.data pipeline: what makes every draw a function of (seed, epoch, position).
+
+A pipeline that draws starts from a source that yields its epoch each time iteration begins. `fit`
+finds the sources of the data set it is given and sets them before each epoch.
+"""
+
+import tensorflow as tf
+
+
+class Epoch:
+    """A number that Python sets and a pipeline reads."""
+
+    def __init__(self):
+        self.value = 0
+
+
+def source(epoch):
+    """Returns a dataset of one element, the epoch at the time when iteration starts."""
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter([epoch.value]), output_signature=tf.TensorSpec((), tf.int64)
+    )
+    dataset.keras_ssl_epoch = epoch
+    return dataset
+
+
+def constant_stream(epoch):
+    """Returns an endless dataset of the epoch at the time when iteration starts."""
+    return source(epoch).flat_map(lambda value: tf.data.Dataset.from_tensors(value).repeat())
+
+
+def upstream(dataset):
+    """Yields a dataset and all that it is made from."""
+    yield dataset
+    for parent in dataset._inputs():
+        yield from upstream(parent)
+
+
+def find(dataset):
+    """Returns the `Epoch`s that a dataset reads."""
+    found = [getattr(part, "keras_ssl_epoch", None) for part in upstream(dataset)]
+    return [epoch for epoch in found if epoch is not None]
+
+
+def fold(seed, *numbers):
+    """Mixes integers into a stateless seed: another `int32` pair for each."""
+    for number in numbers:
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+    return seed

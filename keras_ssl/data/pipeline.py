@@ -1,0 +1,164 @@
+"""From images to batches of views, drawn in parallel inside tf.data."""
+
+import tensorflow as tf
+
+from keras_ssl.data import elements, epochs
+
+AUTOTUNE = tf.data.AUTOTUNE
+SHUFFLE_BYTES = 2**30
+TRAINING, EVALUATION = 0, 1  # second half of the seed: never the same views in both
+
+
+def views(dataset, views, batch_size, seed=0, shuffle=True):
+    """Makes ready views from images: what `fit` does by itself, for those who want to see them.
+
+    Which images form a batch, and every draw of a view, are a function of `(seed, epoch,
+    position)`, not of the global random state. `fit` sets the epoch; in a loop of one's own,
+    `set_epoch` does.
+
+    Args:
+        dataset: Unbatched `tf.data.Dataset` of images `(H, W, C)`, uint8 or float 0..1, of
+            `(image, label)` or of dicts with `"image"`; what `data.load` returns.
+        views: Sequence of views, one output each, such as `keras_ssl.views.simclr(32)`.
+        batch_size: Int > 0; the last batch is dropped where it is not full.
+        seed: Int.
+        shuffle: Bool. The buffer holds the whole data set up to 1 GiB of images.
+
+    Returns:
+        `tf.data.Dataset` of `((view_1, ..., view_V),)`, or `((view_1, ..., view_V), labels)`.
+
+    Raises:
+        ValueError: If the dataset is empty or batched, or `batch_size` or `views` is not valid.
+    """
+    _check_batch_size(batch_size)
+    if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
+        raise ValueError(f"`views` must be a sequence of views, received {views!r}.")
+    dataset = elements.image_and_label(dataset)
+    rank = dataset.element_spec[0].shape.rank
+    if rank not in (3, None):
+        raise ValueError(
+            f"`dataset` must hold single images (H, W, C), and its elements have rank {rank}: "
+            "give it unbatched, `data.views` makes the batches."
+        )
+    if dataset.cardinality() == 0:
+        raise ValueError("`dataset` is empty.")
+
+    def one_epoch(epoch):
+        ordered = dataset
+        if shuffle:
+            # Of this function's graph alone: the order must not follow the global seed.
+            tf.compat.v1.set_random_seed(1)
+            order = tf.cast(epochs.fold([seed, TRAINING], epoch)[0], tf.int64)
+            ordered = dataset.shuffle(_buffer(dataset), order, reshuffle_each_iteration=False)
+        batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
+        return batches.map(lambda index, element: (epoch, index, element))
+
+    indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
+    return _draw(indexed, views, seed, TRAINING)
+
+
+def set_epoch(dataset, epoch):
+    """Says which epoch the next iteration over a dataset of views is.
+
+    Args:
+        dataset: What `data.views` returned, or a dataset made from it.
+        epoch: Int >= 0.
+
+    Raises:
+        ValueError: If the dataset does not come from `data.views`.
+    """
+    found = epochs.find(dataset)
+    if not found:
+        raise ValueError("`dataset` does not come from keras_ssl.data.views: it has no epoch.")
+    for each in found:
+        each.value = int(epoch)
+
+
+def from_batches(dataset, views, seed, *, steps_per_epoch=None, initial_epoch=0):
+    """Makes views of a dataset of batches `(images[, labels])`, in its own order."""
+    if steps_per_epoch is None:
+        stream = epochs.constant_stream(epochs.Epoch())
+        indexed = tf.data.Dataset.zip(stream, dataset.enumerate())
+        indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
+    else:
+        # Keras reads one stream over all epochs: its steps are counted instead.
+        start = initial_epoch * steps_per_epoch
+        indexed = dataset.skip(start).enumerate(start)
+        indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
+    return _draw(indexed, views, seed, TRAINING)
+
+
+def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, initial_epoch):
+    """Makes views of arrays `(images[, labels])`, shuffled anew each epoch."""
+    images = len(arrays[0])
+    batches = images // batch_size
+    arrays = tuple(tf.convert_to_tensor(array) for array in arrays)
+    if steps_per_epoch is None:
+        stream = epochs.constant_stream(epochs.Epoch())
+        positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(batches))
+    else:
+        steps = tf.data.Dataset.range(initial_epoch * steps_per_epoch, 2**62)
+        positions = steps.map(lambda i: (i // batches, i % batches))
+
+    def take(epoch, position):
+        rows = position * batch_size + tf.range(batch_size, dtype=tf.int64)
+        if shuffle:
+            order = epochs.fold([seed, TRAINING], epoch)
+            rows = tf.random.experimental.index_shuffle(rows, order, images - 1)
+        return epoch, position, tuple(tf.gather(array, rows) for array in arrays)
+
+    return _draw(positions.map(take), views, seed, TRAINING)
+
+
+def array_batches(arrays, batch_size):
+    """Batches of arrays in their order, the last one as it comes."""
+    _check_batch_size(batch_size)
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
+
+
+def for_evaluation(dataset, views, seed):
+    """Makes the same views each time of batches `(images[, labels])`; drops nothing."""
+    return _draw(dataset.enumerate().map(lambda i, b: (0, i, b)), views, seed, EVALUATION)
+
+
+def draw_once(images, views, seed):
+    """Views of a few images, at once: to check and to trace with."""
+    images = tf.convert_to_tensor(images)
+    return tuple(view(images, epochs.fold([seed, TRAINING], i)) for i, view in enumerate(views))
+
+
+def checked(dataset):
+    """Adds the check of later batches to a dataset whose elements lead with images or views."""
+
+    def check(index, element):
+        first, rest = element[0], element[1:]
+        first = tf.nest.map_structure(lambda x: elements.assert_images(x, index), first)
+        return (first, *rest)
+
+    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+
+
+def _draw(indexed, views, seed, phase):
+    """Maps `(epoch, index, (images[, labels]))` to views."""
+
+    def make(epoch, index, batch):
+        images = elements.assert_images(batch[0], index)
+        at = epochs.fold([seed, phase], epoch, index)
+        made = tuple(view(images, epochs.fold(at, i)) for i, view in enumerate(views))
+        return (made, *batch[1:2])
+
+    return indexed.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+
+
+def _buffer(dataset):
+    """Elements to shuffle among: all, up to `SHUFFLE_BYTES`."""
+    image = dataset.element_spec[0]
+    pixels = image.shape.num_elements() or 512 * 512 * 3
+    fit = max(1, SHUFFLE_BYTES // (pixels * image.dtype.size))
+    images = int(dataset.cardinality())
+    return min(fit, images) if images > 0 else min(fit, 100_000)
+
+
+def _check_batch_size(batch_size):
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"`batch_size` must be an int above 0, received {batch_size!r}.")

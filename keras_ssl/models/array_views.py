@@ -1,0 +1,42 @@
+"""Batches of arrays without TensorFlow, so that training on ready views needs none."""
+
+import keras
+import numpy as np
+
+
+class ArrayViews(keras.utils.PyDataset):
+    """Batches of ready views `((view_1, ..., view_V)[, labels])`, or of images alone.
+
+    Args:
+        views: Tuple of arrays of equal length, or one array.
+        labels: Array, or None.
+        batch_size: Int.
+        seed: Int; the order of an epoch is a function of it and the epoch.
+        shuffle: Bool.
+        drop_last: Bool, drop the last batch where it is not full.
+        epoch: Int, the first epoch.
+    """
+
+    def __init__(self, views, labels, batch_size, *, seed=0, shuffle=False, drop_last=False, epoch=0):
+        super().__init__()
+        self.views, self.labels, self.batch_size = views, labels, batch_size
+        self.seed, self.shuffle, self.drop_last, self.epoch = seed, shuffle, drop_last, epoch
+
+    def __len__(self):
+        images = len(keras.tree.flatten(self.views)[0])
+        return images // self.batch_size if self.drop_last else -(-images // self.batch_size)
+
+    def __getitem__(self, index):
+        start = index * self.batch_size
+        images = len(keras.tree.flatten(self.views)[0])
+        rows = slice(start, min(start + self.batch_size, images))
+        if self.shuffle:
+            entropy = [self.seed % 2**32, self.epoch]
+            rows = np.random.default_rng(entropy).permutation(images)[rows]
+        views = keras.tree.map_structure(lambda view: view[rows], self.views)
+        if not isinstance(self.views, tuple):
+            return (views,)
+        return (views,) if self.labels is None else (views, np.asarray(self.labels)[rows])
+
+    def on_epoch_end(self):
+        self.epoch += 1

@@ -1,0 +1,281 @@
+"""What every self-supervised method inherits."""
+
+import inspect
+
+import keras
+
+from keras_ssl import distribute, export
+from keras_ssl.models import images as pixels
+from keras_ssl.models import inputs
+from keras_ssl.models.checks import check_encoder, check_seed, check_views, feature_width
+from keras_ssl.models.train_step import StepMixin
+
+
+class SelfSupervisedModel(StepMixin, keras.Model):
+    """Learns an encoder from images without labels; the base class of the methods.
+
+    A method states its losses, and where it has a momentum encoder, a queue or a centre, how they
+    move after a step:
+
+        @keras.saving.register_keras_serializable("mine")
+        class Mine(keras_ssl.models.SelfSupervisedModel):
+            def __init__(self, encoder, *, projector=(128,), **kwargs):
+                super().__init__(encoder, **kwargs)
+                self.projector = heads.projection(projector, self.feature_width)
+
+            def compute_losses(self, batch, training):
+                z1, z2 = (distribute.gather(self.project(x, training)) for x in batch.views)
+                return {"loss": losses.nt_xent(z1, z2)}
+
+    Each `__init__` argument is kept under its own name: the config comes from there. State is
+    kept in non-trainable weights (`add_weight(trainable=False)`), which the train step carries on
+    every backend and `save` writes.
+
+    Args:
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
+        views: Sequence of V >= 2 views from `keras_ssl.views`, one output each; or None for the
+            method's own, at the size of the images.
+        seed: Int; views and the order of arrays in `fit` are a function of it, the epoch and the
+            position.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
+
+    Raises:
+        ValueError: If the encoder is not built, cannot be saved or its output is not `(B, D)`.
+        TypeError: If an argument is of the wrong kind.
+    """
+
+    def __init__(self, encoder, *, views=None, seed=0, **kwargs):
+        check_encoder(encoder)
+        check_views(views)
+        check_seed(seed)
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.views = views
+        self.seed = seed
+        self.feature_width = feature_width(encoder)
+        self._trackers_by_term = {}
+        self.built = True
+
+    def default_views(self, size):
+        """Returns the paper's views of images of `size` `(height, width)`: a tuple of callables."""
+        raise NotImplementedError(f"{type(self).__name__} has no views of its own: pass `views=`.")
+
+    def compute_losses(self, batch, training):
+        """States the method. Returns a dict of scalars: `"loss"` is minimised, the rest logged.
+
+        Args:
+            batch: `keras_ssl.models.Batch` of this replica's views and labels.
+            training: Bool, False in `evaluate`, where no state may move.
+        """
+        raise NotImplementedError
+
+    def after_step(self):
+        """Moves the method's own state (a momentum encoder, say) once the weights have moved."""
+
+    def call(self, images, training=False):
+        """Returns the encoder's features.
+
+        Args:
+            images: `(B, H, W, C)`, uint8 0..255 or float 0..1.
+            training: Bool, as in Keras.
+
+        Returns:
+            `(B, D)` float32.
+        """
+        pixels.check_eager_range(images)
+        return self.features(images, training)
+
+    def features(self, images, training):
+        """Features `(B, D)`, float32, of images or a view."""
+        return pixels.as_float(self.encoder(pixels.unit(images), training=training))
+
+    def project(self, images, training):
+        """Projections `(B, width)` of images or a view: encoder, then projector."""
+        return self.projector(self.features(images, training), training=training)
+
+    def at_step(self, value):
+        """Returns a number as it is, and a Keras schedule at the optimizer's step."""
+        if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            return value(self.optimizer.iterations)
+        return value
+
+    def batch_norm_layers(self):
+        """All batch normalisation layers, of encoder and heads."""
+        norm = keras.layers.BatchNormalization
+        return [layer for layer in self._flatten_layers() if isinstance(layer, norm)]
+
+    def compile(self, optimizer="sgd", loss=None, jit_compile="auto", **kwargs):
+        """Configures training, as `keras.Model.compile`; the loss is the method's own.
+
+        Raises:
+            ValueError: If a loss is given, or `jit_compile=True` under a `tf.distribute` strategy.
+        """
+        if loss is not None:
+            raise ValueError(
+                f"{type(self).__name__} has a loss of its own: call compile(optimizer) without "
+                f"`loss`; received {loss!r}."
+            )
+        super().compile(optimizer, jit_compile=self._checked_jit(jit_compile), **kwargs)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Trains on images; arguments as in `keras.Model.fit`.
+
+        Args:
+            x: `tf.data.Dataset` of image batches `(B, H, W, C)` (uint8 0..255 or float 0..1), of
+                `(images, labels)`, of dicts with `"image"`, or of ready views
+                `((view_1, ..., view_V),)`, labels optional; a NumPy array of images; a tuple of
+                arrays, one for each view; or a `keras.utils.PyDataset` of ready views.
+            y: Labels of a NumPy `x`, or None. Only methods that say so read labels.
+            validation_data: As `x`, or `(x, y)` arrays; its loss is logged as `val_loss`.
+            initial_epoch: Epoch at which to go on; it sees what that epoch of an uninterrupted
+                run would see.
+
+        The last batch is dropped where it is not full.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If the first batch is not what is described above, before training starts.
+        """
+        self._assert_compile_called("fit")
+        validation = None
+        if validation_split and validation_data is None:
+            (x, y), validation_data = inputs.split(x, y, validation_split)
+        train = inputs.training(
+            self,
+            x,
+            y,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+        )
+        if validation_data is not None:
+            validation = inputs.evaluation(
+                self, *inputs.pair(validation_data), batch_size=validation_batch_size or batch_size
+            )
+        self._prepare(train.first)
+        return super().fit(
+            train.data,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=inputs.with_epochs(callbacks, train),
+            validation_data=validation and validation.data,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", steps=None, **kwargs):
+        """Returns the loss over `x` without an update; `x` as in `fit`, and no image is dropped."""
+        if kwargs.get("_use_cached_eval_dataset"):  # `fit` calls with the data it prepared
+            return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
+        data = inputs.evaluation(self, x, y, batch_size=batch_size)
+        self._prepare(data.first)
+        return super().evaluate(data.data, verbose=verbose, steps=steps, **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """Returns the features `(N, D)` of all images of `x`, float32, in order.
+
+        Args:
+            x: Images as in `fit` (not views): an array, or a dataset of batches.
+            batch_size: Int, images at a time of an array; 32 where None.
+        """
+        data = inputs.prediction(self, x, batch_size=batch_size)
+        return super().predict(data, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Exports the encoder by Keras's own `export`: uint8 images in, float32 features out."""
+        export.serving_model(self.encoder).export(filepath, format=format, **kwargs)
+
+    def export_encoder(self, path):
+        """Writes a TensorFlow SavedModel of the encoder to the folder `path`.
+
+        `tf.saved_model.load(path).serve(images)` takes uint8 images 0..255 and returns float32
+        features; neither keras_ssl nor Keras need be installed there.
+        """
+        self.export(path, verbose=False)
+
+    def get_config(self):
+        """Every argument of `__init__`, read from the attribute of its name."""
+        config = self._base_config()
+        for name in self._argument_names():
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes the model of a config; what it holds is deserialised first."""
+        if config.get("views"):
+            inputs.import_views()  # so that Keras knows the classes
+        restored = {
+            name: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+            if name not in ("name", "dtype", "trainable")
+            else value
+            for name, value in config.items()
+        }
+        trainable = restored.pop("trainable", True)
+        model = cls(**restored)
+        model.trainable = trainable
+        return model
+
+    def _base_config(self):
+        policy = keras.saving.serialize_keras_object(self.dtype_policy)
+        return {"name": self.name, "trainable": self.trainable, "dtype": policy}
+
+    @classmethod
+    def _argument_names(cls):
+        """Names of the `__init__` arguments along the method's classes."""
+        names = {}
+        for base in cls.__mro__:
+            if not issubclass(base, SelfSupervisedModel):
+                continue
+            for name, parameter in inspect.signature(base.__init__).parameters.items():
+                if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                    names.setdefault(name)
+        return list(names)
+
+    def _checked_jit(self, jit_compile):
+        replicas = distribute.under_strategy(self)
+        if replicas and jit_compile is True:
+            raise ValueError(
+                "`jit_compile=True` does not work under a tf.distribute strategy: XLA cannot "
+                "compile the exchange between replicas. Leave it at 'auto' or pass False."
+            )
+        return False if replicas and jit_compile == "auto" else jit_compile
+
+    def _prepare(self, first):
+        """Builds what a step needs, and finds errors in it before training starts."""
+        with distribute.scope_of(self):
+            if not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+            if first is None or self._trackers_by_term:
+                return
+            for name in self._loss_names(first):
+                if name != "loss":
+                    self._trackers_by_term[name] = keras.metrics.Mean(name=name)
+
+
+def mean_over_pairs(loss, projections):
+    """Mean of `loss(a, b)` over all pairs of views: the loss itself where there are two."""
+    pairs = [(a, b) for i, a in enumerate(projections) for b in projections[i + 1 :]]
+    return sum(loss(a, b) for a, b in pairs) / len(pairs) if len(pairs) > 1 else loss(*pairs[0])

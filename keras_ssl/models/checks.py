@@ -1,0 +1,70 @@
+"""What a model asks of its constructor's arguments."""
+
+import keras
+
+from keras_ssl.export import image_shape
+
+
+def check_encoder(encoder):
+    """Raises unless `encoder` is a built, serialisable model from images to `(B, D)`."""
+    if not isinstance(encoder, keras.Model):
+        raise TypeError(
+            "`encoder` must be a keras.Model from images (B, H, W, C) to features (B, D), "
+            f"received {type(encoder).__name__}."
+        )
+    if not encoder.built:
+        raise ValueError(
+            f"`encoder` {encoder.name!r} is not built: call it once on a batch of images, or "
+            "`encoder.build((None, height, width, channels))`, before passing it."
+        )
+    try:
+        encoder.get_config()
+    except NotImplementedError as error:
+        raise ValueError(
+            f"`encoder` {encoder.name!r} cannot be saved: give its class a `get_config()` that "
+            "returns its constructor's arguments, and decorate it with "
+            "@keras.saving.register_keras_serializable()."
+        ) from error
+    if isinstance(encoder, keras.Sequential) or hasattr(encoder, "inputs"):
+        received = encoder.input_shape
+        if isinstance(received, (list, dict)) or len(received) != 4:
+            raise ValueError(
+                "`encoder` must take one batch of images (B, H, W, C), and its input has shape "
+                f"{received}."
+            )
+    feature_width(encoder)
+
+
+def feature_width(encoder):
+    """Returns D of an encoder's output `(B, D)`; ValueError for any other output."""
+    try:
+        shape = encoder.output_shape
+    except AttributeError:  # a subclassed model has no symbolic output
+        shape = encoder.compute_output_shape((None, *image_shape(encoder)))
+    if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            f"`encoder` must return features of shape (B, D) with D known, and it returns {shape}. "
+            'End it with a pooling layer; for keras.applications: include_top=False, pooling="avg".'
+        )
+    return shape[1]
+
+
+def check_views(views):
+    """Raises unless `views` is None or a sequence of at least two callables."""
+    if views is None:
+        return
+    if not isinstance(views, (tuple, list)) or not all(callable(view) for view in views):
+        raise TypeError(
+            "`views` must be a sequence of views such as keras_ssl.views.simclr(32), one for each "
+            f"output; received {views!r}."
+        )
+    if len(views) < 2 and not getattr(views[0] if views else None, "outputs", 1) > 1:
+        raise ValueError(f"`views` needs two views or more, received {len(views)}.")
+
+
+def check_seed(seed):
+    """Raises unless `seed` is an int that fits 32 bits."""
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(f"`seed` must be an int, received {seed!r}.")
+    if not -(2**31) <= seed < 2**31:
+        raise ValueError(f"`seed` must fit 32 bits, received {seed}.")

@@ -1,0 +1,160 @@
+"""The training and test step of every method, once per backend.
+
+A method states its losses in `compute_losses(batch, training)` and moves its own state in
+`after_step()`; here they meet gradients, loss scaling, replicas and logs. `StepMixin` is the
+class for the backend that Keras runs on.
+"""
+
+import contextlib
+
+import keras
+import lazy_loader
+from keras import ops
+
+from keras_ssl import distribute
+from keras_ssl.models.batch import Batch
+
+tf = lazy_loader.load("tensorflow")
+jax = lazy_loader.load("jax")
+
+
+class _Shared:
+    def _total(self, losses):
+        """What is minimised: the method's loss plus the regularisers of its layers."""
+        return losses["loss"] + sum(ops.cast(x, losses["loss"].dtype) for x in self.losses)
+
+    def _after_step(self):
+        """Calls `after_step` once per optimizer step, also under gradient accumulation."""
+        every = self.optimizer.gradient_accumulation_steps
+        if not every:
+            return self.after_step()
+        before = [ops.copy(variable.value) for variable in self.non_trainable_variables]
+        self.after_step()
+        moved = ops.equal(self.optimizer._iterations % every, 0)
+        for variable, old in zip(self.non_trainable_variables, before, strict=True):
+            variable.assign(ops.where(moved, variable.value, old))
+        return None
+
+    def _log(self, losses, batch):
+        rows = ops.shape(batch.views[0])[0]
+        for name, value in losses.items():
+            tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
+            if tracker is not None:
+                tracker.update_state(value, sample_weight=rows)
+        tracked = {name: tracker.result() for name, tracker in self._trackers_by_term.items()}
+        return {**losses, **tracked, "loss": self._loss_tracker.result()}
+
+
+class _TensorFlowStep(_Shared):
+    def train_step(self, data):
+        batch = Batch.of(data)
+        with tf.GradientTape() as tape, self._synchronised_batch_norm():
+            losses = self.compute_losses(batch, training=True)
+            # Gradients are summed over replicas, of which each holds the mean of its share or
+            # the loss of the whole batch.
+            scaled = self.optimizer.scale_loss(self._total(losses) / distribute.num_replicas())
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        self._after_step()
+        return self._log(losses, batch)
+
+    def test_step(self, data):
+        batch = Batch.of(data)
+        losses = self.compute_losses(batch, training=False)
+        return self._log({**losses, "loss": self._total(losses)}, batch)
+
+    def _loss_names(self, data):
+        """Traces the losses once, without running them, and returns their names."""
+        trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
+        return list(trace.get_concrete_function(Batch.of(data)).structured_outputs)
+
+    @contextlib.contextmanager
+    def _synchronised_batch_norm(self):
+        """Lets batch norm see the whole batch while the step is traced under replicas.
+
+        The switch is set for the time of the trace alone: a config that held it could not be
+        loaded on another backend.
+        """
+        local = []
+        if distribute.num_replicas() > 1:
+            local = [layer for layer in self.batch_norm_layers() if not layer.synchronized]
+        for layer in local:
+            layer.synchronized = True
+        try:
+            yield
+        finally:
+            for layer in local:
+                layer.synchronized = False
+
+
+class _JaxStep(_Shared):
+    def train_step(self, state, data):
+        trainable, other, optimizer, metrics = state
+        batch = Batch.of(data)
+
+        def objective(trainable, other):
+            with self._stateless(trainable, other, optimizer) as scope:
+                losses = self.compute_losses(batch, training=True)
+                scaled = self.optimizer.scale_loss(self._total(losses))
+            return scaled, (losses, _values(scope, self.non_trainable_variables, other))
+
+        gradient = jax.value_and_grad(objective, has_aux=True)
+        (_, (losses, other)), gradients = gradient(trainable, other)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+
+        with self._stateless(trainable, other, optimizer) as scope:
+            self._after_step()
+        other = _values(scope, self.non_trainable_variables, other)
+        logs, metrics = self._stateless_log(losses, batch, metrics)
+        return logs, (trainable, other, optimizer, metrics)
+
+    def test_step(self, state, data):
+        trainable, other, metrics = state
+        batch = Batch.of(data)
+        with self._stateless(trainable, other):
+            losses = self.compute_losses(batch, training=False)
+            losses = {**losses, "loss": self._total(losses)}
+        logs, metrics = self._stateless_log(losses, batch, metrics)
+        return logs, (trainable, other, metrics)
+
+    def _loss_names(self, data):
+        """Traces the losses once, without running them, and returns their names."""
+
+        def trace(trainable, other, data):
+            with self._stateless(trainable, other):
+                return self.compute_losses(Batch.of(data), training=False)
+
+        values = [[v.value for v in self.trainable_variables]]
+        values += [[v.value for v in self.non_trainable_variables]]
+        return list(jax.eval_shape(trace, *values, data))
+
+    def _stateless(self, trainable, other, optimizer=()):
+        mapping = list(zip(self.trainable_variables, trainable, strict=True))
+        mapping += zip(self.non_trainable_variables, other, strict=True)
+        if optimizer:
+            mapping += zip(self.optimizer.variables, optimizer, strict=True)
+        return keras.StatelessScope(state_mapping=mapping)
+
+    def _stateless_log(self, losses, batch, metrics):
+        mapping = list(zip(self.metrics_variables, metrics, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = self._log(losses, batch)
+        return logs, _values(scope, self.metrics_variables, metrics)
+
+
+def _values(scope, variables, before):
+    """The value of each variable at the end of a stateless scope."""
+    now = [scope.get_current_value(variable) for variable in variables]
+    return [old if new is None else new for new, old in zip(now, before, strict=True)]
+
+
+class _NoStep:
+    def __init__(self, *args, **kwargs):
+        raise ValueError(
+            "keras_ssl trains on the TensorFlow and JAX backends, and KERAS_BACKEND is "
+            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax "
+            "before Keras is imported."
+        )
+
+
+StepMixin = {"tensorflow": _TensorFlowStep, "jax": _JaxStep}.get(keras.backend.backend(), _NoStep)
