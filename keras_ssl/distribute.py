@@ -31,12 +31,44 @@ def scope_of(model):
     return model._distribute_strategy.scope() if under_strategy(model) else _NO_SCOPE
 
 
+def check_same_strategy(model, optimizer):
+    """Raises ValueError where an optimizer was not made under the strategy of its model."""
+    made_under = getattr(optimizer, "_distribution_strategy", None)
+    if under_strategy(model) and made_under is not model._distribute_strategy:
+        raise ValueError(
+            "`optimizer` was made outside the scope of the model's tf.distribute strategy: make "
+            "it, and call compile, inside `with strategy.scope():`."
+        )
+
+
 def replicas_of(model):
     """Into how many parts a batch of this model is divided, on either backend."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.shape[0])
     return model._distribute_strategy.num_replicas_in_sync if under_strategy(model) else 1
+
+
+@contextlib.contextmanager
+def whole_batches():
+    """Under JAX's data parallelism, lets every device see each batch whole while inside.
+
+    Devices cannot share out a batch that their number does not divide, and evaluation and
+    prediction drop no image, so that their last batch is of any size.
+    """
+    distribution = keras.distribution.distribution()
+    if keras.backend.backend() != "jax" or distribution is None:
+        yield
+        return
+
+    def replicated(shape):
+        return keras.distribution.TensorLayout([None] * len(shape), distribution.device_mesh)
+
+    distribution.get_data_layout = replicated  # hides the class's method
+    try:
+        yield
+    finally:
+        del distribution.get_data_layout
 
 
 def gather(x):

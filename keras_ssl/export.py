@@ -21,6 +21,21 @@ def serving_model(model):
     return keras.Model(images, features, name=model.name)
 
 
+def write(model, path, format="tf_saved_model", **kwargs):
+    """Exports a network of 0..1 floats by Keras's `export`, so that it takes `uint8` images.
+
+    Args:
+        model: As in `serving_model`.
+        path: Where the artifact goes.
+        format: As in `keras.Model.export`.
+        **kwargs: Passed on to `keras.Model.export`.
+    """
+    if keras.backend.backend() == "jax" and format == "tf_saved_model":
+        # JAX cannot differentiate a strided convolution of images whose size is left open.
+        kwargs = {"jax2tf_kwargs": {"with_gradient": False}, **kwargs}
+    serving_model(model).export(path, format=format, **kwargs)
+
+
 def image_shape(model):
     """Returns the `(H, W, C)` that a network takes, with None where any size will do."""
     try:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_ssl.data.epochs import upstream
+
 ACCEPTED = (
     "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "
     "ready views ((view_1, ..., view_V),), with labels ((view_1, ..., view_V), labels)"
@@ -14,6 +16,11 @@ def are_views(dataset):
     return isinstance(spec, tuple) and bool(spec) and isinstance(spec[0], (tuple, list))
 
 
+def is_endless(dataset):
+    """Whether a dataset is known to repeat forever."""
+    return dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+
+
 def image_and_label(dataset):
     """Returns the dataset with elements `(image,)` or `(image, label)`, batched or not.
 
@@ -23,9 +30,7 @@ def image_and_label(dataset):
     spec = dataset.element_spec
     if isinstance(spec, dict):
         if "image" not in spec:
-            raise ValueError(
-                f"`x` has dict elements without 'image'; its keys are {sorted(spec)}."
-            )
+            raise ValueError(f"`x` has dict elements without 'image'; its keys are {sorted(spec)}.")
         if "label" in spec:
             return dataset.map(lambda element: (element["image"], element["label"]))
         return dataset.map(lambda element: (element["image"],))
@@ -56,7 +61,7 @@ def assert_images(images, index):
             ["Float pixels outside 0..1 (uint8 means 0..255) in the batch with index", index],
         ),
     ]
-    with tf.control_dependencies([check for check in checks if check is not None]):
+    with tf.control_dependencies([check for check in checks if check is not None]):  # None: eager
         return tf.identity(images)
 
 
@@ -70,8 +75,6 @@ def full_batches(dataset, rows):
     Returns:
         The dataset and the size of a full batch; more than `rows` where the first is not full.
     """
-    from keras_ssl.data.epochs import upstream
-
     leading = tf.nest.flatten(dataset.element_spec)[0].shape[0]
     if leading is not None:
         return dataset, leading
@@ -84,5 +87,8 @@ def full_batches(dataset, rows):
             if images > 0 and -(-images // size) == dataset.cardinality():
                 return dataset.take(images // size), size
             break
-    is_full = lambda *element: tf.equal(tf.shape(tf.nest.flatten(element)[0])[0], size)  # noqa: E731
+
+    def is_full(*element):
+        return tf.equal(tf.shape(tf.nest.flatten(element)[0])[0], size)
+
     return dataset.filter(is_full), size

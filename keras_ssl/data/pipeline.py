@@ -42,6 +42,7 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         )
     if dataset.cardinality() == 0:
         raise ValueError("`dataset` is empty.")
+    buffer = _buffer(dataset)
 
     def one_epoch(epoch):
         ordered = dataset
@@ -49,12 +50,12 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             # Of this function's graph alone: the order must not follow the global seed.
             tf.compat.v1.set_random_seed(1)
             order = tf.cast(epochs.fold([seed, TRAINING], epoch)[0], tf.int64)
-            ordered = dataset.shuffle(_buffer(dataset), order, reshuffle_each_iteration=False)
+            ordered = dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
         batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
         return batches.map(lambda index, element: (epoch, index, element))
 
     indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
-    return _draw(indexed, views, seed, TRAINING)
+    return _counted(_draw(indexed, views, seed, TRAINING), dataset.cardinality() // batch_size)
 
 
 def set_epoch(dataset, epoch):
@@ -77,9 +78,9 @@ def set_epoch(dataset, epoch):
 def from_batches(dataset, views, seed, *, steps_per_epoch=None, initial_epoch=0):
     """Makes views of a dataset of batches `(images[, labels])`, in its own order."""
     if steps_per_epoch is None:
-        stream = epochs.constant_stream(epochs.Epoch())
-        indexed = tf.data.Dataset.zip(stream, dataset.enumerate())
+        indexed = tf.data.Dataset.zip(epochs.constant_stream(epochs.Epoch()), dataset.enumerate())
         indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
+        indexed = _counted(indexed, dataset.cardinality())
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
         start = initial_epoch * steps_per_epoch
@@ -96,6 +97,7 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, in
     if steps_per_epoch is None:
         stream = epochs.constant_stream(epochs.Epoch())
         positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(batches))
+        positions = _counted(positions, batches)
     else:
         steps = tf.data.Dataset.range(initial_epoch * steps_per_epoch, 2**62)
         positions = steps.map(lambda i: (i // batches, i % batches))
@@ -148,6 +150,13 @@ def _draw(indexed, views, seed, phase):
         return (made, *batch[1:2])
 
     return indexed.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+
+
+def _counted(dataset, batches):
+    """Says how many batches an epoch has, where that is known: Keras shows and expects it."""
+    return (
+        dataset.apply(tf.data.experimental.assert_cardinality(batches)) if batches > 0 else dataset
+    )
 
 
 def _buffer(dataset):

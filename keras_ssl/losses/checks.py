@@ -13,6 +13,12 @@ def as_float(x):
     return x if x.dtype == "float64" else ops.cast(x, "float32")
 
 
+def mean(x, axis=None):
+    """Mean in the precision of `x`, where `keras.ops.mean` falls to float32 on JAX."""
+    count = ops.size(x) if axis is None else ops.shape(x)[axis]
+    return ops.sum(x, axis=axis) / ops.cast(count, x.dtype)
+
+
 def check_pairs(**tensors):
     """Raises ValueError unless all tensors are `(batch, dim)` of one shape."""
     static = {name: tuple(x.shape) for name, x in tensors.items()}

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive
+from keras_ssl.losses.checks import as_float, check_pairs, check_positive, mean
 
 
 def nt_xent(z1, z2, temperature=0.5):
@@ -37,4 +37,4 @@ def nt_xent(z1, z2, temperature=0.5):
     itself = ops.eye(rows, dtype="bool")
     log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
     positive = ops.sum(z * ops.roll(z, rows // 2, axis=0), axis=1) / temperature
-    return ops.mean(log_sum - positive)
+    return mean(log_sum - positive)

@@ -17,7 +17,9 @@ class ArrayViews(keras.utils.PyDataset):
         epoch: Int, the first epoch.
     """
 
-    def __init__(self, views, labels, batch_size, *, seed=0, shuffle=False, drop_last=False, epoch=0):
+    def __init__(
+        self, views, labels, batch_size, *, seed=0, shuffle=False, drop_last=False, epoch=0
+    ):
         super().__init__()
         self.views, self.labels, self.batch_size = views, labels, batch_size
         self.seed, self.shuffle, self.drop_last, self.epoch = seed, shuffle, drop_last, epoch

@@ -104,18 +104,32 @@ class SelfSupervisedModel(StepMixin, keras.Model):
         norm = keras.layers.BatchNormalization
         return [layer for layer in self._flatten_layers() if isinstance(layer, norm)]
 
-    def compile(self, optimizer="sgd", loss=None, jit_compile="auto", **kwargs):
+    def compile(self, optimizer="sgd", loss=None, metrics=None, jit_compile="auto", **kwargs):
         """Configures training, as `keras.Model.compile`; the loss is the method's own.
 
         Raises:
-            ValueError: If a loss is given, or `jit_compile=True` under a `tf.distribute` strategy.
+            ValueError: If a loss or metrics are given; under a `tf.distribute` strategy, if
+                `jit_compile=True` or the optimizer was made outside the strategy's scope.
         """
-        if loss is not None:
+        self._refuse(loss=loss, metrics=metrics, **kwargs)
+        replicas = distribute.under_strategy(self)
+        if replicas and jit_compile is True:
             raise ValueError(
-                f"{type(self).__name__} has a loss of its own: call compile(optimizer) without "
-                f"`loss`; received {loss!r}."
+                "`jit_compile=True` does not work under a tf.distribute strategy: XLA cannot "
+                "compile the exchange between replicas. Leave it at 'auto' or pass False."
             )
-        super().compile(optimizer, jit_compile=self._checked_jit(jit_compile), **kwargs)
+        with distribute.scope_of(self):
+            optimizer = keras.optimizers.get(optimizer)
+            distribute.check_same_strategy(self, optimizer)
+            super().compile(optimizer, jit_compile=jit_compile, **kwargs)
+        if replicas:
+            self.jit_compile = False
+
+    def compile_from_config(self, config):
+        """Compiles as the saved model was compiled, optimizer state included."""
+        with distribute.scope_of(self):
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,
@@ -176,7 +190,7 @@ class SelfSupervisedModel(StepMixin, keras.Model):
             train.data,
             epochs=epochs,
             verbose=verbose,
-            callbacks=inputs.with_epochs(callbacks, train),
+            callbacks=inputs.with_epochs(callbacks, train.data),
             validation_data=validation and validation.data,
             shuffle=False,
             initial_epoch=initial_epoch,
@@ -188,10 +202,13 @@ class SelfSupervisedModel(StepMixin, keras.Model):
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", steps=None, **kwargs):
         """Returns the loss over `x` without an update; `x` as in `fit`, and no image is dropped."""
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` calls with the data it prepared
-            return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
-        data = inputs.evaluation(self, x, y, batch_size=batch_size)
-        self._prepare(data.first)
-        return super().evaluate(data.data, verbose=verbose, steps=steps, **kwargs)
+            prepared = x
+        else:
+            data = inputs.evaluation(self, x, y, batch_size=batch_size)
+            self._prepare(data.first)
+            prepared = data.data
+        with distribute.whole_batches():
+            return super().evaluate(prepared, verbose=verbose, steps=steps, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
         """Returns the features `(N, D)` of all images of `x`, float32, in order.
@@ -201,17 +218,20 @@ class SelfSupervisedModel(StepMixin, keras.Model):
             batch_size: Int, images at a time of an array; 32 where None.
         """
         data = inputs.prediction(self, x, batch_size=batch_size)
-        return super().predict(data, **kwargs)
+        with distribute.whole_batches():
+            return super().predict(data, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the encoder by Keras's own `export`: uint8 images in, float32 features out."""
-        export.serving_model(self.encoder).export(filepath, format=format, **kwargs)
+        export.write(self.encoder, filepath, format=format, **kwargs)
 
     def export_encoder(self, path):
         """Writes a TensorFlow SavedModel of the encoder to the folder `path`.
 
-        `tf.saved_model.load(path).serve(images)` takes uint8 images 0..255 and returns float32
-        features; neither keras_ssl nor Keras need be installed there.
+            encoder = tf.saved_model.load(path)
+            features = encoder.serve(images)  # uint8 0..255 to float32 (B, D)
+
+        Neither keras_ssl nor Keras need be installed there.
         """
         self.export(path, verbose=False)
 
@@ -226,7 +246,7 @@ class SelfSupervisedModel(StepMixin, keras.Model):
     def from_config(cls, config, custom_objects=None):
         """Makes the model of a config; what it holds is deserialised first."""
         if config.get("views"):
-            inputs.import_views()  # so that Keras knows the classes
+            _import_views()
         restored = {
             name: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
             if name not in ("name", "dtype", "trainable")
@@ -254,14 +274,20 @@ class SelfSupervisedModel(StepMixin, keras.Model):
                     names.setdefault(name)
         return list(names)
 
-    def _checked_jit(self, jit_compile):
-        replicas = distribute.under_strategy(self)
-        if replicas and jit_compile is True:
-            raise ValueError(
-                "`jit_compile=True` does not work under a tf.distribute strategy: XLA cannot "
-                "compile the exchange between replicas. Leave it at 'auto' or pass False."
-            )
-        return False if replicas and jit_compile == "auto" else jit_compile
+    def _refuse(self, **arguments):
+        """Raises for an argument of `keras.Model.compile` that would silently do nothing."""
+        advice = {
+            "loss": "it has a loss of its own",
+            "loss_weights": "weigh the terms by the method's own arguments",
+            "metrics": "there are no targets to compare with; see keras_ssl.callbacks.KNNProbe",
+            "weighted_metrics": "there are no targets to compare with",
+        }
+        for name, reason in advice.items():
+            if arguments.get(name) is not None:
+                raise ValueError(
+                    f"{type(self).__name__}.compile(optimizer) takes no `{name}`: {reason}. "
+                    f"Received {arguments[name]!r}."
+                )
 
     def _prepare(self, first):
         """Builds what a step needs, and finds errors in it before training starts."""
@@ -273,6 +299,14 @@ class SelfSupervisedModel(StepMixin, keras.Model):
             for name in self._loss_names(first):
                 if name != "loss":
                     self._trackers_by_term[name] = keras.metrics.Mean(name=name)
+
+
+def _import_views():
+    """Imports every view class: Keras finds the class of a config among those imported."""
+    from keras_ssl import views
+
+    for name in views.__all__:
+        getattr(views, name)
 
 
 def mean_over_pairs(loss, projections):

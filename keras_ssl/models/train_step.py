@@ -25,12 +25,13 @@ class _Shared:
 
     def _after_step(self):
         """Calls `after_step` once per optimizer step, also under gradient accumulation."""
-        every = self.optimizer.gradient_accumulation_steps
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        every = optimizer.gradient_accumulation_steps
         if not every:
             return self.after_step()
         before = [ops.copy(variable.value) for variable in self.non_trainable_variables]
         self.after_step()
-        moved = ops.equal(self.optimizer._iterations % every, 0)
+        moved = ops.equal(optimizer._iterations % every, 0)
         for variable, old in zip(self.non_trainable_variables, before, strict=True):
             variable.assign(ops.where(moved, variable.value, old))
         return None

@@ -1,0 +1,84 @@
+"""What is asked of the first batch, before training starts."""
+
+import numpy as np
+
+from keras_ssl import distribute
+from keras_ssl.export import image_shape
+from keras_ssl.models.images import check_batch
+
+
+def first_of(dataset):
+    """Returns the first element of a dataset as arrays; ValueError if there is none."""
+    for batch in dataset.take(1).as_numpy_iterator():
+        return batch
+    raise ValueError("`x` is empty: the dataset has no batch.")
+
+
+def check_images(model, images, labels=None):
+    """Checks images that views are made of, of any size: the views decide what the encoder sees.
+
+    Returns:
+        The images, and the labels or None, as arrays.
+    """
+    images = np.asarray(images)
+    check_batch(images, "x", (None, None, image_shape(model.encoder)[2]))
+    return images, _check_labels(labels, len(images))
+
+
+def views_for(model, images):
+    """Returns the views to make: the model's own, or the method's at the size of the images."""
+    if model.views is not None:
+        return model.views
+    shape = image_shape(model.encoder)
+    check_batch(images, "x", shape)
+    sizes = zip(shape[:2], images.shape[1:3], strict=True)
+    return model.default_views(tuple(takes or given for takes, given in sizes))
+
+
+def check_views(model, views, labels=None, name="x"):
+    """Checks ready views. Returns the first two images of each, and their labels if any."""
+    views = tuple(np.asarray(view) for view in views)
+    if len(views) < 2:
+        raise ValueError(
+            f"`{name}` has {len(views)} view of each image; {type(model).__name__} compares two or "
+            "more."
+        )
+    for index, view in enumerate(views):
+        check_batch(view, f"{name}[{index}]", image_shape(model.encoder))
+    rows = [len(view) for view in views]
+    if len(set(rows)) > 1:
+        raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
+    labels = _check_labels(labels, rows[0])
+    few = tuple(view[:2] for view in views)
+    return (few,) if labels is None else (few, labels[:2])
+
+
+def check_rows(model, rows, batch_size):
+    """Raises unless `rows` images fill a batch that can be contrasted and shared out."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
+        raise TypeError(f"`batch_size` must be an int, received {batch_size!r}.")
+    if batch_size < 2:
+        raise ValueError(
+            "A batch of one image has nothing to be compared with: give batches of two images "
+            f"or more, received batch size {batch_size}."
+        )
+    if rows < batch_size:
+        raise ValueError(
+            f"`x` has {rows} images and a batch takes {batch_size}: no full batch is left. Use a "
+            "smaller batch size."
+        )
+    replicas = distribute.replicas_of(model)
+    if batch_size % replicas:
+        raise ValueError(
+            f"A batch of {batch_size} images cannot be shared out over {replicas} replicas: use a "
+            f"multiple of {replicas}."
+        )
+
+
+def _check_labels(labels, rows):
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    if len(labels) != rows:
+        raise ValueError(f"`y` has {len(labels)} labels for {rows} images.")
+    return labels

@@ -1,0 +1,239 @@
+"""What `fit`, `evaluate` and `predict` take, and what they say of anything else."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ssl
+
+
+def noisy(images, seed):
+    """A view: the images as floats, with noise of their own."""
+    unit = tf.image.convert_image_dtype(images, tf.float32)
+    noise = tf.random.stateless_uniform(tf.shape(unit), seed, -0.1, 0.1)
+    return tf.clip_by_value(unit + noise, 0, 1)
+
+
+VIEWS = (noisy, noisy)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (20, 8, 8, 3), dtype="uint8")
+
+
+@pytest.fixture
+def model():
+    model = checks.make("SimCLR", views=VIEWS)
+    model.compile(keras.optimizers.SGD(0.1))
+    return model
+
+
+def dataset(*tensors, batch=4):
+    return tf.data.Dataset.from_tensor_slices(tensors if len(tensors) > 1 else tensors[0]).batch(
+        batch
+    )
+
+
+def steps_of(history):
+    assert np.all(np.isfinite(history.history["loss"]))
+    return int(history.model.optimizer.iterations.numpy())
+
+
+def test_every_kind_of_input_trains_on_full_batches(model, images):
+    labels = np.arange(20)
+    unit = images.astype("float32") / 255
+    views = (unit, unit)
+    kinds = {
+        "array": ((images,), {"batch_size": 8}),
+        "array with labels": ((images, labels), {"batch_size": 8}),
+        "float array": ((unit,), {"batch_size": 8}),
+        "views": ((views,), {"batch_size": 8}),
+        "nested views": (((views,),), {"batch_size": 8}),
+        "views with labels": ((views, labels), {"batch_size": 8}),
+        "dataset": ((dataset(images, batch=8),), {}),
+        "dataset with labels": ((dataset(images, labels, batch=8),), {}),
+        "dicts": ((dataset({"image": images, "label": labels, "id": labels}, batch=8),), {}),
+        "ready": ((tf.data.Dataset.from_tensor_slices((views,)).batch(8),), {}),
+        "ready with labels": ((dataset(views, labels, batch=8),), {}),
+        "made by data.views": (
+            (
+                keras_ssl.data.views(
+                    tf.data.Dataset.from_tensor_slices(images), VIEWS, batch_size=8
+                ),
+            ),
+            {},
+        ),
+    }
+    for kind, (arguments, options) in kinds.items():
+        before = int(model.optimizer.iterations.numpy())
+        after = steps_of(model.fit(*arguments, epochs=2, verbose=0, **options))
+        assert after - before == 4, kind  # two full batches of 8 of 20 images, twice
+
+
+def test_generators_of_views_work_as_pydatasets(model, images):
+    class Ready(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            unit = images[index : index + 4].astype("float32") / 255
+            return ((unit, unit),)
+
+    assert steps_of(model.fit(Ready(), verbose=0)) == 3
+
+
+def test_validation_keeps_every_image_and_logs_its_loss(model, images):
+    unit = images.astype("float32") / 255
+    for validation in (images[:5], (images[:5], np.arange(5)), (unit[:5], unit[:5])):
+        history = model.fit(images, batch_size=8, validation_data=validation, verbose=0)
+        assert np.isfinite(history.history["val_loss"][0])
+    assert "val_loss" in model.fit(images, batch_size=4, validation_split=0.25, verbose=0).history
+
+
+def test_evaluation_repeats_itself_and_weighs_batches_by_their_images(model, images):
+    views = tuple(np.asarray(noisy(images, (i, i))) for i in range(2))
+    whole = model.evaluate(images, batch_size=8, verbose=0)
+    assert whole == model.evaluate(dataset(images, batch=8), verbose=0)
+    parts = [tuple(view[rows] for view in views) for rows in (slice(0, 12), slice(12, 20))]
+    losses = [model.evaluate(part, batch_size=12, verbose=0) for part in parts]
+    expected = (12 * losses[0] + 8 * losses[1]) / 20
+    assert model.evaluate(views, batch_size=12, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_predict_keeps_every_image_in_order(model, images):
+    expected = model.encoder(images.astype("float32") / 255).numpy()
+    for x in (images, images.astype("float32") / 255, dataset(images, batch=8)):
+        found = model.predict(
+            x, batch_size=None if isinstance(x, tf.data.Dataset) else 8, verbose=0
+        )
+        assert found.dtype == "float32"
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(model(images).numpy(), expected, atol=1e-5)
+
+
+def test_steps_per_epoch_counts_an_endless_dataset(model, images):
+    endless = dataset(images).repeat()
+    assert steps_of(model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)) == 6
+    with pytest.raises(ValueError, match="repeats forever: pass `steps_per_epoch`"):
+        model.fit(endless, verbose=0)
+
+
+def test_grey_and_rgba_images_train(rng):
+    for channels in (1, 4):
+        encoder = checks.small_encoder(channels)
+        model = keras_ssl.SimCLR(encoder, projector=(8,), views=VIEWS)
+        model.compile("sgd")
+        model.fit(rng.integers(0, 256, (8, 8, 8, channels), dtype="uint8"), batch_size=4, verbose=0)
+
+
+BAD_IMAGES = {
+    "rank": (np.zeros((20, 8, 8), "uint8"), r"\(B, H, W, C\)"),
+    "one image": (np.zeros((8, 8, 3), "uint8"), "batch"),
+    "dtype": (np.zeros((20, 8, 8, 3), "int64"), "received dtype int64"),
+    "channels": (np.zeros((20, 8, 8, 1), "uint8"), "channels 1 and the encoder takes 3"),
+    "range": (np.full((20, 8, 8, 3), 255.0, "float32"), "from 255 to 255; floats must lie in 0..1"),
+    "NaN": (np.full((20, 8, 8, 3), np.nan, "float32"), "NaN"),
+    "empty": (np.zeros((0, 8, 8, 3), "uint8"), "empty"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_IMAGES)
+def test_names_what_is_wrong_with_images_before_training(kind, model):
+    images, message = BAD_IMAGES[kind]
+    for action in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(ValueError, match=message):
+            action(images, verbose=0)
+    if len(images):
+        with pytest.raises(ValueError, match=message):
+            model.fit(dataset(images), verbose=0)
+    assert int(model.optimizer.iterations.numpy()) == 0
+
+
+def test_names_a_size_that_the_encoder_does_not_take(rng):
+    images = keras.Input((16, 16, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
+    model = keras_ssl.SimCLR(keras.Model(images, features))
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="height 8 and the encoder takes 16"):
+        model.fit(np.zeros((20, 8, 8, 3), "uint8"), batch_size=4, verbose=0)
+
+
+def test_names_data_that_cannot_be_contrasted(model, images):
+    unit = images.astype("float32") / 255
+    with pytest.raises(ValueError, match="has 1 view of each image"):
+        model.fit((unit,), verbose=0)
+    with pytest.raises(ValueError, match="empty: the dataset has no batch"):
+        model.fit(dataset(images).take(0), verbose=0)
+    with pytest.raises(ValueError, match="batch of one image"):
+        model.fit(images, batch_size=1, verbose=0)
+    with pytest.raises(ValueError, match="batch of one image"):
+        model.fit(dataset(images, batch=1), verbose=0)
+    with pytest.raises(ValueError, match="no full batch is left"):
+        model.fit(images, batch_size=32, verbose=0)
+    with pytest.raises(ValueError, match="no full batch is left"):
+        model.fit(dataset(images, batch=32), verbose=0)
+    with pytest.raises(ValueError, match="batch the dataset"):
+        model.fit(dataset(images).unbatch(), verbose=0)
+    with pytest.raises(ValueError, match="dict elements without 'image'"):
+        model.fit(dataset({"picture": images}), verbose=0)
+    with pytest.raises(ValueError, match="two image batches side by side"):
+        model.fit(dataset(unit, unit), verbose=0)
+    with pytest.raises(ValueError, match="3 labels for 20 images"):
+        model.fit(images, np.arange(3), verbose=0)
+    with pytest.raises(ValueError, match="different numbers of images"):
+        model.fit((unit, unit[:5]), verbose=0)
+    with pytest.raises(TypeError, match="received str"):
+        model.fit("images", verbose=0)
+    with pytest.raises(ValueError, match="plain images"):
+        model.train_on_batch(images)
+
+
+def test_a_later_bad_batch_stops_training_and_is_named(model, images):
+    unit = images.astype("float32") / 255
+    unit[9] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="NaN or infinite pixels"):
+        model.fit(dataset(unit), verbose=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="outside 0..1"):
+        model.fit(dataset(np.concatenate([unit[:8], 255 * unit[10:18]])), verbose=0)
+
+
+def test_replicas_that_do_not_divide_the_batch_are_named(images):
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = checks.make("SimCLR", views=VIEWS)
+        model.compile("sgd")
+    with pytest.raises(ValueError, match="cannot be shared out over 2 replicas"):
+        model.fit(images, batch_size=5, verbose=0)
+
+
+def test_an_epoch_is_drawn_alike_whether_or_not_those_before_it_ran(images):
+    def losses(initial_epoch, x, **kwargs):
+        model = checks.make("SimCLR", views=VIEWS, seed=4)
+        model.compile(keras.optimizers.SGD(0.0))  # nothing moves: the loss tells the draw
+        return model.fit(x, epochs=3, initial_epoch=initial_epoch, verbose=0, **kwargs).history[
+            "loss"
+        ]
+
+    unbatched = tf.data.Dataset.from_tensor_slices(images)
+    sources = {
+        "array": (images, {"batch_size": 8}),
+        "array by steps": (images, {"batch_size": 8, "steps_per_epoch": 3}),
+        "dataset": (dataset(images), {}),
+        "endless": (dataset(images).repeat(), {"steps_per_epoch": 3}),
+        "data.views": (keras_ssl.data.views(unbatched, VIEWS, 8, seed=2), {}),
+    }
+    for kind, (x, options) in sources.items():
+        whole = losses(0, x, **options)
+        assert len(set(whole)) == 3, kind
+        assert losses(2, x, **options) == whole[2:], kind
+
+
+def test_the_draws_do_not_follow_global_seeds(images):
+    def first(seed):
+        keras.utils.set_random_seed(seed)
+        x = keras_ssl.data.views(tf.data.Dataset.from_tensor_slices(images), VIEWS, 8, seed=2)
+        return next(iter(x))[0][0].numpy()
+
+    np.testing.assert_array_equal(first(0), first(1))
