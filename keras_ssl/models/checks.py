@@ -40,7 +40,8 @@ def feature_width(encoder):
     try:
         shape = encoder.output_shape
     except AttributeError:  # a subclassed model has no symbolic output
-        shape = encoder.compute_output_shape((None, *image_shape(encoder)))
+        images = keras.KerasTensor((None, *image_shape(encoder)), encoder.compute_dtype)
+        shape = encoder.compute_output_spec(images).shape
     if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None:
         raise ValueError(
             f"`encoder` must return features of shape (B, D) with D known, and it returns {shape}. "
@@ -58,7 +59,7 @@ def check_views(views):
             "`views` must be a sequence of views such as keras_ssl.views.simclr(32), one for each "
             f"output; received {views!r}."
         )
-    if len(views) < 2 and not getattr(views[0] if views else None, "outputs", 1) > 1:
+    if len(views) < 2:
         raise ValueError(f"`views` needs two views or more, received {len(views)}.")
 
 

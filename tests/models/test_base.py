@@ -1,0 +1,292 @@
+"""What the base class gives a method: state, schedules, logs, saving; and what it refuses."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+import keras_ssl
+
+
+@keras.saving.register_keras_serializable("tests")
+class Stateful(keras_ssl.SelfSupervisedModel):
+    """Has what later methods have: a momentum encoder, a queue, a schedule, two logged terms."""
+
+    def __init__(self, encoder, *, momentum=0.9, queue_size=8, **kwargs):
+        super().__init__(encoder, **kwargs)
+        self.momentum = momentum
+        self.queue_size = queue_size
+        self.momentum_encoder = keras.models.clone_model(encoder)
+        self.momentum_encoder.set_weights(encoder.get_weights())
+        self.momentum_encoder.trainable = False
+        self.queue = self.add_weight(
+            (queue_size, self.feature_width), "zeros", trainable=False, name="queue"
+        )
+        self.steps = self.add_weight((), "zeros", trainable=False, name="steps")
+
+    def compute_losses(self, batch, training):
+        online = keras_ssl.distribute.gather(self.features(batch.views[0], training))
+        target = ops.stop_gradient(
+            keras_ssl.distribute.gather(self.momentum_encoder(batch.views[-1], training=False))
+        )
+        rows = ops.shape(target)[0]
+        distance = ops.sum(ops.square(online - target)) / ops.cast(rows, online.dtype)
+        spread = ops.sum(ops.square(online - ops.cast(self.queue[0], online.dtype)))
+        if training:
+            newest = ops.concatenate([ops.cast(target, self.queue.dtype), self.queue])
+            self.queue.assign(newest[: self.queue_size])
+        return {"loss": distance + 0.01 * spread, "distance": distance, "spread": spread}
+
+    def after_step(self):
+        momentum = self.at_step(self.momentum)
+        pairs = zip(self.momentum_encoder.weights, self.encoder.weights, strict=True)
+        for old, new in pairs:
+            old.assign(momentum * old + (1 - momentum) * new)
+        self.steps.assign(self.steps + 1)
+
+
+def make(**kwargs):
+    return Stateful(checks.small_encoder(), **kwargs)
+
+
+def fit(model, epochs=2, optimizer=None, **kwargs):
+    if not model.compiled:
+        model.compile(optimizer or keras.optimizers.SGD(0.05, momentum=0.9))
+    return model.fit(
+        checks.two_views(), batch_size=8, epochs=epochs, shuffle=False, verbose=0, **kwargs
+    )
+
+
+def test_state_moves_once_a_step_after_the_weights():
+    model = make(momentum=0.0)
+    fit(model, epochs=1)
+    assert int(model.steps.numpy()) == 4
+    pairs = zip(model.momentum_encoder.get_weights(), model.encoder.get_weights(), strict=True)
+    for copied, own in pairs:
+        np.testing.assert_array_equal(copied, own)
+    assert np.all(np.any(model.queue.numpy() != 0, axis=1))
+
+
+def test_every_term_is_logged_and_saved_state_goes_on(tmp_path):
+    model = make(momentum=keras.optimizers.schedules.CosineDecay(0.9, 20))
+    history = fit(model).history
+    assert set(history) == {"loss", "distance", "spread"}
+    expected = np.array(history["distance"]) + 0.01 * np.array(history["spread"])
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
+
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert loaded.momentum.initial_learning_rate == 0.9
+    assert fit(loaded).history == fit(model).history
+    for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_schedule_is_read_at_the_optimizers_step():
+    halves = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.0, 1.0])
+    model = make(momentum=halves)  # copies for three steps, then stands still
+    fit(model, epochs=1)
+    assert model.at_step(0.5) == 0.5
+    pairs = zip(model.momentum_encoder.get_weights(), model.encoder.get_weights(), strict=True)
+    assert any(np.abs(copied - own).max() > 0 for copied, own in pairs)
+
+
+def test_gradient_accumulation_moves_state_once_an_optimizer_step():
+    model = make()
+    fit(model, epochs=1, optimizer=keras.optimizers.SGD(0.05, gradient_accumulation_steps=2))
+    assert int(model.steps.numpy()) == 2
+
+
+def test_replicas_share_the_state(float64):
+    single = make()
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = make()
+        model.set_weights(make_weights(single))
+        model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
+    again = make()
+    again.set_weights(make_weights(single))
+    expected = fit(again).history
+    found = fit(model).history
+    for term in expected:
+        np.testing.assert_allclose(found[term], expected[term], atol=1e-8)
+    for mine, own in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, own, atol=1e-8)
+
+
+def make_weights(model):
+    rng = np.random.default_rng(2)
+    return [w if w.ndim < 2 else rng.normal(0, 0.3, w.shape) for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("option", ["run_eagerly", "jit_compile", "steps_per_execution"])
+def test_compile_options_change_nothing_but_speed(option):
+    def trained(**kwargs):
+        model = checks.make("SimCLR")
+        model.compile(keras.optimizers.SGD(0.1), **kwargs)
+        checks.train(model, checks.two_views())
+        return model.get_weights()
+
+    value = 2 if option == "steps_per_execution" else True
+    for found, expected in zip(trained(**{option: value}), trained(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_run_continued_in_a_new_process_equals_the_uninterrupted_one(tmp_path):
+    script = (
+        "import sys, keras, numpy as np, keras_ssl\n"
+        "import method_checks as checks, test_inputs\n"
+        "first, last, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]\n"
+        "images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype='uint8')\n"
+        "if first == 0:\n"
+        "    model = checks.make('SimCLR', seed=3)\n"
+        "    schedule = keras.optimizers.schedules.CosineDecay(0.1, 20)\n"
+        "    model.compile(keras.optimizers.SGD(schedule, momentum=0.9))\n"
+        "else:\n"
+        "    model = keras.saving.load_model(path)\n"
+        "model.fit(images, batch_size=8, initial_epoch=first, epochs=last, verbose=0)\n"
+        "model.save(path)\n"
+    )
+
+    def run(first, last, name):
+        command = [sys.executable, "-c", script, str(first), str(last), str(tmp_path / name)]
+        folders = os.pathsep.join(path for path in sys.path if "tests" in path)
+        ran = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": folders}, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stderr[-3000:]
+
+    run(0, 4, "whole.keras")
+    run(0, 2, "parts.keras")
+    run(2, 4, "parts.keras")
+    whole, parts = (
+        keras.saving.load_model(tmp_path / name) for name in ("whole.keras", "parts.keras")
+    )
+    for found, expected in zip(parts.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_own_views_are_saved_with_the_model(tmp_path):
+    views = keras_ssl.views.simclr(8)
+    model = checks.make("SimCLR", views=views)
+    model.save(tmp_path / "m.keras")
+    assert keras.saving.load_model(tmp_path / "m.keras").views == views
+
+
+def encoder_of(output):
+    images = keras.Input((8, 8, 3))
+    return keras.Model(images, output(images))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    def __init__(self, width=4, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.dense = layers.Dense(width)
+
+    def call(self, images):
+        return self.dense(ops.mean(images, axis=(1, 2)))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+class Unsaveable(keras.Model):
+    def __init__(self, width):
+        super().__init__()
+        self.dense = layers.Dense(width)
+
+    def call(self, images):
+        return self.dense(ops.mean(images, axis=(1, 2)))
+
+
+def test_an_own_subclassed_encoder_works_and_is_saved(tmp_path, rng):
+    encoder = Subclassed()
+    encoder(np.zeros((1, 8, 8, 3), "float32"))
+    model = keras_ssl.SimCLR(encoder, projector=(8,))
+    model.compile("sgd")
+    views = checks.two_views(16)
+    model.fit(views, batch_size=8, verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(views[0], verbose=0), model.predict(views[0], verbose=0)
+    )
+    model.export_encoder(tmp_path / "encoder")
+
+
+def test_names_what_is_wrong_with_an_encoder():
+    flat = encoder_of(lambda x: layers.Conv2D(4, 3)(x))
+    with pytest.raises(ValueError, match=r"`encoder` must return features of shape \(B, D\)"):
+        keras_ssl.SimCLR(flat)
+    with pytest.raises(ValueError, match="is not built"):
+        keras_ssl.SimCLR(Subclassed())
+    unsaveable = Unsaveable(4)
+    unsaveable(np.zeros((1, 8, 8, 3), "float32"))
+    with pytest.raises(ValueError, match="get_config"):
+        keras_ssl.SimCLR(unsaveable)
+    with pytest.raises(TypeError, match=r"`encoder` must be a keras\.Model"):
+        keras_ssl.SimCLR("resnet")
+    vectors = keras.Input((8,))
+    with pytest.raises(ValueError, match="must take one batch of images"):
+        keras_ssl.SimCLR(keras.Model(vectors, layers.Dense(4)(vectors)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"temperature": 0}, ValueError, "`temperature`"),
+        ({"temperature": -1.0}, ValueError, "`temperature`"),
+        ({"projector": ()}, ValueError, "`projector`"),
+        ({"projector": (8, 0)}, ValueError, "`projector`"),
+        ({"projector": "big"}, TypeError, "`projector`"),
+        ({"views": 3}, TypeError, "`views`"),
+        ({"views": [checks.two_views]}, ValueError, "two views or more"),
+        ({"seed": "a"}, TypeError, "`seed`"),
+        ({"temprature": 1}, TypeError, "temprature"),
+    ],
+)
+def test_names_a_bad_argument(arguments, error, message):
+    with pytest.raises((error, ValueError), match=message):
+        keras_ssl.SimCLR(checks.small_encoder(), **arguments)
+
+
+def test_compile_names_what_it_does_not_take():
+    model = checks.make("SimCLR")
+    with pytest.raises(ValueError, match="takes no `loss`"):
+        model.compile("sgd", loss="mse")
+    with pytest.raises(ValueError, match="takes no `metrics`"):
+        model.compile("sgd", metrics=["accuracy"])
+    with pytest.raises(ValueError, match="You must call `compile"):
+        model.fit(checks.two_views())
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    outside = keras.optimizers.SGD(0.1)
+    with strategy.scope():
+        model = checks.make("SimCLR")
+        with pytest.raises(ValueError, match="`jit_compile=True`"):
+            model.compile("sgd", jit_compile=True)
+    with pytest.raises(ValueError, match="outside the scope"):
+        model.compile(outside)
+
+
+def test_other_backends_are_refused_with_advice():
+    script = (
+        "import keras.backend as b; b.backend = lambda: 'torch'\n"
+        "import method_checks as checks\n"
+        "try:\n    checks.make('SimCLR')\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    folders = os.pathsep.join(path for path in sys.path if "tests" in path)
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": folders},
+        capture_output=True,
+        text=True,
+    )
+    assert "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax" in ran.stdout, ran.stderr[-2000:]
