@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "pipeline": ["set_epoch", "views"],
-        "sources": ["load"],
+        "sources": ["load", "load_train_and_test"],
     },
 )

@@ -28,7 +28,8 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         `tf.data.Dataset` of `((view_1, ..., view_V),)`, or `((view_1, ..., view_V), labels)`.
 
     Raises:
-        ValueError: If the dataset is empty or batched, or `batch_size` or `views` is not valid.
+        ValueError: If the dataset is batched or does not fill a batch, or `batch_size` or `views`
+            is not valid.
     """
     _check_batch_size(batch_size)
     if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
@@ -40,8 +41,14 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             f"`dataset` must hold single images (H, W, C), and its elements have rank {rank}: "
             "give it unbatched, `data.views` makes the batches."
         )
-    if dataset.cardinality() == 0:
-        raise ValueError("`dataset` is empty.")
+    images = int(dataset.cardinality())
+    if 0 <= images < batch_size:
+        raise ValueError(
+            f"`dataset` has {images} images and a batch takes {batch_size}: no full batch is left. "
+            "Use a smaller batch size."
+            if images
+            else "`dataset` is empty."
+        )
     buffer = _buffer(dataset)
 
     def one_epoch(epoch):
@@ -49,7 +56,8 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         if shuffle:
             # Of this function's graph alone: the order must not follow the global seed.
             tf.compat.v1.set_random_seed(1)
-            order = tf.cast(epochs.fold([seed, TRAINING], epoch)[0], tf.int64)
+            at = epochs.fold([seed, TRAINING], epoch)
+            order = tf.random.stateless_uniform((), at, None, None, tf.int64)
             ordered = dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
         batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
         return batches.map(lambda index, element: (epoch, index, element))

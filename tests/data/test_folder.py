@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_ssl import data
+
+
+def write(path, shape=(6, 8), value=None, seed=0, **options):
+    """Writes an image of random pixels, or of one value; returns the pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (*shape, 3), dtype="uint8")
+    if value is not None:
+        pixels[:] = value
+    Image.fromarray(pixels).save(path, **options)
+    return pixels
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Two classes of four images, one value each: 0 to 3 are cats, 4 to 7 dogs."""
+    for i in range(8):
+        write(tmp_path / ("cat" if i < 4 else "dog") / f"{i}.png", value=10 * i)
+    return tmp_path
+
+
+def values_and_labels(dataset):
+    return [(int(image[0, 0, 0]), int(label)) for image, label in dataset.as_numpy_iterator()]
+
+
+def test_sub_folders_are_classes_in_alphabetical_order(pets):
+    found = values_and_labels(data.load(pets))
+    assert found == [(10 * i, int(i >= 4)) for i in range(8)]
+    assert data.load(str(pets)).element_spec == (
+        tf.TensorSpec((6, 8, 3), tf.uint8),
+        tf.TensorSpec((), tf.int64),
+    )
+    assert data.load(pets).cardinality() == 8
+
+
+def test_pixels_are_those_of_the_file(tmp_path):
+    expected = write(tmp_path / "a.PNG")
+    (found,) = data.load(tmp_path).as_numpy_iterator()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    for i in range(4):
+        write(tmp_path / f"{i}.jpg", seed=i)
+    assert data.load(tmp_path).element_spec == tf.TensorSpec((6, 8, 3), tf.uint8)
+
+
+def test_images_beside_classes_cost_the_labels_and_a_warning(pets):
+    write(pets / "stray.png")
+    with pytest.warns(UserWarning, match="1 of 9 images .* outside its sub-folders"):
+        found = data.load(pets)
+    assert isinstance(found.element_spec, tf.TensorSpec)
+
+
+def test_train_and_test_sub_folders_are_splits(tmp_path):
+    for i, split in enumerate(("train", "train", "val")):
+        write(tmp_path / split / "cat" / f"{i}.png", value=i)
+    train, test = data.load_train_and_test(tmp_path)
+    assert values_and_labels(train) == [(0, 0), (1, 0)]
+    assert values_and_labels(test) == [(2, 0)]
+    with pytest.raises(ValueError, match=r"'dev' is not a sub-folder .* \['train', 'val'\]"):
+        data.load(tmp_path, split="dev")
+
+
+def test_what_is_held_out_stays_so_when_images_are_added(tmp_path):
+    for i in range(40):
+        write(tmp_path / f"{i}.png", value=i)
+
+    def split():
+        parts = data.load_train_and_test(tmp_path)
+        return [{int(image[0, 0, 0]) for image in part.as_numpy_iterator()} for part in parts]
+
+    train, test = split()
+    assert train | test == set(range(40))
+    assert not train & test
+    assert 3 <= len(test) <= 15
+    for i in range(40, 60):
+        write(tmp_path / f"{i}.png", value=i)
+    more_train, more_test = split()
+    assert train < more_train
+    assert test < more_test
+
+
+def test_corrupt_files_are_named_in_one_warning_and_left_out(pets):
+    whole = (pets / "cat" / "0.png").read_bytes()
+    write(pets / "cat" / "whole.jpg")
+    jpeg = (pets / "cat" / "whole.jpg").read_bytes()
+    bad = {
+        "a_empty.png": b"",
+        "b_cut.png": whole[:40],
+        "c_cut.jpg": jpeg[: len(jpeg) // 2],
+        "d_text.jpg": b"no image",
+    }
+    for name, content in bad.items():
+        (pets / "dog" / name).write_bytes(content)
+    with pytest.warns(UserWarning, match="cannot be decoded") as record:
+        found = data.load(pets)
+    assert [str(w.message) for w in record] == [
+        f"4 of 13 files of {str(pets)!r} cannot be decoded as images: dog/a_empty.png, "
+        "dog/b_cut.png, dog/c_cut.jpg, dog/d_text.jpg. They are left out."
+    ]
+    assert found.cardinality() == len(values_and_labels(found)) == 9
+    with pytest.raises(ValueError, match=r"4 of 13 files .* dog/a_empty\.png"):
+        data.load(pets, corrupt="error")
+
+
+def test_a_folder_of_corrupt_files_alone_is_an_error(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="1 of 1 files"):
+        data.load(tmp_path)
+
+
+def test_every_common_kind_of_file_becomes_three_channels_of_bytes(tmp_path, rng):
+    grey = rng.integers(0, 256, (6, 8), dtype="uint8")
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(rng.integers(0, 256, (6, 8, 4), dtype="uint8")).save(tmp_path / "rgba.png")
+    Image.fromarray(rng.integers(0, 2**16, (6, 8)).astype("uint16")).save(tmp_path / "deep.png")
+    Image.fromarray(grey).convert("CMYK").save(tmp_path / "cmyk.jpg")
+    Image.fromarray(grey).convert("P").save(
+        tmp_path / "animated.gif",
+        save_all=True,
+        append_images=[Image.fromarray(grey.T.reshape(6, 8))],
+    )
+    Image.fromarray(grey).save(tmp_path / "bitmap.bmp")
+    write(tmp_path / "right.jpg")
+    (tmp_path / "named_wrongly.png").write_bytes((tmp_path / "right.jpg").read_bytes())
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "dangling.png").symlink_to(tmp_path / "gone.png")
+    found = list(data.load(tmp_path).as_numpy_iterator())
+    assert len(found) == 8
+    assert all(image.shape == (6, 8, 3) and image.dtype == "uint8" for image in found)
+
+
+def test_images_of_several_sizes_need_image_size(pets):
+    write(pets / "cat" / "big.png", shape=(20, 30))
+    with pytest.raises(ValueError, match="heights from 6 to 20, widths from 8 to 30"):
+        data.load(pets)
+    assert data.load(pets, image_size=4).element_spec[0].shape == (4, 4, 3)
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="has no image: no file ends in"):
+        data.load(tmp_path)

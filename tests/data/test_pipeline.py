@@ -1,0 +1,144 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ssl
+from keras_ssl import data
+
+
+def darken(images, seed):
+    """A view: each image in its value times a random factor, the same for all pixels."""
+    factors = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed)
+    return tf.cast(images, tf.float32) / 255 * factors
+
+
+def same(images, seed):
+    return tf.cast(images, tf.float32) / 255
+
+
+@pytest.fixture
+def numbered():
+    """22 images of which each pixel is the image's number, labelled with it."""
+    images = np.arange(22, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 3), "uint8")
+    return tf.data.Dataset.from_tensor_slices((images, np.arange(22)))
+
+
+def epochs_of(dataset, count):
+    """What `count` epochs draw: `(views, labels)` of all batches of each."""
+    drawn = []
+    for epoch in range(count):
+        data.set_epoch(dataset, epoch)
+        drawn.append(list(dataset.as_numpy_iterator()))
+    return drawn
+
+
+def labels_of(epoch):
+    return np.concatenate([labels for _, labels in epoch]).tolist()
+
+
+def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(numbered):
+    drawn = epochs_of(data.views(numbered, (same, same), batch_size=11), 3)
+    orders = [labels_of(epoch) for epoch in drawn]
+    assert all(sorted(order) == list(range(22)) for order in orders)
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert orders[0] != sorted(orders[0])
+
+
+def test_views_and_labels_belong_to_one_image(numbered):
+    for views, labels in data.views(numbered, (same, same), 5).as_numpy_iterator():
+        for view in views:
+            np.testing.assert_allclose(255 * view[:, 0, 0, 0], labels, rtol=1e-5)
+
+
+def test_without_shuffle_images_keep_their_order_and_the_last_part_batch_is_dropped(numbered):
+    dataset = data.views(numbered, (same, darken), 5, shuffle=False)
+    assert dataset.cardinality() == 4
+    assert labels_of(dataset.as_numpy_iterator()) == list(range(20))
+
+
+def test_every_draw_is_a_function_of_seed_epoch_and_position(numbered):
+    def drawn(seed, batch_size=11):
+        return epochs_of(data.views(numbered, (darken, darken), batch_size, seed=seed), 2)
+
+    first, again, other = drawn(3), drawn(3), drawn(4)
+    for one, two in zip(first, again, strict=True):
+        for (views, labels), (same_views, same_labels) in zip(one, two, strict=True):
+            np.testing.assert_array_equal(views, same_views)
+            np.testing.assert_array_equal(labels, same_labels)
+    assert labels_of(first[0]) != labels_of(other[0])
+    factors = {
+        float(x)
+        for epoch in first
+        for (views, labels) in epoch
+        for view in views
+        for x in (255 * view[:, 0, 0, 0] / np.maximum(labels, 1))[labels > 0]
+    }
+    assert len(factors) > 80  # two epochs, two views, 21 images: all their own
+
+
+def test_an_epoch_can_be_drawn_without_those_before_it(numbered):
+    dataset = data.views(numbered, (darken, darken), 11, seed=1)
+    expected = epochs_of(dataset, 3)[2]
+    data.set_epoch(dataset, 2)
+    for (views, labels), (same_views, same_labels) in zip(
+        dataset.as_numpy_iterator(), expected, strict=True
+    ):
+        np.testing.assert_array_equal(views, same_views)
+        np.testing.assert_array_equal(labels, same_labels)
+
+
+def test_transformations_after_views_keep_the_epoch(numbered):
+    dataset = data.views(numbered, (same, same), 11).map(lambda views, labels: (views, labels))
+    first, second = epochs_of(dataset.prefetch(2), 2)
+    assert labels_of(first) != labels_of(second)
+
+
+def test_fit_draws_what_a_loop_of_ones_own_draws(numbered):
+    dataset = data.views(numbered, (darken, darken), 11)
+    expected = [labels_of(epoch) for epoch in epochs_of(dataset, 2)]
+    seen = []
+
+    class Watch(keras_ssl.SelfSupervisedModel):
+        def compute_losses(self, batch, training):
+            tf.py_function(lambda x: seen.append(x.numpy().tolist()), [batch.labels], [])
+            return {"loss": tf.reduce_sum(self.features(batch.views[0], training))}
+
+    images = keras.Input((4, 4, 3))
+    features = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(images))
+    model = Watch(keras.Model(images, features))
+    model.compile("sgd", run_eagerly=True)
+    model.fit(dataset, epochs=2, verbose=0)
+    numbers = [number for batch in seen for number in batch]
+    assert numbers[-44:] == expected[0] + expected[1]
+
+
+def test_dict_elements_and_images_alone_are_taken(numbered):
+    dicts = numbered.map(lambda image, label: {"image": image, "id": label})
+    (views,) = next(data.views(dicts, (same, same), 4).as_numpy_iterator())
+    assert views[0].shape == (4, 4, 4, 3)
+    alone = numbered.map(lambda image, label: image)
+    assert len(next(data.views(alone, (same, same), 4).as_numpy_iterator())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda x: x.batch(4), {}, "give it unbatched"),
+        (lambda x: x.take(0), {}, "`dataset` is empty"),
+        (lambda x: x.take(3), {}, "3 images and a batch takes 4"),
+        (lambda x: x, {"batch_size": 0}, "`batch_size` must be an int above 0"),
+        (lambda x: x, {"batch_size": 2.5}, "`batch_size` must be an int above 0"),
+        (lambda x: x, {"views": ()}, "`views` must be a sequence of views"),
+        (lambda x: x, {"views": same}, "`views` must be a sequence of views"),
+        (lambda x: x.map(lambda i, label: {"picture": i}), {}, r"keys are \['picture'\]"),
+    ],
+)
+def test_names_bad_input(numbered, change, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.views(change(numbered), **{"views": (same, same), "batch_size": 4, **arguments})
+
+
+def test_set_epoch_wants_a_dataset_of_views(numbered):
+    with pytest.raises(ValueError, match="does not come from"):
+        data.set_epoch(numbered, 1)
