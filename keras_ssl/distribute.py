@@ -85,7 +85,10 @@ def gather(x):
     """
     if num_replicas() == 1:
         return x
-    return tf.distribute.get_replica_context().all_gather(x, axis=0)
+    replica = tf.distribute.get_replica_context()
+    if x.dtype == tf.bfloat16:  # TensorFlow's collectives do not carry it
+        return tf.cast(replica.all_gather(tf.cast(x, tf.float32), axis=0), x.dtype)
+    return replica.all_gather(x, axis=0)
 
 
 def strategy(name="none"):

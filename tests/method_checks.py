@@ -9,6 +9,7 @@ import sys
 
 import keras
 import numpy as np
+from keras.src.backend.common import dtypes
 
 import keras_ssl
 
@@ -55,7 +56,8 @@ def make(name, batch_norm=True, **kwargs):
 def train(model, views, batch_size=16, epochs=2, optimizer=None, **kwargs):
     """Compiles unless done and fits in the order of the arrays. Returns the history."""
     if not model.compiled:
-        model.compile(optimizer or keras.optimizers.SGD(0.1, momentum=0.9))
+        # Exact in float32, in which Keras holds these numbers on JAX.
+        model.compile(optimizer or keras.optimizers.SGD(0.125, momentum=0.875))
     return model.fit(
         views, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0, **kwargs
     ).history
@@ -85,6 +87,8 @@ def assert_equal(left, right, tolerance=1e-8):
 
 def in_float64():
     """Computes in float64, where rounding hides nothing."""
+    # On JAX many of Keras's operations return float32 from float64; here they must not.
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
 

@@ -41,4 +41,5 @@ class ArrayViews(keras.utils.PyDataset):
         return (views,) if self.labels is None else (views, np.asarray(self.labels)[rows])
 
     def on_epoch_end(self):
+        """Goes to the next epoch's order."""
         self.epoch += 1

@@ -5,7 +5,7 @@ import inspect
 import keras
 
 from keras_ssl import distribute, export
-from keras_ssl.models import images as pixels
+from keras_ssl import images as pixels
 from keras_ssl.models import inputs
 from keras_ssl.models.checks import check_encoder, check_seed, check_views, feature_width
 from keras_ssl.models.train_step import StepMixin
@@ -50,7 +50,7 @@ class SelfSupervisedModel(StepMixin, keras.Model):
         check_seed(seed)
         super().__init__(**kwargs)
         self.encoder = encoder
-        self.views = views
+        self.views = None if views is None else tuple(views)
         self.seed = seed
         self.feature_width = feature_width(encoder)
         self._trackers_by_term = {}
@@ -255,7 +255,8 @@ class SelfSupervisedModel(StepMixin, keras.Model):
         }
         trainable = restored.pop("trainable", True)
         model = cls(**restored)
-        model.trainable = trainable
+        if not trainable:  # True would also unfreeze what the method freezes
+            model.trainable = False
         return model
 
     def _base_config(self):

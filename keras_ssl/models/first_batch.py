@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_ssl import distribute
 from keras_ssl.export import image_shape
-from keras_ssl.models.images import check_batch
+from keras_ssl.images import check_batch
 
 
 def first_of(dataset):

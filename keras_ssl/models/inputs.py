@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from keras_ssl.export import image_shape
+from keras_ssl.images import check_batch
 from keras_ssl.models import first_batch
 from keras_ssl.models.array_views import ArrayViews
-from keras_ssl.models.images import check_batch
 
 ACCEPTED = (
     "a tf.data.Dataset of image batches or ready views, an array of images (N, H, W, C), a tuple "

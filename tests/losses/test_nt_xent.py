@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_ssl.losses import nt_xent
@@ -26,6 +27,23 @@ def test_matches_the_formula(temperature):
     assert float(nt_xent(Z1, Z2, temperature)) == pytest.approx(expected, rel=1e-12)
     single = nt_xent(Z1.astype("float32"), Z2.astype("float32"), temperature)
     assert float(single) == pytest.approx(expected, rel=1e-5)
+
+
+def test_its_gradient_is_the_slope_of_the_formula():
+    with tf.GradientTape() as tape:
+        first, second = tf.Variable(Z1), tf.Variable(Z2)
+        loss = nt_xent(first, second, 0.3)
+    found = tape.gradient(loss, [first, second])
+    step = 1e-6
+    for view, gradient in enumerate(found):
+        for at in np.ndindex(Z1.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = [Z1.copy(), Z2.copy()]
+                moved[view][at] += sign * step
+                ends.append(from_the_paper(*moved, 0.3))
+            slope = (ends[0] - ends[1]) / (2 * step)
+            assert float(gradient[at]) == pytest.approx(slope, abs=1e-8)
 
 
 def test_is_log_of_the_number_of_choices_when_collapsed():

@@ -1,7 +1,7 @@
 """Pixels as a network takes them, and the checks of a batch that come before training."""
 
 import numpy as np
-from keras import KerasTensor, ops
+from keras import KerasTensor, config, ops
 
 from keras_ssl.losses.checks import as_float
 
@@ -12,7 +12,7 @@ def unit(images):
     """Returns images as floats: uint8 0..255 is scaled to 0..1, floats stay."""
     images = ops.convert_to_tensor(images)
     if images.dtype == "uint8":
-        return ops.cast(images, "float32") / 255.0
+        return ops.cast(images, config.floatx()) / 255
     return images
 
 

@@ -1,0 +1,8 @@
+"""Encoders: networks from images `(B, H, W, C)` in 0..1 to features `(B, D)`."""
+
+from keras_ssl.encoders.application import application
+from keras_ssl.encoders.resnet import resnet18, resnet34, resnet50
+from keras_ssl.encoders.small_resnet import small_resnet
+from keras_ssl.encoders.wide_resnet import wide_resnet
+
+__all__ = ["application", "resnet18", "resnet34", "resnet50", "small_resnet", "wide_resnet"]

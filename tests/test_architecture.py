@@ -1,0 +1,123 @@
+"""The house rules that can be checked: who imports whom, and what stands beside each method."""
+
+import ast
+import inspect
+from pathlib import Path
+
+from processes import run_python
+
+import keras_ssl
+
+ROOT = Path(keras_ssl.__file__).parent
+PROJECT = Path(__file__).parent.parent
+
+# What each room may import of ours; a room may always import itself.
+ALLOWED = {
+    "__init__": None,  # everything
+    "losses": set(),
+    "heads": set(),
+    "distribute": set(),
+    "export": set(),
+    "images": {"losses"},
+    "encoders": set(),
+    "optimizers": set(),
+    "views": set(),
+    "data": {"views"},
+    "models": {"losses", "heads", "momentum", "queue", "distribute", "data", "views", "export"}
+    | {"images"},
+    "evaluation": {"losses", "images"},
+    "callbacks": {"models", "evaluation", "losses", "images"},
+}
+BACKENDS = {
+    "tensorflow": ("data", "views", "distribute", "export", "models/train_step"),
+    "jax": ("distribute", "models/train_step"),
+}
+
+
+def sources():
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path.relative_to(ROOT).with_suffix("").as_posix(), ast.parse(path.read_text())
+
+
+def imports(tree):
+    """Full names of what a file imports, `lazy_loader.load` included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy_loader.load":
+            yield node.args[0].value
+
+
+def test_arrows_run_down_only():
+    for name, tree in sources():
+        room = name.split("/")[0]
+        allowed = ALLOWED[room]
+        for imported in imports(tree):
+            parts = imported.split(".")
+            assert parts[0] not in ("recipes", "tests", "benchmarks"), (name, imported)
+            if parts[0] == "keras_ssl" and len(parts) > 1 and allowed is not None:
+                assert parts[1] in allowed | {room}, f"{name} imports {imported}"
+
+
+def test_backends_are_imported_in_their_rooms_only():
+    for name, tree in sources():
+        for imported in imports(tree):
+            rooms = BACKENDS.get(imported.split(".")[0])
+            if rooms:
+                assert any(name == r or name.startswith(r + "/") for r in rooms), (name, imported)
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    script = (
+        "import sys, keras\n"
+        "before = set(sys.modules)\n"
+        "import keras_ssl\n"
+        "heavy = {'sklearn', 'matplotlib', 'keras_cv', 'tensorflow_datasets', 'scipy'}\n"
+        "print(sorted(heavy & (set(sys.modules) - before)))\n"
+    )
+    assert run_python(script).strip() == "[]"
+
+
+def test_ready_views_train_on_jax_where_tensorflow_is_absent():
+    script = (
+        "import sys\n"
+        "sys.modules['tensorflow'] = None\n"
+        "import keras, numpy as np, keras_ssl\n"
+        "encoder = keras_ssl.encoders.small_resnet((8, 8, 3), width=4)\n"
+        "model = keras_ssl.SimCLR(encoder, projector=(8,))\n"
+        "model.compile('sgd')\n"
+        "view = np.random.default_rng(0).random((16, 8, 8, 3), 'float32')\n"
+        "print(model.fit((view, view), batch_size=8, verbose=0).history['loss'])\n"
+        "print(model.predict(view, verbose=0).shape)\n"
+    )
+    assert "(16, 32)" in run_python(script, KERAS_BACKEND="jax")
+
+
+def test_every_public_name_is_documented():
+    for room in ("losses", "encoders", "views", "data", "evaluation", "callbacks", "optimizers"):
+        package = getattr(keras_ssl, room)
+        for name in package.__all__:
+            doc = inspect.getdoc(getattr(package, name))
+            assert doc, f"{room}.{name} has no docstring"
+            assert "Args:" in doc, f"{room}.{name} does not say its arguments"
+
+
+def test_every_method_has_a_recipe_a_test_line_and_a_source():
+    import method_checks
+
+    for name, method in vars(keras_ssl.models).items():
+        is_method = inspect.isclass(method) and issubclass(method, keras_ssl.SelfSupervisedModel)
+        if not is_method or method is keras_ssl.SelfSupervisedModel:
+            continue
+        file = Path(inspect.getfile(method)).stem
+        assert getattr(keras_ssl, name) is method
+        assert name in method_checks.METHODS, f"{name} is not in tests/method_checks.py"
+        assert (PROJECT / "recipes" / f"{file}.py").exists(), f"recipes/{file}.py is missing"
+        assert "Source:" in inspect.getdoc(method), f"{name} does not name its paper"
+
+
+def test_every_loss_names_its_source():
+    for name in keras_ssl.losses.__all__:
+        assert "Source:" in inspect.getdoc(getattr(keras_ssl.losses, name)), name

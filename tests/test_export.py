@@ -1,0 +1,103 @@
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+from keras import layers, ops
+from processes import run_python
+
+from keras_ssl import encoders, export
+
+
+def trained_encoder():
+    """An encoder whose batch norm has statistics to go wrong with."""
+    encoder = encoders.small_resnet((8, 8, 3), width=4)
+    rng = np.random.default_rng(0)
+    for weight in encoder.weights:
+        if weight.path.endswith(("gamma", "beta", "mean", "variance")):
+            weight.assign(rng.uniform(0.2, 1.0, weight.shape))
+    return encoder
+
+
+def pixels(*size, count=3):
+    return np.random.default_rng(1).integers(0, 256, (count, *size, 3), dtype="uint8")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_a_serving_model_takes_uint8_and_returns_float32(policy):
+    keras.config.set_dtype_policy(policy)
+    serving = export.serving_model(trained_encoder())
+    assert serving.input.dtype == "uint8"
+    assert serving.output.dtype == "float32"
+    assert serving(pixels(8, 8)).dtype == "float32"
+
+
+def test_a_serving_model_gives_the_networks_features_outside_training():
+    encoder = trained_encoder()
+    expected = np.asarray(encoder(pixels(8, 8).astype("float32") / 255, training=False))
+    found = np.asarray(export.serving_model(encoder)(pixels(8, 8)))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_serving_model_computes_in_float64_where_keras_does(float64):
+    encoder = trained_encoder()
+    found = np.asarray(export.serving_model(encoder)(pixels(8, 8)))
+    assert found.dtype == "float64"
+    scale = float(np.float32(1 / 255))  # Keras rounds the scale, not the features
+    expected = np.asarray(encoder(pixels(8, 8) * scale))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4)
+
+    def call(self, images):
+        return self.dense(ops.mean(images, axis=(1, 2)))
+
+
+def test_the_shape_of_images_is_read_from_any_kind_of_network():
+    assert export.image_shape(checks.small_encoder()) == (None, None, 3)
+    sequence = [keras.Input((8, 6, 1)), layers.Flatten(), layers.Dense(4)]
+    assert export.image_shape(keras.Sequential(sequence)) == (8, 6, 1)
+    own = Own()
+    own(np.zeros((2, 8, 6, 3), "float32"))
+    assert export.image_shape(own) == (8, 6, 3)
+
+
+def test_one_export_serves_images_of_any_size_from_either_backend(tmp_path):
+    # Each has what JAX must know the size of: strided convolutions, a shortcut, a max pool.
+    networks = {
+        "small": trained_encoder(),
+        "resnet18": encoders.resnet18((8, 8, 3), width=2),
+    }
+    for name, network in networks.items():
+        network.save(tmp_path / f"{name}.keras")
+    export.write(networks["small"], tmp_path / "on tensorflow", verbose=False)
+    on_jax = (
+        "import keras\n"
+        "from keras_ssl import export\n"
+        f"for name in {list(networks)}:\n"
+        "    export.write(keras.saving.load_model(f'{name}.keras'), name, verbose=False)\n"
+    )
+    without = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "sys.modules['keras_ssl'] = sys.modules['keras'] = None\n"
+        f"for name in {[*networks, 'on tensorflow']}:\n"
+        "    served = tf.saved_model.load(name)\n"
+        "    for size in ('8x8', '12x17'):\n"
+        "        images = np.load(f'{size}.npy')\n"
+        "        np.save(f'{name} {size}.npy', served.serve(images))\n"
+    )
+    sizes = {"8x8": pixels(8, 8), "12x17": pixels(12, 17, count=1)}
+    for size, images in sizes.items():
+        np.save(tmp_path / f"{size}.npy", images)
+    for backend, script in (("jax", on_jax), ("tensorflow", without)):
+        run_python(script, cwd=tmp_path, KERAS_BACKEND=backend)
+    networks["on tensorflow"] = networks["small"]
+    for size, images in sizes.items():
+        for name, network in networks.items():
+            expected = np.asarray(network(images.astype("float32") / 255))
+            found = np.load(tmp_path / f"{name} {size}.npy")
+            assert found.dtype == "float32"
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=name)

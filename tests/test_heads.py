@@ -1,0 +1,72 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_ssl import heads
+
+
+def kinds(head):
+    return [type(layer).__name__ for layer in head.layers]
+
+
+def test_widths_are_dense_layers_with_relu_between_and_a_linear_end(rng):
+    head = heads.projection((6, 5, 4), 3)
+    head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
+    assert [weight.shape[-1] for weight in head.weights] == [6, 6, 5, 5, 4, 4]
+    x = rng.normal(size=(7, 3)).astype("float32")
+    w1, b1, w2, b2, w3, b3 = head.get_weights()
+    expected = np.maximum(np.maximum(x @ w1 + b1, 0) @ w2 + b2, 0) @ w3 + b3
+    assert expected.min() < 0
+    np.testing.assert_allclose(np.asarray(head(x)), expected, rtol=1e-4, atol=1e-5)
+    assert head.output_shape == (None, 4)
+
+
+def test_one_width_is_one_linear_layer_and_lists_will_do():
+    assert kinds(heads.projection((4,), 3)) == ["Dense"]
+    assert kinds(heads.projection([8, 4], 3)) == ["Dense", "Activation", "Dense"]
+
+
+def test_batch_norm_follows_each_dense_layer_but_the_last_in_place_of_its_bias():
+    head = heads.projection((8, 8, 4), 3, batch_norm=True)
+    hidden = ["Dense", "BatchNormalization", "Activation"]
+    assert kinds(head) == [*hidden, *hidden, "Dense"]
+    dense = [layer for layer in head.layers if isinstance(layer, layers.Dense)]
+    assert [layer.use_bias for layer in dense] == [False, False, True]
+    x = np.random.default_rng(0).normal(3, 2, (256, 3)).astype("float32")
+    inside = keras.Sequential(head.layers[:2])(x, training=True)
+    np.testing.assert_allclose(np.mean(inside, axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.std(inside, axis=0), 1, rtol=1e-2)
+
+
+def test_a_layer_is_used_as_it_is_and_built_where_it_is_not():
+    given = layers.Dense(4)
+    assert heads.projection(given, 3) is given
+    assert given.kernel.shape == (3, 4)
+    kernel = np.asarray(given.kernel)
+    assert heads.projection(given, 3) is given
+    np.testing.assert_array_equal(np.asarray(given.kernel), kernel)
+    sequence = keras.Sequential([layers.Dense(5), layers.Dense(4)])
+    assert heads.projection(sequence, 3)(np.zeros((2, 3), "float32")).shape == (2, 4)
+
+
+def test_a_head_has_its_name():
+    assert heads.projection((4,), 3).name == "projector"
+    assert heads.projection((4,), 3, name="predictor").name == "predictor"
+
+
+@pytest.mark.parametrize(
+    ("widths", "error", "message"),
+    [
+        ("128", TypeError, "`predictor` must be a tuple of widths .* received '128'"),
+        (128, TypeError, "received 128"),
+        (None, TypeError, "received None"),
+        ((8.0, 4), TypeError, r"received \(8\.0, 4\)"),
+        ((8, True), TypeError, r"received \(8, True\)"),
+        ((), ValueError, r"`predictor` needs at least one width, all above 0; received \(\)"),
+        ((8, -4), ValueError, r"received \(8, -4\)"),
+    ],
+)
+def test_names_bad_widths(widths, error, message):
+    with pytest.raises(error, match=message):
+        heads.projection(widths, 3, name="predictor")
