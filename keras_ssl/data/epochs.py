@@ -39,10 +39,3 @@ def find(dataset):
     """Returns the `Epoch`s that a dataset reads."""
     found = [getattr(part, "keras_ssl_epoch", None) for part in upstream(dataset)]
     return [epoch for epoch in found if epoch is not None]
-
-
-def fold(seed, *numbers):
-    """Mixes integers into a stateless seed: another `int32` pair for each."""
-    for number in numbers:
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
-    return seed

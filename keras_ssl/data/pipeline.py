@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_ssl.data import elements, epochs
+from keras_ssl.views.base import fold
 
 AUTOTUNE = tf.data.AUTOTUNE
 SHUFFLE_BYTES = 2**30
@@ -56,7 +57,7 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         if shuffle:
             # Of this function's graph alone: the order must not follow the global seed.
             tf.compat.v1.set_random_seed(1)
-            at = epochs.fold([seed, TRAINING], epoch)
+            at = fold([seed, TRAINING], epoch)
             order = tf.random.stateless_uniform((), at, None, None, tf.int64)
             ordered = dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
         batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
@@ -113,7 +114,7 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, in
     def take(epoch, position):
         rows = position * batch_size + tf.range(batch_size, dtype=tf.int64)
         if shuffle:
-            order = epochs.fold([seed, TRAINING], epoch)
+            order = fold([seed, TRAINING], epoch)
             rows = tf.random.experimental.index_shuffle(rows, order, images - 1)
         return epoch, position, tuple(tf.gather(array, rows) for array in arrays)
 
@@ -134,7 +135,7 @@ def for_evaluation(dataset, views, seed):
 def draw_once(images, views, seed):
     """Views of a few images, at once: to check and to trace with."""
     images = tf.convert_to_tensor(images)
-    return tuple(view(images, epochs.fold([seed, TRAINING], i)) for i, view in enumerate(views))
+    return tuple(view(images, fold([seed, TRAINING], i)) for i, view in enumerate(views))
 
 
 def checked(dataset):
@@ -153,8 +154,8 @@ def _draw(indexed, views, seed, phase):
 
     def make(epoch, index, batch):
         images = elements.assert_images(batch[0], index)
-        at = epochs.fold([seed, phase], epoch, index)
-        made = tuple(view(images, epochs.fold(at, i)) for i, view in enumerate(views))
+        at = fold([seed, phase], epoch, index)
+        made = tuple(view(images, fold(at, i)) for i, view in enumerate(views))
         return (made, *batch[1:2])
 
     return indexed.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)

@@ -1,0 +1,35 @@
+"""Random mirror images."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_ssl.views import checks
+from keras_ssl.views.base import View, on_some
+
+
+@keras.saving.register_keras_serializable("keras_ssl")
+@dataclasses.dataclass(frozen=True)
+class RandomFlip(View):
+    """Mirrors images, left to right.
+
+    Leave it out where left and right mean something, as in digits and letters.
+
+    Args:
+        probability: Float in 0..1.
+
+    Raises:
+        TypeError: If `probability` is not a number.
+        ValueError: If it is not in 0..1.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self):
+        checks.probability(self.probability)
+
+    def transform(self, images, seed):
+        """Mirrors."""
+        chosen = self.draws(images, seed, 1)[:, 0] < self.probability
+        return on_some(images, chosen, lambda some: tf.reverse(some, axis=[2]))

@@ -1,0 +1,30 @@
+import numpy as np
+
+from keras_ssl.views import ColorJitter, Compose, RandomFlip, RandomResizedCrop
+from keras_ssl.views.base import fold
+
+IMAGES = np.random.default_rng(0).random((8, 9, 9, 3), "float32")
+
+
+def test_applies_views_in_their_order_each_with_a_seed_of_its_own():
+    parts = [RandomResizedCrop(5), RandomFlip(), ColorJitter(0.4)]
+    expected = IMAGES
+    for index, part in enumerate(parts):
+        expected = part(expected, fold((1, 2), index))
+    np.testing.assert_allclose(Compose(parts)(IMAGES, (1, 2)), expected, atol=1e-6)
+
+
+def test_a_view_that_stands_twice_draws_twice():
+    # Flips that shared their draws would undo each other.
+    results = np.asarray(Compose([RandomFlip(), RandomFlip()])(IMAGES, (1, 2)))
+    changed = (results != IMAGES).any(axis=(1, 2, 3))
+    assert 0 < changed.sum() < 8
+
+
+def test_without_views_nothing_changes():
+    np.testing.assert_array_equal(Compose([])(IMAGES, (1, 2)), IMAGES)
+
+
+def test_may_stand_inside_another():
+    inner = Compose([RandomFlip(1.0)])
+    np.testing.assert_array_equal(Compose((inner,))(IMAGES, (1, 2)), IMAGES[:, :, ::-1])

@@ -1,0 +1,19 @@
+import numpy as np
+
+from keras_ssl.views import RandomFlip
+
+IMAGES = np.random.default_rng(0).random((2000, 2, 5, 3), "float32")
+
+
+def test_mirrors_left_to_right_or_leaves_the_image():
+    results = np.asarray(RandomFlip()(IMAGES, (0, 1)))
+    flipped = (results == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3))
+    left = (results == IMAGES).all(axis=(1, 2, 3))
+    assert np.all(flipped != left)
+
+
+def test_mirrors_as_often_as_asked():
+    for probability in (0.0, 0.3, 1.0):
+        results = np.asarray(RandomFlip(probability)(IMAGES, (0, 1)))
+        share = (results == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3)).mean()
+        assert abs(share - probability) < 4 * np.sqrt(probability * (1 - probability) / 2000) + 1e-9
