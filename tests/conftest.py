@@ -35,6 +35,12 @@ def _fresh_keras():
     keras.utils.clear_session(free_memory=False)
 
 
+@pytest.fixture(scope="session")
+def replicas():
+    """One strategy of two replicas for all tests: TensorFlow confuses the exchanges of several."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 @pytest.fixture
 def float64():
     method_checks.in_float64()

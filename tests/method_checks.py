@@ -1,7 +1,8 @@
 """The methods under test, and what every check needs: an encoder, views, one way to train.
 
 Run as a script it trains each method and writes what came out, to compare with this process:
-`python method_checks.py OUT.npz one_device`, or `data_parallel` (JAX), `mirrored` (four replicas).
+`python method_checks.py OUT.npz one_device`, or `data_parallel` (JAX), `mirrored` (four replicas),
+`half_precision` (on four replicas).
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import keras_ssl
 METHODS = {
     "SimCLR": lambda encoder, **kwargs: keras_ssl.SimCLR(encoder, projector=(16, 8), **kwargs),
 }
+HALF = ("mixed_float16", "mixed_bfloat16")
 SYMMETRIC = {"SimCLR"}
 # Another value of each hyper-parameter: it must change the loss.
 OTHER_VALUES = {"SimCLR": {"temperature": 0.1}}
@@ -68,9 +70,9 @@ def arrays(weights):
     return [keras.ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
-def numbers(model, history):
-    """All that two equal runs must share: logs, weights, features."""
-    views = two_views(5, seed=9)
+def numbers(model, history, rows=5):
+    """All that two equal runs must share: logs, weights, features of `rows` images."""
+    views = two_views(rows, seed=9)
     named = {f"log_{name}": np.array(values) for name, values in history.items()}
     named |= {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     named["features"] = model.predict(views[0], batch_size=4, verbose=0)
@@ -94,12 +96,13 @@ def in_float64():
 
 
 def main(path, where):
-    """Trains each method in float64, with and without batch norm, and saves its numbers."""
-    in_float64()
+    """Trains each method and saves its numbers: in float64, with and without batch norm; or in
+    half precision on replicas.
+    """
     strategy = contextlib.nullcontext()
     if where == "data_parallel":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
-    if where == "mirrored":
+    if where in ("mirrored", "half_precision"):
         import tensorflow as tf
 
         devices = [tf.config.LogicalDeviceConfiguration()] * 4
@@ -107,13 +110,19 @@ def main(path, where):
             tf.config.list_physical_devices("CPU")[0], devices
         )
         strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(4)]).scope()
+    if where != "half_precision":
+        in_float64()
     results = {}
     with strategy:
         for name in METHODS:
-            for batch_norm in (True, False):
-                model = make(name, batch_norm)
-                found = numbers(model, train(model, two_views()))
-                results |= {f"{name}/{batch_norm}/{key}": value for key, value in found.items()}
+            for case in HALF if where == "half_precision" else (True, False):
+                if where == "half_precision":
+                    keras.config.set_dtype_policy(case)
+                model = make(name, batch_norm=case is not False)
+                # TensorFlow cannot convolve an empty part of a batch in bfloat16 on CPUs.
+                rows = 8 if where == "half_precision" else 5
+                found = numbers(model, train(model, two_views()), rows)
+                results |= {f"{name}/{case}/{key}": value for key, value in found.items()}
     np.savez(path, **results)
 
 

@@ -4,7 +4,6 @@ import keras
 import method_checks as checks
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers, ops
 from processes import run_python
 
@@ -101,9 +100,9 @@ def test_gradient_accumulation_moves_state_once_an_optimizer_step():
     assert int(model.steps.numpy()) == 2
 
 
-def test_replicas_share_the_state(float64):
+def test_replicas_share_the_state(float64, replicas):
     single = make()
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with replicas.scope():
         model = make()
         model.set_weights(make_weights(single))
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
@@ -136,32 +135,30 @@ def test_compile_options_change_nothing_but_speed(option):
 
 
 def test_a_run_continued_in_a_new_process_equals_the_uninterrupted_one(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
+
+    def start(epochs):
+        model = checks.make("SimCLR", seed=3)
+        schedule = keras.optimizers.schedules.CosineDecay(0.1, 20)
+        model.compile(keras.optimizers.SGD(schedule, momentum=0.9))
+        model.fit(images, batch_size=8, epochs=epochs, verbose=0)
+        return model
+
+    start(2).save(tmp_path / "half.keras")
     script = (
-        "import sys, keras, numpy as np, keras_ssl\n"
-        "import method_checks as checks\n"
-        "first, last, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]\n"
+        "import keras, keras_ssl, numpy as np\n"
+        "model = keras.saving.load_model('half.keras')\n"
         "images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype='uint8')\n"
-        "if first == 0:\n"
-        "    model = checks.make('SimCLR', seed=3)\n"
-        "    schedule = keras.optimizers.schedules.CosineDecay(0.1, 20)\n"
-        "    model.compile(keras.optimizers.SGD(schedule, momentum=0.9))\n"
-        "else:\n"
-        "    model = keras.saving.load_model(path)\n"
-        "model.fit(images, batch_size=8, initial_epoch=first, epochs=last, verbose=0)\n"
-        "model.save(path)\n"
+        "model.fit(images, batch_size=8, initial_epoch=2, epochs=4, verbose=0)\n"
+        "model.save('whole.keras')\n"
     )
-
-    def run(first, last, name):
-        run_python(script, first, last, tmp_path / name)
-
-    run(0, 4, "whole.keras")
-    run(0, 2, "parts.keras")
-    run(2, 4, "parts.keras")
-    whole, parts = (
-        keras.saving.load_model(tmp_path / name) for name in ("whole.keras", "parts.keras")
-    )
-    for found, expected in zip(parts.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    run_python(script, cwd=tmp_path)
+    found = keras.saving.load_model(tmp_path / "whole.keras")
+    whole = start(4)
+    for mine, expected in zip(found.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    for mine, expected in zip(found.optimizer.variables, whole.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, expected)
 
 
 def test_own_views_are_saved_with_the_model(tmp_path):
@@ -260,10 +257,9 @@ def test_compile_names_what_it_does_not_take():
         model.fit(checks.two_views())
 
 
-def test_replicas_need_an_optimizer_of_their_own_and_no_xla():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def test_replicas_need_an_optimizer_of_their_own_and_no_xla(replicas):
     outside = keras.optimizers.SGD(0.1)
-    with strategy.scope():
+    with replicas.scope():
         model = checks.make("SimCLR")
         with pytest.raises(ValueError, match="`jit_compile=True`"):
             model.compile("sgd", jit_compile=True)

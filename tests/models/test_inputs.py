@@ -203,8 +203,8 @@ def test_a_later_bad_batch_stops_training_and_is_named(model, images):
         model.fit(dataset(np.concatenate([unit[:8], 255 * unit[10:18]])), verbose=0)
 
 
-def test_replicas_that_do_not_divide_the_batch_are_named(images):
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_replicas_that_do_not_divide_the_batch_are_named(images, replicas):
+    with replicas.scope():
         model = checks.make("SimCLR", views=VIEWS)
         model.compile("sgd")
     with pytest.raises(ValueError, match="cannot be shared out over 2 replicas"):

@@ -8,7 +8,6 @@ import keras
 import method_checks as checks
 import numpy as np
 import pytest
-import tensorflow as tf
 from processes import run_python
 
 pytestmark = pytest.mark.parametrize("name", checks.METHODS)
@@ -50,10 +49,10 @@ def test_a_loaded_model_goes_on_as_the_saved_one(name, tmp_path, float64):
     checks.assert_equal(checks.numbers(loaded, checks.train(loaded, more)), expected, 0)
 
 
-def test_two_replicas_equal_one_device(name, float64):
+def test_two_replicas_equal_one_device(name, float64, replicas):
     single = checks.make(name)
     expected = checks.numbers(single, checks.train(single, checks.two_views()))
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with replicas.scope():
         model = checks.make(name)
         found = checks.numbers(model, checks.train(model, checks.two_views()))
     checks.assert_equal(found, expected)
@@ -69,7 +68,19 @@ def test_jax_and_four_replicas_equal_one_device_here(name, where, batch_norm, fl
     checks.assert_equal(found, expected)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", checks.HALF)
+def test_half_precision_on_four_replicas_is_near_one_device(name, policy, elsewhere):
+    keras.config.set_dtype_policy(policy)
+    model = checks.make(name)
+    expected = checks.numbers(model, checks.train(model, checks.two_views()), rows=8)
+    prefix = f"{name}/{policy}/"
+    found = {
+        k.removeprefix(prefix): v for k, v in elsewhere["half precision"].items() if prefix in k
+    }
+    checks.assert_equal(found, expected, 0.03 if policy == "mixed_bfloat16" else 0.01)
+
+
+@pytest.mark.parametrize("policy", checks.HALF)
 def test_half_precision_moves_weights_as_far_as_full(name, policy):
     def update():
         model = checks.make(name)
@@ -149,6 +160,7 @@ def elsewhere(tmp_path_factory):
         "jax": ("one_device", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
         "two devices of jax": ("data_parallel", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
         "four replicas": ("mirrored", {"KERAS_BACKEND": "tensorflow"}),
+        "half precision": ("half_precision", {"KERAS_BACKEND": "tensorflow"}),
     }
     started = {}
     for where, (option, environment) in runs.items():
