@@ -1,0 +1,17 @@
+"""Callbacks for `fit`: what the features are worth, whether they collapse, and how to go on."""
+
+from keras_ssl.callbacks.checkpoint import EpochCheckpoint, latest_checkpoint
+from keras_ssl.callbacks.collapse_monitor import CollapseMonitor
+from keras_ssl.callbacks.history_file import HistoryFile, read_history
+from keras_ssl.callbacks.knn_probe import KNNProbe
+from keras_ssl.callbacks.run_folder import start_or_resume
+
+__all__ = [
+    "CollapseMonitor",
+    "EpochCheckpoint",
+    "HistoryFile",
+    "KNNProbe",
+    "latest_checkpoint",
+    "read_history",
+    "start_or_resume",
+]

@@ -1,0 +1,31 @@
+"""Evaluation of representations: numbers in, numbers out, and pictures to look at."""
+
+from keras_ssl.evaluation.collapse import alignment, feature_std, rankme, uniformity
+from keras_ssl.evaluation.features import extract_features, read_images
+from keras_ssl.evaluation.knn import knn, knn_from_features
+from keras_ssl.evaluation.linear_probe import few_labels, linear_probe, linear_probe_from_features
+from keras_ssl.evaluation.pictures import curves, feature_map, nearest_neighbours, views_grid
+from keras_ssl.evaluation.report import baselines, report
+from keras_ssl.evaluation.table import format_table, probe_table
+
+__all__ = [
+    "alignment",
+    "baselines",
+    "curves",
+    "extract_features",
+    "feature_map",
+    "feature_std",
+    "few_labels",
+    "format_table",
+    "knn",
+    "knn_from_features",
+    "linear_probe",
+    "linear_probe_from_features",
+    "nearest_neighbours",
+    "probe_table",
+    "rankme",
+    "read_images",
+    "report",
+    "uniformity",
+    "views_grid",
+]

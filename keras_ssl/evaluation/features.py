@@ -1,0 +1,168 @@
+"""Features of every image of a data set, in order."""
+
+import numpy as np
+
+from keras_ssl.evaluation.checks import check_count
+from keras_ssl.images import check_batch
+
+CHUNK = 2**24  # numbers read before they are forwarded: few calls, 64 MiB of float32
+SHARE = 16  # a forward pass is of a multiple of this many images, for devices to share out
+
+
+def extract_features(model, dataset, batch_size=256):
+    """Computes the features of all images; none is dropped or moved.
+
+    Args:
+        model: A keras_ssl model, or any `keras.Model` from images to `(B, D)`: it gets float
+            images 0..1. None gives the pixels themselves, flattened, 0..1: the baseline.
+        dataset: `tf.data.Dataset`, batched or not, of images, `(image, label)` or dicts with
+            `"image"` and `"label"`; an array of images `(N, H, W, C)`; or arrays
+            `(images, labels)`. Images are uint8 0..255 or float 0..1, all of one size.
+        batch_size: Int >= 1, images in one forward pass at most.
+
+    Returns:
+        Float32 array `(N, D)`, and the labels `(N,)`, or None where there are none.
+
+    Raises:
+        ValueError: If the data set is empty or endless, its images are not as described, or the
+            model's output is not `(B, D)`.
+        TypeError: If `dataset` is of another kind.
+    """
+    check_count(batch_size=batch_size)
+    features, labels = [], []
+    for images, chunk_labels in _chunks(dataset, CHUNK, batch_size):
+        features.append(_forward(model, images, int(batch_size)))
+        labels.append(chunk_labels)
+    return np.concatenate(features), None if labels[0] is None else np.concatenate(labels)
+
+
+def read_images(dataset, limit=None):
+    """Reads images, and labels where there are any, into arrays.
+
+    Args:
+        dataset: As in `extract_features`.
+        limit: Int >= 1, how many images to read at most; None reads all.
+
+    Returns:
+        Array `(N, H, W, C)`, and labels `(N,)` or None.
+
+    Raises:
+        ValueError: As in `extract_features`.
+        TypeError: If `dataset` is of another kind.
+    """
+    if limit is not None:
+        check_count(limit=limit)
+    images, labels, read = [], [], 0
+    # Of an endless data set the first images can be read.
+    for some, some_labels in _chunks(dataset, 0, 256, endless=limit is not None):
+        images.append(some)
+        labels.append(some_labels)
+        read += len(some)
+        if limit is not None and read >= limit:
+            break
+    labels = None if labels[0] is None else np.concatenate(labels)[:limit]
+    return np.concatenate(images)[:limit], labels
+
+
+def _forward(model, images, batch_size):
+    if model is None:
+        return _unit(images).reshape(len(images), -1)
+    # Batches of one size, or some backends compile the last one anew.
+    batches = -(-len(images) // batch_size)
+    size = -(-len(images) // batches)
+    size = min(batch_size, size + -size % SHARE)
+    missing = -len(images) % size
+    padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+    found = model.predict(_unit(padded), batch_size=size, verbose=0)
+    if getattr(found, "ndim", None) != 2:
+        returned = getattr(found, "shape", type(found).__name__)
+        raise ValueError(
+            f"`model` must return features (B, D), and it returned {returned} for "
+            f"{len(padded)} images."
+        )
+    return np.asarray(found[: len(images)]).astype("float32")
+
+
+def _unit(images):
+    if images.dtype == np.uint8:
+        return images / np.float32(255)
+    return images.astype("float32")
+
+
+def _chunks(dataset, pixels, batch_size, endless=False):
+    """Yields arrays `(images, labels or None)`: whole batches, about `pixels` numbers or one."""
+    if hasattr(dataset, "element_spec"):
+        if not endless and int(dataset.cardinality()) == -1:
+            raise ValueError("`dataset` repeats forever: drop the repeat(), or take() a part.")
+        chunks = _of_dataset(dataset, pixels, batch_size)
+    else:
+        chunks = _of_arrays(dataset, pixels, batch_size)
+    is_empty = True
+    for images, labels in chunks:
+        is_empty = False
+        check_batch(images, "dataset")
+        yield images, labels
+    if is_empty:
+        raise ValueError("`dataset` is empty: it has no image.")
+
+
+def _of_arrays(dataset, pixels, batch_size):
+    images, labels = (*dataset, None)[:2] if isinstance(dataset, (tuple, list)) else (dataset, None)
+    if not hasattr(images, "shape"):
+        raise TypeError(
+            "`dataset` must be a tf.data.Dataset, an array of images or arrays (images, labels); "
+            f"received {type(dataset).__name__}."
+        )
+    images, labels = np.asarray(images), None if labels is None else np.asarray(labels)
+    if labels is not None and labels.shape[:1] != images.shape[:1]:
+        raise ValueError(f"`dataset` has images {images.shape} and labels {labels.shape}.")
+    size = _images_in(pixels, batch_size, images)
+    for start in range(0, len(images), size):
+        rows = slice(start, start + size)
+        yield images[rows], None if labels is None else labels[rows]
+
+
+def _of_dataset(dataset, pixels, batch_size):
+    image = _image_and_label(dataset.element_spec)[0]
+    if isinstance(image, (tuple, list)):
+        raise ValueError("`dataset` holds ready views; features are of images.")
+    is_one = image.shape.rank == 3
+    # Images whose size is not known beforehand may differ: then they are put together here.
+    batched = dataset.batch(256) if is_one and None not in tuple(image.shape) else dataset
+    images, labels, held = [], [], 0
+    for element in batched.as_numpy_iterator():
+        some, label = _image_and_label(element)
+        if is_one and batched is dataset:
+            some, label = some[None], None if label is None else np.asarray(label)[None]
+        images.append(some)
+        labels.append(label)
+        held += len(some)
+        if held >= _images_in(pixels, batch_size, some):
+            yield _joined(images, labels)
+            images, labels, held = [], [], 0
+    if images:
+        yield _joined(images, labels)
+
+
+def _image_and_label(element):
+    if isinstance(element, dict):
+        if "image" not in element:
+            raise ValueError(f"`dataset` has dicts without 'image': {sorted(element)}.")
+        return element["image"], element.get("label")
+    return (*element, None)[:2] if isinstance(element, tuple) else (element, None)
+
+
+def _images_in(pixels, batch_size, image):
+    """How many images to hold: whole batches, one at least."""
+    one = int(np.prod(image.shape[1:]))
+    return max(1, pixels // max(1, one * batch_size)) * batch_size
+
+
+def _joined(images, labels):
+    if len({some.shape[1:] for some in images}) > 1:
+        sizes = sorted({some.shape[1:] for some in images})
+        raise ValueError(
+            f"`dataset` has images of several sizes, {sizes[0]} and {sizes[-1]} among them: "
+            "bring them to one."
+        )
+    return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from keras_ssl.evaluation import (
+    few_labels,
+    format_table,
+    knn_from_features,
+    linear_probe_from_features,
+    probe_table,
+)
+
+
+@pytest.fixture
+def sets(rng):
+    means = rng.normal(size=(3, 5))
+    labels = np.arange(90) % 3
+    return means[labels] + rng.normal(size=(90, 5)), labels
+
+
+def test_each_number_is_that_of_its_own_measurement(sets, rng):
+    x, y = sets
+    noise = rng.normal(size=x.shape)
+    features = {"good": (x[:60], x[60:]), "noise": (noise[:60], noise[60:])}
+    rows = probe_table(features, y[:60], y[60:], per_class=(1, 4), seeds=3, k=7)
+    assert [row["features"] for row in rows] == ["good", "noise"]
+    for row in rows:
+        train, test = features[row["features"]]
+        arguments = (train, y[:60], test, y[60:])
+        assert row["knn"] == knn_from_features(*arguments, k=7)
+        assert row["linear"] == linear_probe_from_features(*arguments)
+        for n in (1, 4):
+            found = few_labels(*arguments, per_class=n, seeds=range(3))
+            assert row[f"labels_{n}"] == pytest.approx(np.mean(found))
+            assert row[f"labels_{n}_std"] == pytest.approx(np.std(found))
+    assert rows[0]["linear"] > rows[1]["linear"]
+
+
+def test_leaves_out_numbers_of_labels_that_a_class_does_not_have(sets):
+    x, y = sets
+    rows = probe_table({"all": (x[:60], x[60:])}, y[:60], y[60:], per_class=(2, 21), seeds=1)
+    assert "labels_2" in rows[0]
+    assert "labels_21" not in rows[0]
+
+
+def test_is_set_in_columns_in_percent():
+    rows = [
+        {"features": "raw pixels", "knn": 1, "linear": 0.5, "labels_1": 0.25, "labels_1_std": 0.01},
+        {"features": "ours", "knn": 0.9, "linear": 0.1, "labels_1": 1.0, "labels_1_std": 0.0},
+    ]
+    assert format_table(rows).splitlines() == [
+        "features      kNN  linear  1 per class",
+        "raw pixels  100.0    50.0   25.0 ± 1.0",
+        "ours         90.0    10.0  100.0 ± 0.0",
+    ]
