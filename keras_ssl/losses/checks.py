@@ -19,6 +19,15 @@ def mean(x, axis=None):
     return ops.sum(x, axis=axis) / ops.cast(count, x.dtype)
 
 
+def normalize(x):
+    """Scales each row of `(rows, dim)` to length 1; a row of zeros stays, with a finite gradient.
+
+    The gradient of `keras.ops.normalize` is NaN there.
+    """
+    squared = ops.sum(ops.square(x), axis=1, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(squared, 1e-24))
+
+
 def check_pairs(**tensors):
     """Raises ValueError unless all tensors are `(batch, dim)` of one shape."""
     static = {name: tuple(x.shape) for name, x in tensors.items()}

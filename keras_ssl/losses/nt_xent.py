@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive, mean
+from keras_ssl.losses.checks import as_float, check_pairs, check_positive, mean, normalize
 
 
 def nt_xent(z1, z2, temperature=0.5):
@@ -31,7 +31,7 @@ def nt_xent(z1, z2, temperature=0.5):
     check_pairs(z1=z1, z2=z2)
     check_positive(temperature=temperature)
 
-    z = ops.normalize(ops.concatenate([z1, z2], axis=0), axis=1)
+    z = normalize(ops.concatenate([z1, z2], axis=0))
     rows = ops.shape(z)[0]
     similarity = ops.matmul(z, ops.transpose(z)) / temperature
     itself = ops.eye(rows, dtype="bool")

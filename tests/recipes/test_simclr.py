@@ -1,0 +1,91 @@
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_ssl
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "simclr.py"
+QUICK = {"epochs": 2, "batch_size": 512, "probe_every": 1}
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("recipe", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def weights(path):
+    return keras.saving.load_model(path).get_weights()
+
+
+def test_a_run_leaves_all_it_promises_and_goes_on_where_it_stopped(main, tmp_path, capsys):
+    main(**QUICK, output=tmp_path)
+    printed = capsys.readouterr().out
+    for features in ("raw pixels", "untrained encoder", "trained encoder"):
+        assert features in printed
+    assert "1 per class  5 per class" in printed
+    assert json.loads((tmp_path / "config.json").read_text())["epochs"] == 2
+    with open(tmp_path / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "knn_accuracy", "feature_std", "effective_rank"} <= set(rows[0])
+    for name in ("views", "curves", "map", "neighbours"):
+        assert np.asarray(Image.open(tmp_path / f"{name}.png"))[..., :3].std() > 5, name
+    assert "trained encoder" in (tmp_path / "table.txt").read_text()
+    images = np.stack([x for x, _ in keras_ssl.data.load("digits", "test").as_numpy_iterator()])
+    encoder = tf.saved_model.load(str(tmp_path / "encoder"))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(encoder.serve(images), model.predict(images, verbose=0), atol=1e-5)
+
+    # As if it had been stopped in the second epoch.
+    whole = weights(tmp_path / "model.keras")
+    (tmp_path / "model.keras").unlink()
+    (tmp_path / "checkpoints" / "00002.keras").unlink()
+    main(**QUICK, output=tmp_path)
+    for found, expected in zip(weights(tmp_path / "model.keras"), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with open(tmp_path / "history.csv") as file:
+        assert list(csv.DictReader(file)) == rows
+    with pytest.raises(ValueError, match=r"temperature was 0\.5 and is 0\.1"):
+        main(**QUICK, temperature=0.1, output=tmp_path)
+
+
+def test_a_folder_without_classes_is_learned_from(main, tmp_path, rng, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(40):
+        size = (20 + i, 30, 3)
+        Image.fromarray(rng.integers(0, 256, size, dtype="uint8")).save(photos / f"{i}.jpg")
+    main(
+        dataset=str(photos),
+        image_size=16,
+        epochs=1,
+        batch_size=8,
+        precision="mixed_bfloat16",
+        strategy="mirrored",
+        output=tmp_path / "run",
+    )
+    assert "No labels" in capsys.readouterr().out
+    assert (tmp_path / "run" / "neighbours.png").exists()
+
+
+def test_the_command_line_explains_itself():
+    ran = subprocess.run(
+        [sys.executable, str(RECIPE), "--help"], capture_output=True, text=True, check=True
+    )
+    for option in ("dataset", "data-dir", "encoder", "epochs", "batch-size", "precision"):
+        assert f"--{option}" in ran.stdout
+    for option in ("strategy", "seed", "output"):
+        assert f"--{option}" in ran.stdout
+    assert "Passes over the images." in ran.stdout
