@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from processes import run_python
 
 import keras_ssl
 
@@ -61,31 +62,44 @@ def test_a_run_leaves_all_it_promises_and_goes_on_where_it_stopped(main, tmp_pat
         main(**QUICK, temperature=0.1, output=tmp_path)
 
 
-def test_a_folder_without_classes_is_learned_from(main, tmp_path, rng, capsys):
+def run_recipe(*arguments):
+    """Runs the recipe as a command, on a machine that shows two devices."""
+    script = (
+        "import runpy, tensorflow as tf\n"
+        "tf.config.set_logical_device_configuration(\n"
+        "    tf.config.list_physical_devices('CPU')[0],\n"
+        "    [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        f"runpy.run_path({str(RECIPE)!r}, run_name='__main__')\n"
+    )
+    return run_python(script, *arguments)
+
+
+def test_a_folder_without_classes_is_learned_from_on_two_devices(tmp_path, rng):
     photos = tmp_path / "photos"
     photos.mkdir()
     for i in range(40):
         size = (20 + i, 30, 3)
         Image.fromarray(rng.integers(0, 256, size, dtype="uint8")).save(photos / f"{i}.jpg")
-    main(
-        dataset=str(photos),
-        image_size=16,
-        epochs=1,
-        batch_size=8,
-        precision="mixed_bfloat16",
-        strategy="mirrored",
-        output=tmp_path / "run",
-    )
-    assert "No labels" in capsys.readouterr().out
+    options = {
+        "dataset": photos,
+        "image-size": 16,
+        "epochs": 1,
+        "batch-size": 8,
+        "precision": "mixed_bfloat16",
+        "strategy": "mirrored",
+        "output": tmp_path / "run",
+    }
+    printed = run_recipe(*(text for name, x in options.items() for text in (f"--{name}", str(x))))
+    assert "No labels" in printed
     assert (tmp_path / "run" / "neighbours.png").exists()
 
 
 def test_the_command_line_explains_itself():
-    ran = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, str(RECIPE), "--help"], capture_output=True, text=True, check=True
-    )
+    ).stdout
     for option in ("dataset", "data-dir", "encoder", "epochs", "batch-size", "precision"):
-        assert f"--{option}" in ran.stdout
+        assert f"--{option}" in printed
     for option in ("strategy", "seed", "output"):
-        assert f"--{option}" in ran.stdout
-    assert "Passes over the images." in ran.stdout
+        assert f"--{option}" in printed
+    assert "Passes over the images." in printed
