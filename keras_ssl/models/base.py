@@ -1,17 +1,16 @@
 """What every self-supervised method inherits."""
 
-import inspect
-
 import keras
 
 from keras_ssl import distribute, export
 from keras_ssl import images as pixels
 from keras_ssl.models import inputs
 from keras_ssl.models.checks import check_encoder, check_seed, check_views, feature_width
+from keras_ssl.models.config import ConfigMixin
 from keras_ssl.models.train_step import StepMixin
 
 
-class SelfSupervisedModel(StepMixin, keras.Model):
+class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
     """Learns an encoder from images without labels; the base class of the methods.
 
     A method states its losses, and where it has a momentum encoder, a queue or a centre, how they
@@ -235,46 +234,6 @@ class SelfSupervisedModel(StepMixin, keras.Model):
         """
         self.export(path, verbose=False)
 
-    def get_config(self):
-        """Every argument of `__init__`, read from the attribute of its name."""
-        config = self._base_config()
-        for name in self._argument_names():
-            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
-        return config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Makes the model of a config; what it holds is deserialised first."""
-        if config.get("views"):
-            _import_views()
-        restored = {
-            name: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
-            if name not in ("name", "dtype", "trainable")
-            else value
-            for name, value in config.items()
-        }
-        trainable = restored.pop("trainable", True)
-        model = cls(**restored)
-        if not trainable:  # True would also unfreeze what the method freezes
-            model.trainable = False
-        return model
-
-    def _base_config(self):
-        policy = keras.saving.serialize_keras_object(self.dtype_policy)
-        return {"name": self.name, "trainable": self.trainable, "dtype": policy}
-
-    @classmethod
-    def _argument_names(cls):
-        """Names of the `__init__` arguments along the method's classes."""
-        names = {}
-        for base in cls.__mro__:
-            if not issubclass(base, SelfSupervisedModel):
-                continue
-            for name, parameter in inspect.signature(base.__init__).parameters.items():
-                if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
-                    names.setdefault(name)
-        return list(names)
-
     def _refuse(self, **arguments):
         """Raises for an argument of `keras.Model.compile` that would silently do nothing."""
         advice = {
@@ -300,14 +259,6 @@ class SelfSupervisedModel(StepMixin, keras.Model):
             for name in self._loss_names(first):
                 if name != "loss":
                     self._trackers_by_term[name] = keras.metrics.Mean(name=name)
-
-
-def _import_views():
-    """Imports every view class: Keras finds the class of a config among those imported."""
-    from keras_ssl import views
-
-    for name in views.__all__:
-        getattr(views, name)
 
 
 def mean_over_pairs(loss, projections):

@@ -57,10 +57,10 @@ def check_rows(model, rows, batch_size):
     """Raises unless `rows` images fill a batch that can be contrasted and shared out."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         raise TypeError(f"`batch_size` must be an int, received {batch_size!r}.")
-    if batch_size < 2:
+    if min(batch_size, rows) < 2:
         raise ValueError(
-            "A batch of one image has nothing to be compared with: give batches of two images "
-            f"or more, received batch size {batch_size}."
+            "A batch of one image has nothing to be compared with: give batches of two images or "
+            f"more, received {rows} in a batch of size {batch_size}."
         )
     if rows < batch_size:
         raise ValueError(

@@ -173,6 +173,8 @@ def test_names_data_that_cannot_be_contrasted(model, images):
     with pytest.raises(ValueError, match="batch of one image"):
         model.fit(images, batch_size=1, verbose=0)
     with pytest.raises(ValueError, match="batch of one image"):
+        model.fit(images[:1], verbose=0)
+    with pytest.raises(ValueError, match="batch of one image"):
         model.fit(dataset(images, batch=1), verbose=0)
     with pytest.raises(ValueError, match="no full batch is left"):
         model.fit(images, batch_size=32, verbose=0)
