@@ -86,10 +86,9 @@ def gather(x):
     if num_replicas() == 1:
         return x
     replica = tf.distribute.get_replica_context()
-    # TensorFlow's collectives carry no bfloat16, and fail where another function of the same
-    # strategy, evaluation say, exchanges another dtype at their place.
-    carried = tf.cast(x, tf.float32) if x.dtype.size == 2 else x
-    return tf.cast(replica.all_gather(carried, axis=0), x.dtype)
+    if x.dtype == tf.bfloat16:  # TensorFlow's collectives do not carry it
+        return tf.cast(replica.all_gather(tf.cast(x, tf.float32), axis=0), x.dtype)
+    return replica.all_gather(x, axis=0)
 
 
 def strategy(name="none"):

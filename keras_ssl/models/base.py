@@ -1,6 +1,7 @@
 """What every self-supervised method inherits."""
 
 import keras
+from keras import ops
 
 from keras_ssl import distribute, export
 from keras_ssl import images as pixels
@@ -86,7 +87,15 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
 
     def features(self, images, training):
         """Features `(B, D)`, float32, of images or a view."""
-        return pixels.as_float(self.encoder(pixels.unit(images), training=training))
+        images = pixels.unit(images)
+        if training or distribute.num_replicas() == 1:
+            return pixels.as_float(self.encoder(images, training=training))
+        # A last batch may leave a replica no image, of which TensorFlow's convolution returns a
+        # wrong shape on CPUs. One row more, cut off again, changes no other: nothing is trained.
+        # Joined, not padded: TensorFlow merges a padding into the convolution, and fails again.
+        row = ops.zeros((1, *ops.shape(images)[1:]), images.dtype)
+        one_more = ops.concatenate([images, row])
+        return pixels.as_float(self.encoder(one_more, training=False))[:-1]
 
     def project(self, images, training):
         """Projections `(B, width)` of images or a view: encoder, then projector."""
