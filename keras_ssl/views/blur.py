@@ -27,8 +27,7 @@ class GaussianBlur(View):
 
     Source:
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, appendix A. Kernel and borders are
-        those of torchvision.transforms.v2.GaussianBlur: the same width gives pixels that agree
-        with those of torchvision 0.28 to 6e-7.
+        those of torchvision.transforms.v2.GaussianBlur.
     """
 
     sigma: tuple[float, float] = (0.1, 2.0)

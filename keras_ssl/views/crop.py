@@ -39,8 +39,7 @@ class RandomResizedCrop(View):
 
     Source:
         Szegedy et al. 2014, https://arxiv.org/abs/1409.4842, section 6; drawn and rounded as
-        torchvision.transforms.v2.RandomResizedCrop does. The same boxes give pixels that agree
-        with those of torchvision 0.28 to 2e-7.
+        torchvision.transforms.v2.RandomResizedCrop does.
     """
 
     size: int | tuple[int, int]

@@ -26,7 +26,7 @@ class RandomGrayscale(View):
         ValueError: If it is not in 0..1.
 
     Source:
-        torchvision.transforms.v2.RandomGrayscale on float images: equal to torchvision 0.28's.
+        torchvision.transforms.v2.RandomGrayscale on float images.
     """
 
     probability: float = 0.2

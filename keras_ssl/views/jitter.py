@@ -35,8 +35,7 @@ class ColorJitter(View):
         ValueError: If an argument is out of range.
 
     Source:
-        torchvision.transforms.v2.ColorJitter on float images: the same factors in the same order
-        give pixels that agree with those of torchvision 0.28 to 2e-6. Chen et al. 2020,
+        torchvision.transforms.v2.ColorJitter on float images. Chen et al. 2020,
         https://arxiv.org/abs/2002.05709, appendix A, sets the probability around it.
     """
 

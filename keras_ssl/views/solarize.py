@@ -25,8 +25,7 @@ class Solarize(View):
         ValueError: If it is not in 0..1.
 
     Source:
-        Grill et al. 2020, https://arxiv.org/abs/2006.07733, appendix B; pixels are equal to those
-        of torchvision 0.28.
+        Grill et al. 2020, https://arxiv.org/abs/2006.07733, appendix B.
     """
 
     threshold: float = 0.5
