@@ -5,7 +5,7 @@ import numpy as np
 
 
 def gradients(function, *arrays):
-    """Gradient of a scalar function with respect to each array, as arrays."""
+    """Gradient of a scalar function with respect to each array, as arrays; 0 where it stops."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -13,7 +13,9 @@ def gradients(function, *arrays):
         return [np.asarray(each) for each in found]
     import tensorflow as tf
 
-    variables = [tf.Variable(each) for each in arrays]
+    tensors = [tf.constant(each) for each in arrays]
     with tf.GradientTape() as tape:
-        value = function(*variables)
-    return [each.numpy() for each in tape.gradient(value, variables)]
+        tape.watch(tensors)
+        value = function(*tensors)
+    found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [each.numpy() for each in found]

@@ -1,5 +1,31 @@
 """Losses of the papers as pure functions of `keras.ops`."""
 
+from keras_ssl.losses.barlow_twins import barlow_twins, barlow_twins_terms
+from keras_ssl.losses.cosine import byol, negative_cosine
+from keras_ssl.losses.dino import dino
+from keras_ssl.losses.emp_ssl import emp_ssl, emp_ssl_terms, total_coding_rate
+from keras_ssl.losses.info_nce import info_nce
+from keras_ssl.losses.nnclr import nnclr
 from keras_ssl.losses.nt_xent import nt_xent
+from keras_ssl.losses.supcon import supcon
+from keras_ssl.losses.swav import sinkhorn, swav
+from keras_ssl.losses.vicreg import vicreg, vicreg_terms
 
-__all__ = ["nt_xent"]
+__all__ = [
+    "barlow_twins",
+    "barlow_twins_terms",
+    "byol",
+    "dino",
+    "emp_ssl",
+    "emp_ssl_terms",
+    "info_nce",
+    "negative_cosine",
+    "nnclr",
+    "nt_xent",
+    "sinkhorn",
+    "supcon",
+    "swav",
+    "total_coding_rate",
+    "vicreg",
+    "vicreg_terms",
+]

@@ -20,12 +20,17 @@ def mean(x, axis=None):
 
 
 def normalize(x):
-    """Scales each row of `(rows, dim)` to length 1; a row of zeros stays, with a finite gradient.
+    """Scales each row, along the last axis, to length 1; zeros stay, with a finite gradient.
 
     The gradient of `keras.ops.normalize` is NaN there.
     """
-    squared = ops.sum(ops.square(x), axis=1, keepdims=True)
+    squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.maximum(squared, 1e-24))
+
+
+def cross_entropy(logits, targets):
+    """Mean over rows of `-sum(targets * log_softmax(logits))`, both `(rows, classes)`."""
+    return mean(-ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1))
 
 
 def check_pairs(**tensors):
@@ -49,3 +54,12 @@ def check_positive(**numbers):
             isinstance(number, (int, float)) and not 0 < number < float("inf")
         ):
             raise ValueError(f"`{name}` must be a finite number above 0, received {number!r}.")
+
+
+def check_not_negative(**numbers):
+    """Raises ValueError for a Python number that is not finite and at least 0; tensors pass."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or (
+            isinstance(number, (int, float)) and not 0 <= number < float("inf")
+        ):
+            raise ValueError(f"`{name}` must be a finite number, at least 0, received {number!r}.")

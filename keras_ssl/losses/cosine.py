@@ -1,0 +1,45 @@
+"""Cosine losses between a prediction and its target: SimSiam and BYOL."""
+
+from keras import ops
+
+from keras_ssl.losses.checks import as_float, check_pairs, mean, normalize
+
+
+def negative_cosine(p, z):
+    """Minus the mean cosine similarity of predictions and targets.
+
+    Args:
+        p: Float tensor `(B, D)`, predictions. Need not be normalised.
+        z: Float tensor `(B, D)`, targets, same order; no gradient reaches them.
+
+    Returns:
+        Scalar in -1..1, float32 (float64 for float64 input); -1 where all agree.
+
+    Raises:
+        ValueError: If the shapes differ or are not `(B, D)`.
+
+    Source:
+        Chen and He 2020, https://arxiv.org/abs/2011.10566, equation 1.
+    """
+    p, z = as_float(p), ops.stop_gradient(as_float(z))
+    check_pairs(p=p, z=z)
+    return -mean(ops.sum(normalize(p) * normalize(z), axis=1))
+
+
+def byol(p, z):
+    """Mean squared distance of normalised predictions and targets: `2 - 2 cos`.
+
+    Args:
+        p: Float tensor `(B, D)`, predictions. Need not be normalised.
+        z: Float tensor `(B, D)`, targets, same order; no gradient reaches them.
+
+    Returns:
+        Scalar in 0..4, float32 (float64 for float64 input); 0 where all agree.
+
+    Raises:
+        ValueError: If the shapes differ or are not `(B, D)`.
+
+    Source:
+        Grill et al. 2020, https://arxiv.org/abs/2006.07733, equation 2.
+    """
+    return 2.0 + 2.0 * negative_cosine(p, z)
