@@ -13,7 +13,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "grayscale": ["RandomGrayscale"],
         "jitter": ["ColorJitter"],
         "keras_layer": ["KerasLayer"],
-        "ready": ["simclr"],
+        "multi_crop": ["MultiCrop", "dino", "swav"],
+        "ready": ["barlow_twins", "byol", "emp_ssl", "simclr", "simsiam", "vicreg"],
         "solarize": ["Solarize"],
     },
 )

@@ -13,6 +13,15 @@ def is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def count(name, value, least):
+    """Returns an int that is at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be an int, received {value!r}.")
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}, received {value!r}.")
+    return value
+
+
 def number(name, value, low, high=math.inf):
     """Returns a number that lies in `low..high`."""
     if not is_number(value):
@@ -51,11 +60,12 @@ def interval(name, value, low, high=math.inf, *, above=False):
     return tuple(value)
 
 
-def size(value):
+def size(value, name="size"):
     """Returns an image size, an int or a pair, as `(height, width)`."""
     pair = (value, value) if isinstance(value, int) else value
     if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(map(is_integer, pair)):
         raise ValueError(
-            f"`size` must be an int above 0, or a pair (height, width) of them, received {value!r}."
+            f"`{name}` must be an int above 0, or a pair (height, width) of them, received "
+            f"{value!r}."
         )
     return tuple(pair)

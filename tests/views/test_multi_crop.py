@@ -1,0 +1,189 @@
+import json
+
+import keras
+import method_checks
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ssl
+from keras_ssl import views
+
+LARGE, SMALL = views.RandomResizedCrop(8, (0.3, 1.0)), views.RandomResizedCrop(4, (0.1, 0.3))
+READY = {"swav": (views.swav, 6), "dino": (views.dino, 8)}
+
+
+def images_of(channels=3, batch=8, size=8):
+    return np.random.default_rng(0).integers(0, 256, (batch, size, size, channels), "uint8")
+
+
+@pytest.fixture(params=READY)
+def method(request):
+    return READY[request.param][0]
+
+
+def test_large_crops_come_first_then_the_small_ones():
+    assert views.MultiCrop(LARGE, SMALL, 3) == (LARGE, LARGE, SMALL, SMALL, SMALL)
+
+
+def test_there_are_six_small_crops_unless_told_otherwise():
+    assert views.MultiCrop(LARGE, SMALL) == (LARGE, LARGE, *[SMALL] * 6)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_large_crops_may_have_a_view_each(kind):
+    pair = kind(views.byol(8))
+    assert views.MultiCrop(pair, SMALL, 1) == (*views.byol(8), SMALL)
+
+
+def test_large_crops_may_be_alone():
+    assert views.MultiCrop(LARGE, SMALL, 0) == (LARGE, LARGE)
+
+
+def test_a_function_is_a_view_too():
+    def same(images, seed):
+        return images
+
+    assert views.MultiCrop(same, SMALL, 1) == (same, same, SMALL)
+
+
+@pytest.mark.parametrize(("method", "small_crops"), READY.values(), ids=READY)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_becomes_two_large_crops_and_many_of_half_the_side(method, small_crops, channels):
+    images = images_of(channels)
+    crops = [view(images, (0, number)) for number, view in enumerate(method(8))]
+    sizes = [tuple(crop.shape) for crop in crops]
+    assert sizes == [(8, 8, 8, channels)] * 2 + [(8, 4, 4, channels)] * small_crops
+
+
+def test_the_pipeline_draws_each_crop_anew():
+    dataset = tf.data.Dataset.from_tensor_slices(images_of(1))
+    dataset = keras_ssl.data.views(dataset, views.swav(8, small_crops=2), batch_size=4)
+    ((crops,),) = dataset.take(1)
+    assert [tuple(crop.shape[1:3]) for crop in crops] == [(8, 8), (8, 8), (4, 4), (4, 4)]
+    assert len({crop.numpy().tobytes() for crop in crops}) == 4  # where two views are equal too
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (224, (96, 96)),  # both papers
+        (64, (32, 32)),
+        (96, (48, 48)),
+        ((64, 224), (32, 96)),
+        (63, (31, 31)),
+        (32, (16, 16)),
+        ((28, 224), (14, 112)),
+        (8, (4, 4)),
+        (6, (4, 4)),
+        (3, (3, 3)),
+    ],
+)
+def test_small_crops_have_a_size_that_goes_by_that_of_the_large(method, size, expected):
+    sizes = [view.views[0].size for view in method(size)]
+    assert sizes == [views.RandomResizedCrop(size).size] * 2 + [expected] * (len(sizes) - 2)
+
+
+def test_small_crops_have_the_size_and_number_that_they_are_told(method):
+    sizes = [view.views[0].size for view in method(32, small_size=(12, 20), small_crops=3)]
+    assert sizes == [(32, 32)] * 2 + [(12, 20)] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "large", "small"),
+    [
+        ("swav", 224, (0.14, 1.0), (0.05, 0.14)),
+        ("dino", 224, (0.4, 1.0), (0.05, 0.4)),
+        ("swav", 32, (0.3, 1.0), (0.1, 0.3)),
+        ("dino", 32, (0.3, 1.0), (0.1, 0.3)),
+    ],
+)
+def test_crops_show_the_share_of_the_area_that_is_promised(name, size, large, small):
+    images = np.zeros((4000, size, size, 1), "uint8")
+    made = READY[name][0](size)
+    for view, (smallest, largest) in ((made[0], large), (made[1], large), (made[-1], small)):
+        _, _, height, width = (np.asarray(x) for x in view.views[0].boxes(images, (0, 1)))
+        shares = height * width / size**2
+        # Sides are whole pixels: a side of n of them is known to half a pixel.
+        rounding = 1 / np.minimum(height, width).min()
+        assert smallest * (1 - rounding) <= shares.min() < smallest * (1 + rounding) + 0.01
+        assert largest * (1 - rounding) - 0.05 < shares.max() <= largest * (1 + rounding)
+        if largest < 1:  # near 1 many boxes do not fit, and smaller ones are drawn for them
+            assert shares.mean() == pytest.approx((smallest + largest) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        # The authors' scripts without multi-crop, and what they advise.
+        (views.swav(224, small_crops=0), (0.08, 1.0)),
+        (views.dino(224, small_crops=0), (0.14, 1.0)),
+        # solo-learn's settings for CIFAR-10.
+        (views.swav(32, small_crops=0), (0.08, 1.0)),
+        (views.dino(32, small_crops=0), (0.08, 1.0)),
+    ],
+    ids=["swav", "dino", "small swav", "small dino"],
+)
+def test_without_small_crops_the_large_ones_may_be_small(made, expected):
+    assert [view.views[0].scale for view in made] == [expected] * 2
+
+
+def test_small_dino_without_small_crops_is_byol():
+    assert views.dino(32, small_crops=0) == views.byol(32)  # solo-learn's settings for CIFAR-10
+
+
+def test_saved_views_of_ones_own_come_back_equal():
+    made = views.MultiCrop(views.byol(8), SMALL, 2)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
+    assert tuple(keras.saving.deserialize_keras_object(config)) == made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [views.swav(32), views.dino(8), views.MultiCrop(LARGE, SMALL)],
+    ids=["swav", "dino", "own"],
+)
+def test_multi_crop_views_are_saved_with_the_model(tmp_path, made):
+    model = keras_ssl.SimCLR(method_checks.small_encoder(), projector=(16, 8), views=made)
+    model.save(tmp_path / "m.keras")
+    assert keras.saving.load_model(tmp_path / "m.keras").views == made
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: views.MultiCrop(8, SMALL), TypeError, "`large` must be a view or a pair.*8"),
+        (lambda: views.MultiCrop((LARGE,), SMALL), TypeError, "`large` must be a view or a pair"),
+        (lambda: views.MultiCrop([LARGE] * 3, SMALL), TypeError, "`large` must be a view or a"),
+        (lambda: views.MultiCrop((LARGE, 8), SMALL), TypeError, "`large` must be a view or a"),
+        (lambda: views.MultiCrop(LARGE, views.byol(8)), TypeError, "`small` must be one view"),
+        (lambda: views.MultiCrop(LARGE, None), TypeError, "`small` must be one view.*None"),
+        (
+            lambda: views.MultiCrop(LARGE, SMALL, 1.5),
+            TypeError,
+            "`small_crops` must be an int.*1.5",
+        ),
+        (lambda: views.MultiCrop(LARGE, SMALL, True), TypeError, "`small_crops` must be an int"),
+        (lambda: views.MultiCrop(LARGE, SMALL, -1), ValueError, "`small_crops`.*least 0.*-1"),
+    ],
+)
+def test_says_what_is_wrong_with_views_of_ones_own(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"small_size": 0}, ValueError, "`small_size` must be an int above 0.*0"),
+        ({"small_size": 16.0}, ValueError, "`small_size` must be an int above 0.*16.0"),
+        ({"small_size": 33}, ValueError, r"`small_size` must be at most `size` \(32, 32\).*33, 33"),
+        ({"small_size": (16, 33)}, ValueError, "`small_size` must be at most `size`.*16, 33"),
+        ({"small_crops": 2.5}, TypeError, "`small_crops` must be an int, received 2.5"),
+        ({"small_crops": "6"}, TypeError, "`small_crops` must be an int, received '6'"),
+        ({"small_crops": -1}, ValueError, "`small_crops` must be at least 0, received -1"),
+    ],
+)
+def test_says_what_is_wrong_with_small_crops(method, arguments, error, message):
+    with pytest.raises(error, match=message):
+        method(32, **arguments)
