@@ -8,16 +8,41 @@ from keras_ssl import (
     evaluation,
     losses,
     models,
+    momentum,
     optimizers,
+    runs,
     views,
 )
-from keras_ssl.models import SelfSupervisedModel, SimCLR
+from keras_ssl.models import (
+    BYOL,
+    DINO,
+    EMPSSL,
+    NNCLR,
+    BarlowTwins,
+    MoCo,
+    SelfSupervisedModel,
+    SimCLR,
+    SimSiam,
+    SupCon,
+    SwAV,
+    VICReg,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BYOL",
+    "DINO",
+    "EMPSSL",
+    "NNCLR",
+    "BarlowTwins",
+    "MoCo",
     "SelfSupervisedModel",
     "SimCLR",
+    "SimSiam",
+    "SupCon",
+    "SwAV",
+    "VICReg",
     "callbacks",
     "data",
     "distribute",
@@ -25,6 +50,8 @@ __all__ = [
     "evaluation",
     "losses",
     "models",
+    "momentum",
     "optimizers",
+    "runs",
     "views",
 ]

@@ -86,9 +86,10 @@ def gather(x):
     if num_replicas() == 1:
         return x
     replica = tf.distribute.get_replica_context()
-    if x.dtype == tf.bfloat16:  # TensorFlow's collectives do not carry it
-        return tf.cast(replica.all_gather(tf.cast(x, tf.float32), axis=0), x.dtype)
-    return replica.all_gather(x, axis=0)
+    is_bfloat16 = x.dtype == tf.bfloat16  # TensorFlow's collectives do not carry it
+    rows = replica.all_gather(tf.cast(x, tf.float32) if is_bfloat16 else x, axis=0)
+    rows = tf.ensure_shape(rows, (None, *x.shape[1:]))  # which the exchange may forget
+    return tf.cast(rows, x.dtype)
 
 
 def strategy(name="none"):

@@ -2,7 +2,7 @@
 
 Run as a script it trains each method and writes what came out, to compare with this process:
 `python method_checks.py OUT.npz one_device`, or `data_parallel` (JAX), `mirrored` (four replicas),
-`precisions` (on four replicas).
+`precisions` (less than float32, on two replicas).
 """
 
 import contextlib
@@ -14,23 +14,72 @@ from keras.src.backend.common import dtypes
 
 import keras_ssl
 
+
+def _small(method, **heads):
+    """Makes a method with heads small enough to compute in no time."""
+    return lambda encoder, **kwargs: method(encoder, **{"projector": (16, 8), **heads, **kwargs})
+
+
 METHODS = {
-    "SimCLR": lambda encoder, **kwargs: keras_ssl.SimCLR(encoder, projector=(16, 8), **kwargs),
+    "BYOL": _small(keras_ssl.BYOL, predictor=(16, 8), momentum=0.75),
+    "BarlowTwins": _small(keras_ssl.BarlowTwins),
+    "DINO": _small(keras_ssl.DINO, prototypes=12, momentum=0.75, teacher_temperature=0.05),
+    "EMPSSL": _small(keras_ssl.EMPSSL),
+    "MoCo": _small(keras_ssl.MoCo, queue_size=48, momentum=0.75),
+    "MoCo v3": _small(keras_ssl.MoCo, version=3, predictor=(16, 8), momentum=0.75),
+    "NNCLR": _small(keras_ssl.NNCLR, predictor=(16, 8), queue_size=48),
+    "SimCLR": _small(keras_ssl.SimCLR),
+    "SimSiam": _small(keras_ssl.SimSiam, predictor=(16, 8)),
+    "SupCon": _small(keras_ssl.SupCon),
+    "SwAV": _small(keras_ssl.SwAV, prototypes=12, frozen_steps=0, queue_size=24),
+    "VICReg": _small(keras_ssl.VICReg),
 }
 HALF = ("mixed_float16", "mixed_bfloat16")
-# How far four replicas may be from one device: by rounding alone.
+# How far two replicas may be from one device: by rounding alone.
 ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
-SYMMETRIC = {"SimCLR"}
-# Another value of each hyper-parameter: it must change the loss.
-OTHER_VALUES = {"SimCLR": {"temperature": 0.1}}
+# Every method in the precision that TensorFlow's exchange cannot carry; the base in all.
+PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS]
+PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
+SYMMETRIC = set(METHODS) - {"MoCo"}
+# Another value of each hyper-parameter: it must change the loss within a few steps.
+OTHER_VALUES = {
+    "BYOL": {"momentum": 0.5},
+    "BarlowTwins": {"redundancy_weight": 0.1},
+    "DINO": {
+        "prototypes": 8,
+        "student_temperature": 0.2,
+        "teacher_temperature": 0.07,
+        "center_momentum": 0.5,
+        "momentum": 0.5,
+        "frozen_steps": 2,
+    },
+    "EMPSSL": {"invariance": 100.0, "epsilon": 0.5},
+    "MoCo": {"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
+    "MoCo v3": {"temperature": 0.5, "momentum": 0.5},
+    "NNCLR": {"temperature": 0.5, "queue_size": 16},
+    "SimCLR": {"temperature": 0.1},
+    "SimSiam": {"predictor_learning_rate": 0.01},
+    "SupCon": {"temperature": 0.5},
+    "SwAV": {
+        "prototypes": 8,
+        "temperature": 0.2,
+        "epsilon": 0.1,
+        "iterations": 1,
+        "queue_size": 16,
+        "queue_start": 2,
+        "frozen_steps": 2,
+    },
+    "VICReg": {"invariance": 10.0, "variance": 10.0, "covariance": 5.0},
+}
+# A learning rate at which the loss falls, where it is not 0.125: losses differ in scale.
+RATES = {"BarlowTwins": 2**-6, "EMPSSL": 2**-6, "VICReg": 2**-6}
 
 
-def small_encoder(channels=3, width=6, batch_norm=True):
+def small_encoder(channels=3, width=6):
     """Convolution, batch norm and pooling, for images of any size."""
     images = keras.Input((None, None, channels))
     x = keras.layers.Conv2D(width, 3, strides=2, use_bias=False)(images)
-    if batch_norm:
-        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.Activation("tanh")(x)
     x = keras.layers.GlobalMaxPooling2D()(x)  # average pooling is float32 on JAX
     return keras.Model(images, keras.layers.Activation("linear", dtype=keras.config.floatx())(x))
@@ -44,9 +93,15 @@ def two_views(count=32, seed=0):
     return tuple(view.astype(keras.config.floatx()) for view in noisy)
 
 
-def make(name, batch_norm=True, **kwargs):
+def labels(count):
+    """Four classes in turn; SupCon reads them, the others must not mind."""
+    return np.arange(count) % 4
+
+
+def make(name, **kwargs):
     """A method with weights that NumPy drew, so that they are the same on every backend."""
-    model = METHODS[name](small_encoder(batch_norm=batch_norm), **kwargs)
+    model = METHODS[name](small_encoder(), **kwargs)
+    model.rate = RATES.get(name, 0.125)  # exact in float32, in which Keras holds it on JAX
     rng = np.random.default_rng(0)
     model.set_weights(
         [
@@ -57,14 +112,26 @@ def make(name, batch_norm=True, **kwargs):
     return model
 
 
-def train(model, views, batch_size=16, epochs=2, optimizer=None, **kwargs):
+def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=False, **kwargs):
     """Compiles unless done and fits in the order of the arrays. Returns the history."""
     if not model.compiled:
-        # Exact in float32, in which Keras holds these numbers on JAX.
-        model.compile(optimizer or keras.optimizers.SGD(0.125, momentum=0.875))
+        optimizer = optimizer or keras.optimizers.SGD(model.rate, momentum=0.875)
+        model.compile(optimizer, run_eagerly=run_eagerly)
     return model.fit(
-        views, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0, **kwargs
+        views,
+        labels(len(views[0])),
+        batch_size=batch_size,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        **kwargs,
     ).history
+
+
+def evaluate(model, views, batch_size=16):
+    """The logs of `evaluate`, a list."""
+    y = labels(len(views[0]))
+    return np.ravel(model.evaluate(views, y, batch_size=batch_size, verbose=0))
 
 
 def arrays(weights):
@@ -81,15 +148,16 @@ def numbers(model, history):
     named = {f"log_{name}": np.array(values) for name, values in history.items()}
     named |= {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     named["features"] = model.predict(views[0], batch_size=4, verbose=0)
-    named["evaluate"] = np.array(model.evaluate(views, batch_size=4, verbose=0))
+    named["evaluate"] = evaluate(model, views, batch_size=4)
     return named
 
 
-def assert_equal(left, right, tolerance=1e-8):
+def assert_equal(left, right, tolerance=1e-8, where=""):
     """Asserts that two results of `numbers` hold the same."""
-    assert left.keys() == right.keys()
+    assert left.keys() == right.keys(), where
     for key in left:
-        np.testing.assert_allclose(left[key], right[key], rtol=0, atol=tolerance, err_msg=key)
+        message = f"{where}: {key}"
+        np.testing.assert_allclose(left[key], right[key], rtol=0, atol=tolerance, err_msg=message)
 
 
 def in_float64():
@@ -101,31 +169,29 @@ def in_float64():
 
 
 def main(path, where):
-    """Trains each method and saves its numbers: in float64, with and without batch norm; or in
-    less, on replicas.
-    """
+    """Trains each method and saves its numbers: in float64, or in less, on replicas."""
     strategy = contextlib.nullcontext()
     if where == "data_parallel":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     if where in ("mirrored", "precisions"):
         import tensorflow as tf
 
-        devices = [tf.config.LogicalDeviceConfiguration()] * 4
+        devices = 4 if where == "mirrored" else 2
         tf.config.set_logical_device_configuration(
-            tf.config.list_physical_devices("CPU")[0], devices
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * devices,
         )
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(4)]).scope()
-    if where != "precisions":
-        in_float64()
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
+    cases = PRECISIONS if where == "precisions" else [(name, "float64") for name in METHODS]
     results = {}
     with strategy:
-        for name in METHODS:
-            for case in ON_REPLICAS if where == "precisions" else (True, False):
-                if where == "precisions":
-                    keras.config.set_dtype_policy(case)
-                model = make(name, batch_norm=case is not False)
-                found = numbers(model, train(model, two_views()))
-                results |= {f"{name}/{case}/{key}": value for key, value in found.items()}
+        for name, policy in cases:
+            if policy == "float64":
+                in_float64()
+            keras.config.set_dtype_policy(policy)
+            model = make(name)
+            found = numbers(model, train(model, two_views()))
+            results |= {f"{name}/{policy}/{key}": value for key, value in found.items()}
     np.savez(path, **results)
 
 

@@ -15,7 +15,9 @@ PROJECT = Path(__file__).parent.parent
 ALLOWED = {
     "__init__": None,  # everything
     "losses": set(),
-    "heads": set(),
+    "heads": {"losses"},
+    "momentum": set(),
+    "queue": set(),
     "distribute": set(),
     "export": set(),
     "images": {"losses"},
@@ -27,6 +29,7 @@ ALLOWED = {
     | {"images"},
     "evaluation": {"losses", "images"},
     "callbacks": {"models", "evaluation", "losses", "images"},
+    "runs": {"callbacks", "data", "distribute", "encoders", "evaluation"},
 }
 BACKENDS = {
     "tensorflow": ("data", "views", "distribute", "export", "models/train_step"),

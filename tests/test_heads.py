@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -70,3 +72,70 @@ def test_a_head_has_its_name():
 def test_names_bad_widths(widths, error, message):
     with pytest.raises(error, match=message):
         heads.projection(widths, 3, name="predictor")
+
+
+def test_the_output_norm_follows_the_last_dense_layer_with_or_without_scale():
+    plain = heads.projection((8, 4), 3, batch_norm=True, output_norm="plain")
+    scaled = heads.projection((8, 4), 3, output_norm="scaled")
+    assert kinds(scaled) == ["Dense", "Activation", "Dense", "BatchNormalization"]
+    assert not plain.layers[-2].use_bias
+    assert not plain.layers[-1].trainable_weights
+    assert [weight.name for weight in scaled.layers[-1].trainable_weights] == ["gamma", "beta"]
+
+
+def test_another_activation_stands_between_the_layers(rng):
+    head = heads.projection((6, 4), 3, activation=heads.gelu)
+    head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
+    x = rng.normal(size=(7, 3)).astype("float32")
+    w1, b1, w2, b2 = head.get_weights()
+    hidden = x @ w1 + b1
+    hidden *= [[(1 + math.erf(value / math.sqrt(2))) / 2 for value in row] for row in hidden]
+    np.testing.assert_allclose(np.asarray(head(x)), hidden @ w2 + b2, rtol=1e-4, atol=1e-5)
+
+
+def test_a_predictor_is_the_papers_unless_widths_are_given():
+    assert [w.shape for w in heads.prediction(None, 4, hidden=9).layers[0].weights] == [(4, 9)]
+    head = heads.prediction((7, 4), 4, hidden=9)
+    assert kinds(head) == ["Dense", "BatchNormalization", "Activation", "Dense"]
+    assert head.output_shape == (None, 4)
+    with pytest.raises(ValueError, match="`predictor` must return the projector's width, 4"):
+        heads.prediction((7, 5), 4, hidden=9)
+
+
+def test_the_width_of_a_layer_is_that_of_what_it_returns():
+    assert heads.width_of(heads.projection((8, 4), 3), 3) == 4
+    assert heads.width_of(heads.projection(layers.Identity(), 3), 3) == 3
+
+
+def test_prototypes_score_rows_by_their_cosine(rng):
+    layer = heads.prototypes(5, 3)
+    np.testing.assert_allclose(np.linalg.norm(layer.kernel, axis=0), 1, rtol=1e-6)
+    layer.kernel.assign(rng.normal(size=(3, 5)))
+    rows, kernel = rng.normal(size=(7, 3)).astype("float32"), np.array(layer.kernel)
+    lengths = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(kernel, axis=0)
+    np.testing.assert_allclose(layer(rows), rows @ kernel / lengths, rtol=1e-4, atol=1e-6)
+    layer.normalize()
+    np.testing.assert_allclose(layer.kernel, kernel / np.linalg.norm(kernel, axis=0), rtol=1e-5)
+
+
+def test_prototypes_compute_in_float32_under_half_precision_and_come_back_from_their_config():
+    keras.config.set_dtype_policy("mixed_float16")
+    layer = heads.prototypes(5, 3)
+    assert layer(np.ones((2, 3), "float16")).dtype == "float32"
+    again = heads.Prototypes.from_config(layer.get_config())
+    assert (again.count, again.name, again.compute_dtype) == (5, "prototypes", "float32")
+    assert layer.compute_output_shape((None, 3)) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "message"),
+    [
+        (1, ValueError, "`prototypes` must be at least 2, received 1"),
+        (True, TypeError, "`prototypes` must be an int or a keras layer, received True"),
+        (3.0, TypeError, "received 3.0"),
+        ((8, 4), TypeError, r"received \(8, 4\)"),
+    ],
+)
+def test_names_bad_prototypes(count, error, message):
+    with pytest.raises(error, match=message):
+        heads.prototypes(count, 3)

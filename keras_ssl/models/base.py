@@ -8,10 +8,12 @@ from keras_ssl import images as pixels
 from keras_ssl.models import inputs
 from keras_ssl.models.checks import check_encoder, check_seed, check_views, feature_width
 from keras_ssl.models.config import ConfigMixin
+from keras_ssl.models.forward import ForwardMixin
+from keras_ssl.models.state import StateMixin
 from keras_ssl.models.train_step import StepMixin
 
 
-class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
+class SelfSupervisedModel(ConfigMixin, ForwardMixin, StateMixin, StepMixin, keras.Model):
     """Learns an encoder from images without labels; the base class of the methods.
 
     A method states its losses, and where it has a momentum encoder, a queue or a centre, how they
@@ -28,8 +30,8 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
                 return {"loss": losses.nt_xent(z1, z2)}
 
     Each `__init__` argument is kept under its own name: the config comes from there. State is
-    kept in non-trainable weights (`add_weight(trainable=False)`), which the train step carries on
-    every backend and `save` writes.
+    kept in non-trainable weights (`add_state`), which the train step carries on every backend and
+    `save` writes; `compute_losses` moves it by `move`, `after_step` by assigning.
 
     Args:
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
@@ -44,6 +46,9 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
         TypeError: If an argument is of the wrong kind.
     """
 
+    needs_labels = False  # whether batches must carry labels
+    multi_crop = False  # whether views after the second may be smaller
+
     def __init__(self, encoder, *, views=None, seed=0, **kwargs):
         check_encoder(encoder)
         check_views(views)
@@ -54,6 +59,9 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
         self.seed = seed
         self.feature_width = feature_width(encoder)
         self._trackers_by_term = {}
+        self._told_of_resizing = False
+        # The optimizer's step, as a weight: on JAX, evaluation does not see the optimizer.
+        self.step = self.add_weight((), "zeros", dtype="int32", trainable=False, name="step")
         self.built = True
 
     def default_views(self, size):
@@ -72,6 +80,13 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
     def after_step(self):
         """Moves the method's own state (a momentum encoder, say) once the weights have moved."""
 
+    def frozen_layers(self):
+        """Layers held still at the start: pairs of a layer and the step from which it moves.
+
+        No gradient reaches them before; an optimizer's weight decay does.
+        """
+        return ()
+
     def call(self, images, training=False):
         """Returns the encoder's features.
 
@@ -84,28 +99,6 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
         """
         pixels.check_eager_range(images)
         return self.features(images, training)
-
-    def features(self, images, training):
-        """Features `(B, D)`, float32, of images or a view."""
-        images = pixels.unit(images)
-        if training or distribute.num_replicas() == 1:
-            return pixels.as_float(self.encoder(images, training=training))
-        # A last batch may leave a replica no image, of which TensorFlow's convolution returns a
-        # wrong shape on CPUs. One row more, cut off again, changes no other: nothing is trained.
-        # Joined, not padded: TensorFlow merges a padding into the convolution, and fails again.
-        row = ops.zeros((1, *ops.shape(images)[1:]), images.dtype)
-        one_more = ops.concatenate([images, row])
-        return pixels.as_float(self.encoder(one_more, training=False))[:-1]
-
-    def project(self, images, training):
-        """Projections `(B, width)` of images or a view: encoder, then projector."""
-        return self.projector(self.features(images, training), training=training)
-
-    def at_step(self, value):
-        """Returns a number as it is, and a Keras schedule at the optimizer's step."""
-        if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-            return value(self.optimizer.iterations)
-        return value
 
     def batch_norm_layers(self):
         """All batch normalisation layers, of encoder and heads."""
@@ -132,6 +125,7 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
             super().compile(optimizer, jit_compile=jit_compile, **kwargs)
         if replicas:
             self.jit_compile = False
+        self.step.assign(int(ops.convert_to_numpy(optimizer.iterations)))
 
     def compile_from_config(self, config):
         """Compiles as the saved model was compiled, optimizer state included."""
@@ -268,9 +262,3 @@ class SelfSupervisedModel(ConfigMixin, StepMixin, keras.Model):
             for name in self._loss_names(first):
                 if name != "loss":
                     self._trackers_by_term[name] = keras.metrics.Mean(name=name)
-
-
-def mean_over_pairs(loss, projections):
-    """Mean of `loss(a, b)` over all pairs of views: the loss itself where there are two."""
-    pairs = [(a, b) for i, a in enumerate(projections) for b in projections[i + 1 :]]
-    return sum(loss(a, b) for a, b in pairs) / len(pairs) if len(pairs) > 1 else loss(*pairs[0])

@@ -3,6 +3,9 @@
 import keras
 
 from keras_ssl.export import image_shape
+from keras_ssl.losses.checks import check_not_negative
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 def check_encoder(encoder):
@@ -61,6 +64,48 @@ def check_views(views):
         )
     if len(views) < 2:
         raise ValueError(f"`views` needs two views or more, received {len(views)}.")
+
+
+def check_number(**values):
+    """Raises TypeError for what is not a number."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"`{name}` must be a number, received {value!r}.")
+
+
+def check_schedule(**values):
+    """Raises TypeError for what is neither a number nor a Keras schedule."""
+    for name, value in values.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number and not isinstance(value, Schedule):
+            raise TypeError(
+                f"`{name}` must be a number or a keras.optimizers.schedules.LearningRateSchedule, "
+                f"received {value!r}."
+            )
+
+
+def check_momentum(**values):
+    """Raises unless each value is a number in 0..1 or a Keras schedule."""
+    check_schedule(**values)
+    for name, value in values.items():
+        if not isinstance(value, Schedule) and not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must lie in 0..1, received {value!r}.")
+
+
+def check_optional_rate(**values):
+    """Raises unless each value is None, a number of at least 0, or a Keras schedule."""
+    given = {name: value for name, value in values.items() if value is not None}
+    check_schedule(**given)
+    check_not_negative(**given)
+
+
+def check_count(least, **counts):
+    """Raises unless each value is an int of at least `least`."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"`{name}` must be an int, received {value!r}.")
+        if value < least:
+            raise ValueError(f"`{name}` must be at least {least}, received {value}.")
 
 
 def check_seed(seed):

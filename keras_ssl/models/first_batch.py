@@ -43,12 +43,24 @@ def check_views(model, views, labels=None, name="x"):
             f"`{name}` has {len(views)} view of each image; {type(model).__name__} compares two or "
             "more."
         )
+    takes = image_shape(model.encoder)
     for index, view in enumerate(views):
-        check_batch(view, f"{name}[{index}]", image_shape(model.encoder))
+        is_small = model.multi_crop and index >= 2  # resized where the encoder needs it
+        check_batch(view, f"{name}[{index}]", (None, None, takes[2]) if is_small else takes)
     rows = [len(view) for view in views]
     if len(set(rows)) > 1:
         raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
     labels = _check_labels(labels, rows[0])
+    if labels is None and model.needs_labels:
+        raise ValueError(
+            f"{type(model).__name__} needs a label for each image, and the data has none: give "
+            "elements (images, labels), or ((view_1, ..., view_V), labels), or `y` with arrays."
+        )
+    if model.needs_labels and labels.ndim != 1:
+        raise ValueError(
+            f"{type(model).__name__} needs one class number for each image, labels of shape (B,); "
+            f"received shape {labels.shape}."
+        )
     few = tuple(view[:2] for view in views)
     return (few,) if labels is None else (few, labels[:2])
 

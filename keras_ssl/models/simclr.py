@@ -4,7 +4,9 @@ import keras
 
 from keras_ssl import distribute, heads, losses, views
 from keras_ssl.losses.checks import check_positive
-from keras_ssl.models.base import SelfSupervisedModel, mean_over_pairs
+from keras_ssl.models.base import SelfSupervisedModel
+from keras_ssl.models.checks import check_schedule
+from keras_ssl.models.pairs import mean_over_pairs
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -26,7 +28,7 @@ class SimCLR(SelfSupervisedModel):
     Args:
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
         projector: Tuple of widths, ReLU between; or a keras layer from `(B, D)` to `(B, width)`.
-        temperature: Float > 0.
+        temperature: Float > 0 or Keras schedule.
         views: Sequence of V >= 2 views; None for `views.simclr` at the size of the images. With
             more than two views the loss is the mean over all pairs.
         seed: Int, see `SelfSupervisedModel`.
@@ -41,6 +43,7 @@ class SimCLR(SelfSupervisedModel):
     """
 
     def __init__(self, encoder, *, projector=(128, 128), temperature=0.5, **kwargs):
+        check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
         super().__init__(encoder, **kwargs)
         self.projector = heads.projection(projector, self.feature_width)

@@ -24,17 +24,35 @@ class _Shared:
         return losses["loss"] + sum(ops.cast(x, losses["loss"].dtype) for x in self.losses)
 
     def _after_step(self):
-        """Calls `after_step` once per optimizer step, also under gradient accumulation."""
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        every = optimizer.gradient_accumulation_steps
+        """Calls `after_step` once per optimizer step, also under gradient accumulation.
+
+        Schedules are read there at the step that has been made; then the next one begins.
+        """
+        every = self.accumulated_steps
         if not every:
-            return self.after_step()
-        before = [ops.copy(variable.value) for variable in self.non_trainable_variables]
-        self.after_step()
-        moved = ops.equal(optimizer._iterations % every, 0)
-        for variable, old in zip(self.non_trainable_variables, before, strict=True):
-            variable.assign(ops.where(moved, variable.value, old))
-        return None
+            self.after_step()
+        else:
+            variables = self.trainable_variables + self.non_trainable_variables
+            before = [ops.copy(variable.value) for variable in variables]
+            self.after_step()
+            moved = ops.equal(self._inner_optimizer._iterations % every, 0)
+            for variable, old in zip(variables, before, strict=True):
+                variable.assign(ops.where(moved, variable.value, old))
+        # A copy: JAX does not take back one buffer under two names.
+        self.step.assign(ops.copy(ops.cast(self.optimizer.iterations, "int32")))
+
+    def _hold(self, gradients):
+        """Takes the gradients off layers that a method holds still in its first steps."""
+        for layer, first in self.frozen_layers():
+            held = {id(variable) for variable in layer.trainable_variables}
+            moves = self.step >= first
+            gradients = [
+                ops.where(moves, gradient, ops.zeros_like(gradient))
+                if id(variable) in held
+                else gradient
+                for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
+            ]
+        return gradients
 
     def _log(self, losses, batch):
         rows = ops.shape(batch.views[0])[0]
@@ -49,12 +67,15 @@ class _Shared:
 class _TensorFlowStep(_Shared):
     def train_step(self, data):
         batch = Batch.of(data)
-        with tf.GradientTape() as tape, self._synchronised_batch_norm():
+        # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
+        recorder = tf.GradientTape(watch_accessed_variables=False)
+        with recorder as tape, self._synchronised_batch_norm():
+            tape.watch([variable.value for variable in self.trainable_variables])
             losses = self.compute_losses(batch, training=True)
             # Gradients are summed over replicas, of which each holds the mean of its share or
             # the loss of the whole batch.
             scaled = self.optimizer.scale_loss(self._total(losses) / distribute.num_replicas())
-        gradients = tape.gradient(scaled, self.trainable_variables)
+        gradients = self._hold(tape.gradient(scaled, self.trainable_variables))
         self.optimizer.apply(gradients, self.trainable_variables)
         self._after_step()
         return self._log(losses, batch)
@@ -101,10 +122,13 @@ class _JaxStep(_Shared):
 
         gradient = jax.value_and_grad(objective, has_aux=True)
         (_, (losses, other)), gradients = gradient(trainable, other)
+        with self._stateless(trainable, other):
+            gradients = self._hold(gradients)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
 
         with self._stateless(trainable, other, optimizer) as scope:
             self._after_step()
+        trainable = _values(scope, self.trainable_variables, trainable)
         other = _values(scope, self.non_trainable_variables, other)
         logs, metrics = self._stateless_log(losses, batch, metrics)
         return logs, (trainable, other, optimizer, metrics)
@@ -121,13 +145,16 @@ class _JaxStep(_Shared):
     def _loss_names(self, data):
         """Traces the losses once, without running them, and returns their names."""
 
+        names = []
+
         def trace(trainable, other, data):
             with self._stateless(trainable, other):
-                return self.compute_losses(Batch.of(data), training=False)
+                names.extend(self.compute_losses(Batch.of(data), training=False))
 
         values = [[v.value for v in self.trainable_variables]]
         values += [[v.value for v in self.non_trainable_variables]]
-        return list(jax.eval_shape(trace, *values, data))
+        jax.eval_shape(trace, *values, data)
+        return names  # in the method's order: JAX would return a dict sorted
 
     def _stateless(self, trainable, other, optimizer=()):
         mapping = list(zip(self.trainable_variables, trainable, strict=True))

@@ -86,7 +86,7 @@ def test_every_term_is_logged_and_saved_state_goes_on(tmp_path):
 
 
 def test_a_schedule_is_read_at_the_optimizers_step():
-    halves = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.0, 1.0])
+    halves = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.0, 1.0])
     model = make(momentum=halves)  # copies for three steps, then stands still
     fit(model, epochs=1)
     assert model.at_step(0.5) == 0.5

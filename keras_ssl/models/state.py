@@ -1,0 +1,78 @@
+"""The state of a method beside the weights it trains: steps, queues, centres."""
+
+import keras
+from keras import ops
+
+from keras_ssl import momentum
+
+
+class StateMixin:
+    """State in non-trainable weights: saved with the model, equal on all replicas."""
+
+    def add_state(self, name, shape, initial=0.0):
+        """Adds a weight that no optimizer moves.
+
+        It is float32 under every precision policy, float64 where that is Keras's `floatx`.
+
+        Args:
+            name: String.
+            shape: Tuple of ints.
+            initial: Number, or array of that shape.
+
+        Returns:
+            The weight.
+        """
+        weight = self.add_weight(
+            shape, "zeros", dtype=keras.config.floatx(), trainable=False, name=name
+        )
+        weight.assign(ops.broadcast_to(ops.cast(initial, weight.dtype), shape))
+        return weight
+
+    def move(self, weight, value):
+        """Gives state a new value inside `compute_losses`, when training.
+
+        Where gradients accumulate over several batches, it moves with the optimizer's step only.
+        """
+        every = self.accumulated_steps
+        if every:
+            is_last = ops.equal((self._inner_optimizer._iterations + 1) % every, 0)
+            value = ops.where(is_last, value, ops.convert_to_tensor(weight))
+        weight.assign(value)
+
+    def add_momentum_copies(self, *heads):
+        """Copies the encoder, the projector and other heads to `momentum_<name>`."""
+        for name in ("encoder", "projector", *heads):
+            setattr(self, f"momentum_{name}", momentum.copy_of(getattr(self, name)))
+
+    @property
+    def trainable(self):
+        """As in Keras; setting it leaves the momentum copies frozen."""
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        keras.Model.trainable.fset(self, value)
+        for name in vars(self):
+            if name.startswith("momentum_"):
+                momentum.freeze(getattr(self, name))
+
+    def update_momentum_copies(self, *heads):
+        """Moves the copies towards what they were made of, by `self.momentum`."""
+        keep = self.at_step(self.momentum)
+        for name in ("encoder", "projector", *heads):
+            momentum.update(getattr(self, f"momentum_{name}"), getattr(self, name), keep)
+
+    def at_step(self, value):
+        """Returns a number as it is, and a Keras schedule at the optimizer's step."""
+        if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            return ops.cast(value(self.step), keras.config.floatx())
+        return value
+
+    @property
+    def accumulated_steps(self):
+        """Batches whose gradients make one optimizer step; None where each makes its own."""
+        return self._inner_optimizer.gradient_accumulation_steps
+
+    @property
+    def _inner_optimizer(self):
+        return getattr(self.optimizer, "inner_optimizer", self.optimizer)  # of loss scaling

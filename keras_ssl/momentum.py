@@ -1,0 +1,70 @@
+"""Momentum copies of a network: what BYOL, MoCo and DINO call the target, key or teacher."""
+
+import keras
+from keras import ops
+
+
+def copy_of(layer):
+    """Copies a layer or network that no optimizer is to move.
+
+    Its weights are marked one by one: a layer that is not `trainable` as a whole would run its
+    batch norm on moving statistics, where the papers' code runs it on those of the batch. The
+    copy's moving statistics are its own.
+
+    Args:
+        layer: Built keras layer or model whose `get_config` says how to make it anew.
+
+    Returns:
+        A built layer of the same class with equal weights, named `"momentum_<name>"`.
+    """
+    config = layer.get_config()
+    if "name" in config:  # an own class need not take one
+        config = {**config, "name": f"momentum_{layer.name}"}
+    copy = type(layer).from_config(config)
+    if not copy.built or len(copy.weights) != len(layer.weights):
+        copy.build_from_config(layer.get_build_config())
+    copy.set_weights(layer.get_weights())
+    freeze(copy)
+    return copy
+
+
+def freeze(copy):
+    """Marks all weights of a copy as not to be trained."""
+    for variable in copy.variables:
+        variable.trainable = False
+
+
+def update(copy, layer, momentum):
+    """Moves a copy towards its layer: `momentum * copy + (1 - momentum) * layer`.
+
+    Args:
+        copy: What `copy_of` returned.
+        layer: The layer it was made of.
+        momentum: Scalar in 0..1; at 1 the copy stands still. Statistics of batch norm are left
+            alone.
+    """
+    for old, new in zip(copy.weights, layer.weights, strict=True):
+        if new.trainable:
+            keep = ops.cast(momentum, old.dtype)
+            old.assign(keep * old + (1 - keep) * ops.cast(new, old.dtype))
+
+
+def cosine(base, steps):
+    """A schedule from `base` to 1 along half a cosine, as in BYOL.
+
+    Args:
+        base: Float above 0 and at most 1.
+        steps: Int, steps of the run.
+
+    Returns:
+        A `keras.optimizers.schedules.CosineDecay`: one that rises.
+
+    Raises:
+        ValueError: If `base` is not in 0..1, or 0.
+
+    Source:
+        Grill et al. 2020, https://arxiv.org/abs/2006.07733, section 3.3.
+    """
+    if not 0 < base <= 1:
+        raise ValueError(f"`base` must be above 0 and at most 1, received {base!r}.")
+    return keras.optimizers.schedules.CosineDecay(base, steps, alpha=1 / base)

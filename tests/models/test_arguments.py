@@ -1,0 +1,61 @@
+"""A wrong argument of any method is named before anything is built."""
+
+import inspect
+
+import keras
+import method_checks as checks
+import pytest
+
+NAN = float("nan")
+SCHEDULE = keras.optimizers.schedules.CosineDecay(0.5, 10)
+POSITIVE = (0, -0.1, NAN, True, "0.1", None, (0.1,))
+NOT_NEGATIVE = (-0.1, NAN, True, "0.1", (0.1,))
+SHARE = (-0.1, 1.1, NAN, True, "0.9", None)
+COUNT = (-1, 2.0, True, "8")
+HEAD = ("big", 8, (), (8, 0), (8, -4), (8.0, 4), (True,))
+# For each argument values that it must not take, of a wrong kind or out of range.
+BAD = {
+    "center_momentum": (*SHARE, SCHEDULE),
+    "covariance": (*NOT_NEGATIVE, None, SCHEDULE),
+    "epsilon": (*POSITIVE, SCHEDULE),
+    "frozen_steps": (*COUNT, None),
+    "invariance": (*NOT_NEGATIVE, None, SCHEDULE),
+    "iterations": (*COUNT, 0, None),
+    "momentum": SHARE,
+    "predictor": (*HEAD, (16, 5)),  # another width than the projector's
+    "predictor_learning_rate": NOT_NEGATIVE,
+    "projector": HEAD,
+    "prototypes": ("big", 0, 1, -2, 2.0, True, None),
+    "queue_size": COUNT,
+    "queue_start": (*COUNT, None),
+    "redundancy_weight": (*NOT_NEGATIVE, None, SCHEDULE),
+    "seed": ("a", 1.0, None, True, 2**31),
+    "student_temperature": POSITIVE,
+    "teacher_temperature": POSITIVE,
+    "temperature": POSITIVE,
+    "variance": (*NOT_NEGATIVE, None, SCHEDULE),
+    "version": (1, 4, "2", None),
+    "views": (3, "two", [1, 2], [lambda images, seed: images], ()),
+}
+
+
+def arguments(name):
+    """What the constructor of a method takes, beside the encoder."""
+    method = type(checks.make(name))
+    own = set(inspect.signature(method.__init__).parameters) - {"self", "encoder", "kwargs"}
+    return sorted(own | {"seed", "views"})
+
+
+def is_refused(name, argument, value):
+    """Whether a method raises an error that names the argument."""
+    try:
+        checks.METHODS[name](checks.small_encoder(), **{argument: value})
+    except (TypeError, ValueError) as error:
+        return f"`{argument}`" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("name", checks.METHODS)
+def test_every_argument_refuses_by_its_name_what_it_cannot_mean(name):
+    given = [(argument, value) for argument in arguments(name) for value in BAD[argument]]
+    assert [case for case in given if not is_refused(name, *case)] == []

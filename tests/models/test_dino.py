@@ -1,0 +1,107 @@
+"""What only DINO promises: teacher, centre, sharpening, and prototypes that are held at first."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from losses_checks import unit
+
+import keras_ssl
+
+
+def scores(model, views, momentum=False):
+    """Cosines of projections and prototypes, of the student or of the teacher."""
+    layer = model.momentum_prototypes if momentum else model.prototypes
+    z = model.project_together(views, True, momentum)
+    return [unit(np.asarray(each)) @ unit(np.asarray(layer.kernel).T).T for each in z]
+
+
+def dino(model, views, warm=0.1, cool=0.05):
+    student, teacher = scores(model, views), scores(model, views[:2], momentum=True)
+    center = np.asarray(model.center)
+    targets = [references.softmax((t - center) / cool) for t in teacher]
+    return references.mean_over_pairs(
+        lambda s, t: references.cross_entropy(s / warm, t), student, targets
+    )
+
+
+def make(**kwargs):
+    """A model whose teacher and centre are not where they start."""
+    model, rng = checks.make("DINO", **kwargs), np.random.default_rng(1)
+    for weight in model.momentum_prototypes.weights + model.momentum_encoder.trainable_weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    model.center.assign(rng.normal(0, 0.1, 12))
+    return model
+
+
+def test_the_loss_is_the_cross_entropy_from_large_crops_to_all_others(float64):
+    model, views = make(), references.crops()
+    expected = dino(model, views)
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_teacher_sees_the_large_crops_only(float64, monkeypatch):
+    model, seen = checks.make("DINO"), []
+    features = model.features
+
+    def spy(images, training, momentum=False):
+        seen.extend([tuple(images.shape)] if momentum else [])
+        return features(images, training, momentum)
+
+    monkeypatch.setattr(model, "features", spy)
+    model.compile("sgd")
+    model.compute_losses(keras_ssl.models.Batch(references.crops()), training=True)
+    assert seen == [(32, 8, 8, 3)]
+
+
+def test_the_centre_follows_the_mean_of_the_teachers_scores(float64):
+    model, views = make(), references.crops()
+    old = np.asarray(model.center).copy()
+    mean = np.mean(scores(model, views[:2], momentum=True), axis=(0, 1))
+    references.one_step(model, views)
+    np.testing.assert_allclose(model.center, 0.9 * old + 0.1 * mean, atol=1e-12)
+
+
+def test_the_teachers_entropy_is_that_of_its_sharpened_scores(float64):
+    model, views = make(), references.crops()
+    targets = [
+        references.softmax((t - np.asarray(model.center)) / 0.05)
+        for t in scores(model, views[:2], momentum=True)
+    ]
+    expected = np.mean([references.cross_entropy(np.log(t), t) for t in targets])
+    found = references.one_step(model, views)["teacher_entropy"]
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_teachers_temperature_is_read_at_each_step(float64):
+    rising = keras.optimizers.schedules.PolynomialDecay(0.04, 2, 0.07)
+    model, views = make(teacher_temperature=rising), checks.two_views(16)
+    for cool in (0.04, 0.055, 0.07, 0.07):
+        expected = dino(model, views, cool=cool)
+        assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_step_moves_the_teachers_prototypes_by_the_momentum(float64):
+    model = make()  # 0.75
+    old = np.asarray(model.momentum_prototypes.kernel).copy()
+    references.one_step(model, checks.two_views(16))
+    expected = 0.75 * old + 0.25 * np.asarray(model.prototypes.kernel)
+    np.testing.assert_allclose(model.momentum_prototypes.kernel, expected, atol=1e-12)
+
+
+def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
+    model, views = checks.make("DINO", frozen_steps=2), checks.two_views(16)
+    start, still = np.asarray(model.prototypes.kernel).copy(), []
+    for _ in range(4):
+        references.one_step(model, views, keras.optimizers.SGD(0.125, momentum=0.875))
+        still.append(np.array_equal(model.prototypes.kernel, start))
+    assert still == [True, True, False, False]
+
+
+def test_the_length_of_the_prototypes_changes_nothing(float64):
+    model, views = checks.make("DINO"), checks.two_views(16)
+    model.compile("sgd", run_eagerly=True)
+    before = checks.evaluate(model, views)
+    model.prototypes.kernel.assign(7.0 * model.prototypes.kernel)
+    np.testing.assert_allclose(checks.evaluate(model, views), before, rtol=1e-12)

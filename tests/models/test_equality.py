@@ -1,0 +1,59 @@
+"""One device, replicas and backends: every method comes to the same numbers on all of them."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+
+each_method = pytest.mark.parametrize("name", checks.METHODS)
+
+
+@each_method
+def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere):
+    single = checks.make(name)
+    expected = checks.numbers(single, checks.train(single, checks.two_views()))
+    with replicas.scope():
+        model = checks.make(name)
+        found = checks.numbers(model, checks.train(model, checks.two_views()))
+    checks.assert_equal(found, expected, where="two replicas")
+    for where in ("four replicas", "jax", "two devices of jax"):
+        prefix, there = f"{name}/float64/", elsewhere[where]
+        found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
+        checks.assert_equal(found, expected, where=where)
+
+
+@pytest.mark.parametrize(("name", "policy"), checks.PRECISIONS)
+def test_every_precision_on_two_replicas_is_near_one_device(name, policy, elsewhere):
+    keras.config.set_dtype_policy(policy)
+    model = checks.make(name)
+    expected = checks.numbers(model, checks.train(model, checks.two_views()))
+    prefix = f"{name}/{policy}/"
+    there = elsewhere["precisions"]
+    found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
+    checks.assert_equal(found, expected, checks.ON_REPLICAS[policy], where=policy)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """What each method gives in other processes: on the JAX backend, and on four replicas."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    runs = {
+        "jax": ("one_device", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
+        "two devices of jax": ("data_parallel", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
+        "four replicas": ("mirrored", {"KERAS_BACKEND": "tensorflow"}),
+        "precisions": ("precisions", {"KERAS_BACKEND": "tensorflow"}),
+    }
+    started = {}
+    for where, (option, environment) in runs.items():
+        command = [sys.executable, checks.__file__, str(folder / f"{option}.npz"), option]
+        started[where] = subprocess.Popen(
+            command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
+    for process in started.values():
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors[-3000:]
+    return {where: dict(np.load(folder / f"{runs[where][0]}.npz")) for where in runs}

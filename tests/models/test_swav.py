@@ -1,0 +1,97 @@
+"""What only SwAV promises: prototypes of length 1, held at first; assignments; the queue."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from losses_checks import unit
+
+import keras_ssl
+
+
+def sinkhorn(scores, epsilon=0.05, iterations=3):
+    """The authors' code: prototypes first, then rows."""
+    q = np.exp(scores / epsilon)
+    q /= q.sum()
+    for _ in range(iterations):
+        q /= q.sum(axis=0, keepdims=True) * q.shape[1]
+        q /= q.sum(axis=1, keepdims=True) * q.shape[0]
+    return q * q.shape[0]
+
+
+def swav(model, z, queue=None):
+    """Loss of projections, the first two those of large crops; scores are cosines."""
+    directions = unit(np.asarray(model.prototypes.kernel).T)
+    scores = [unit(each) @ directions.T for each in z]
+    past = [] if queue is None else [rows @ directions.T for rows in np.split(queue, 2, axis=1)]
+    joined = [np.concatenate([s, p]) for s, p in zip(scores, past, strict=False)] or scores[:2]
+    assigned = [sinkhorn(each)[: len(z[0])] for each in joined]
+    return references.mean_over_pairs(
+        lambda s, q: references.cross_entropy(s / 0.1, q), scores, assigned
+    )
+
+
+def make(**kwargs):
+    """The queue as the method starts it: the harness draws all matrices anew."""
+    model = checks.make("SwAV", **kwargs)
+    model.queue.assign(np.zeros(model.queue.shape))
+    return model
+
+
+def together(model, views):
+    return [np.asarray(z) for z in model.project_together(views, True)]
+
+
+def test_large_crops_alone_are_assigned_and_every_other_crop_predicts(float64):
+    model, views = checks.make("SwAV", queue_size=0), references.crops()
+    expected = swav(model, together(model, views))
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_prototypes_have_length_1_after_each_step(float64):
+    model = checks.make("SwAV")
+    references.one_step(model, checks.two_views(16))
+    lengths = np.linalg.norm(model.prototypes.kernel, axis=0)
+    np.testing.assert_allclose(lengths, 1, rtol=1e-12)
+
+
+def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
+    model, views = checks.make("SwAV", frozen_steps=2), checks.two_views(16)
+    start = unit(np.asarray(model.prototypes.kernel).T).T
+    still = []
+    for _ in range(4):
+        references.one_step(model, views, keras.optimizers.SGD(0.125, momentum=0.875))
+        still.append(np.allclose(model.prototypes.kernel, start, atol=1e-12))
+    assert still == [True, True, False, False]
+
+
+def test_the_queue_is_filled_from_its_start_and_the_newest_rows_come_first(float64):
+    model, views = make(queue_size=40, queue_start=2), checks.two_views(16)
+    references.one_step(model, views, batches=2)
+    assert not np.any(model.queue)
+    newest = np.concatenate([unit(z) for z in together(model, views)], axis=1)
+    references.one_step(model, views)
+    np.testing.assert_allclose(model.queue[:16], newest, atol=1e-12)
+    assert not np.any(model.queue[16:])
+
+
+def test_the_queue_counts_once_it_is_full(float64):
+    model, views = make(queue_size=24), references.crops()
+    for is_full in (False, False, True):
+        z, queue = together(model, views), np.asarray(model.queue).copy()
+        expected = swav(model, z, queue if is_full else None)
+        found = references.one_step(model, views)["loss"]
+        assert found == pytest.approx(expected, rel=1e-10)
+    assert expected != pytest.approx(swav(model, z), rel=1e-6)
+
+
+def test_own_prototypes_are_used_as_they_are(tmp_path):
+    dense = keras.layers.Dense(12, use_bias=False)
+    model = keras_ssl.SwAV(checks.small_encoder(), projector=(8,), prototypes=dense, frozen_steps=0)
+    references.one_step(model, checks.two_views(16), keras.optimizers.SGD(0.1))
+    assert model.prototypes is dense
+    assert np.abs(np.linalg.norm(dense.kernel, axis=0) - 1).max() > 1e-2
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded.prototypes.kernel, dense.kernel)
