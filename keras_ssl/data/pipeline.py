@@ -151,11 +151,13 @@ def checked(dataset):
 
 def _draw(indexed, views, seed, phase):
     """Maps `(epoch, index, (images[, labels]))` to views."""
+    # Each kind of view is traced once: twenty equal patches would be traced twenty times.
+    traced = {id(view): tf.function(view) for view in views}
 
     def make(epoch, index, batch):
         images = elements.assert_images(batch[0], index)
         at = fold([seed, phase], epoch, index)
-        made = tuple(view(images, fold(at, i)) for i, view in enumerate(views))
+        made = tuple(traced[id(view)](images, fold(at, i)) for i, view in enumerate(views))
         return (made, *batch[1:2])
 
     return indexed.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)

@@ -9,7 +9,7 @@ CHUNK = 2**24  # numbers read before they are forwarded: few calls, 64 MiB of fl
 SHARE = 16  # a forward pass is of a multiple of this many images, for devices to share out
 
 
-def extract_features(model, dataset, batch_size=256):
+def extract_features(model, dataset, batch_size=256, views=None, seed=0):
     """Computes the features of all images; none is dropped or moved.
 
     Args:
@@ -19,19 +19,27 @@ def extract_features(model, dataset, batch_size=256):
             `"image"` and `"label"`; an array of images `(N, H, W, C)`; or arrays
             `(images, labels)`. Images are uint8 0..255 or float 0..1, all of one size.
         batch_size: Int >= 1, images in one forward pass at most.
+        views: Sequence of views, of which each image's features are then the mean: for networks
+            that were trained on small patches, `keras_ssl.views.emp_ssl(32)`. None for the image
+            as it is.
+        seed: Int, of the views' draws.
 
     Returns:
         Float32 array `(N, D)`, and the labels `(N,)`, or None where there are none.
 
     Raises:
-        ValueError: If the data set is empty or endless, its images are not as described, or the
-            model's output is not `(B, D)`.
+        ValueError: If the data set is empty or endless, its images are not as described, the
+            model's output is not `(B, D)`, or `views` is not a sequence of views.
         TypeError: If `dataset` is of another kind.
     """
     check_count(batch_size=batch_size)
+    _check_views(views)
     features, labels = [], []
     for images, chunk_labels in _chunks(dataset, CHUNK, batch_size):
-        features.append(_forward(model, images, int(batch_size)))
+        if views is None:
+            features.append(_forward(model, images, int(batch_size)))
+        else:
+            features.append(_mean_forward(model, images, int(batch_size), views, seed, len(labels)))
         labels.append(chunk_labels)
     return np.concatenate(features), None if labels[0] is None else np.concatenate(labels)
 
@@ -62,6 +70,23 @@ def read_images(dataset, limit=None):
             break
     labels = None if labels[0] is None else np.concatenate(labels)[:limit]
     return np.concatenate(images)[:limit], labels
+
+
+def _check_views(views):
+    is_sequence = isinstance(views, (tuple, list)) and len(views) > 0
+    if views is not None and not (is_sequence and all(map(callable, views))):
+        raise ValueError(
+            f"`views` must be a sequence of one view or more, or None, received {views!r}."
+        )
+
+
+def _mean_forward(model, images, batch_size, views, seed, chunk):
+    """Mean over views, each drawn from `(seed, chunk, which view)`."""
+    draws = np.random.default_rng([seed % 2**32, chunk]).integers(2**31, size=(len(views), 2))
+    total = 0.0
+    for view, pair in zip(views, draws.astype("int32"), strict=True):
+        total = total + _forward(model, np.asarray(view(images, pair)), batch_size)
+    return total / len(views)
 
 
 def _forward(model, images, batch_size):

@@ -1,5 +1,6 @@
 """What a run leaves to look at: a table against its baselines, and pictures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +38,20 @@ def baselines(untrained, train, test):
     }
 
 
-def report(model, features, train, test, folder, history=None, views=None):
+def report(model, features, train, test, folder, history=None, views=None, average=None):
     """Writes what there is to look at of a trained model, and returns its table.
 
     Args:
         model: The trained model.
-        features: What `baselines` returned.
+        features: What `baselines` returned; or an empty dict.
         train: Data set with labels, or without: then there is no table.
         test: Data set, likewise.
-        folder: Folder to write to, made if missing: `table.txt`, `curves.png`, `views.png`,
-            `map.png`, `neighbours.png`.
+        folder: Folder to write to, made if missing: `table.txt`, its numbers in `results.json`,
+            `curves.png`, `views.png`, `map.png`, `neighbours.png`.
         history: Dict of lists for the curves, as `fit(...).history`, or None.
         views: Sequence of views to show, or None.
+        average: Sequence of views to measure the mean features of as well, or None; see
+            `extract_features`.
 
     Returns:
         String, the table; a note where labels are missing.
@@ -78,11 +81,15 @@ def report(model, features, train, test, folder, history=None, views=None):
     )
     if train_labels is None or test_labels is None or len(np.unique(train_labels)) < 2:
         return "No labels of two classes or more: nothing to measure accuracy with."
-    rows = {
-        name: (of_train, of_test)
-        for name, ((of_train, _), (of_test, _)) in {**features, "trained encoder": trained}.items()
-    }
-    table = format_table(probe_table(rows, train_labels, test_labels))
+    measured = {**features, "trained encoder": trained}
+    if average is not None:
+        measured["trained, mean of views"] = tuple(
+            extract_features(model, images, views=average) for images in (train, test)
+        )
+    rows = {name: (of_train, of_test) for name, ((of_train, _), (of_test, _)) in measured.items()}
+    numbers = probe_table(rows, train_labels, test_labels)
+    (folder / "results.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    table = format_table(numbers)
     (folder / "table.txt").write_text(table + "\n", encoding="utf-8")
     return table
 

@@ -95,6 +95,46 @@ def test_no_model_gives_the_pixels(rng):
     np.testing.assert_allclose(found, images.reshape(23, -1) / 255, atol=1e-7)
 
 
+@pytest.mark.parametrize("chunk", [1, 2**24])
+def test_features_over_views_are_the_mean_of_those_of_each_view(model, rng, chunk, monkeypatch):
+    monkeypatch.setattr(features, "CHUNK", chunk)
+    images, labels = images_of(rng), np.arange(23)
+    darker = (lambda images, seed: images / 255.0, lambda images, seed: images / 1020.0)
+    found, found_labels = extract_features(model, (images, labels), batch_size=8, views=darker)
+    whole = images.mean((1, 2)) / 255
+    np.testing.assert_allclose(found, (whole + whole / 4) / 2, atol=1e-6)
+    np.testing.assert_array_equal(found_labels, labels)
+    alone, _ = extract_features(model, images, batch_size=8, views=darker[1:])
+    np.testing.assert_allclose(alone, whole / 4, atol=1e-6)
+
+
+def test_views_are_drawn_anew_for_each_view_and_chunk_and_alike_for_a_seed(model, monkeypatch):
+    monkeypatch.setattr(features, "CHUNK", 1)  # one batch each
+    images, seen = np.zeros((16, 6, 6, 3), "uint8"), []
+
+    def view(images, seed):
+        seen.append(tuple(seed.tolist()))
+        return tf.fill(images.shape, tf.random.stateless_uniform((), seed))
+
+    found, _ = extract_features(model, images, batch_size=8, views=[view] * 3, seed=5)
+    assert len(set(seen)) == len(seen) == 6
+    again, _ = extract_features(model, images, batch_size=8, views=[view] * 3, seed=5)
+    np.testing.assert_array_equal(found, again)
+    other, _ = extract_features(model, images, batch_size=8, views=[view] * 3, seed=-6)
+    assert np.abs(found - other).max() > 1e-3
+    assert np.abs(found[:8] - found[8:]).max() > 1e-3
+
+
+def test_views_of_ours_will_do(rng):
+    images = rng.integers(0, 256, (10, 32, 32, 3), dtype="uint8")
+    ours = keras_ssl.encoders.small_resnet((32, 32, 3), width=4)
+    patches = keras_ssl.views.emp_ssl(32, patches=2)
+    found, _ = extract_features(ours, images, views=patches)
+    again, _ = extract_features(ours, images, views=patches)
+    np.testing.assert_array_equal(found, again)
+    assert np.abs(found - extract_features(ours, images)[0]).max() > 1e-3
+
+
 def test_large_images_are_forwarded_a_batch_at_a_time(rng, model, monkeypatch):
     monkeypatch.setattr(features, "CHUNK", 1)
     forwarded = []
@@ -164,6 +204,10 @@ def test_names_what_is_wrong_with_other_arguments(model, rng):
         extract_features(model, "digits")
     with pytest.raises(ValueError, match="`batch_size`"):
         extract_features(model, images_of(rng), batch_size=0)
+    one = keras_ssl.views.RandomFlip()
+    for wrong in (one, (), [one, None], "views", 3):
+        with pytest.raises(ValueError, match="`views` must be a sequence of one view or more"):
+            extract_features(model, images_of(rng), views=wrong)
     with pytest.raises(ValueError, match="`limit`"):
         read_images(images_of(rng), limit=0)
     images = keras.Input((6, 6, 3))

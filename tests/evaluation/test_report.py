@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 from PIL import Image
 
-from keras_ssl.evaluation import baselines, extract_features, report
+from keras_ssl.evaluation import baselines, extract_features, knn_from_features, report
+from keras_ssl.evaluation.table import format_table
 
 
 @pytest.fixture
@@ -40,9 +43,34 @@ def test_writes_a_table_and_pictures(model, sets, tmp_path):
     # The same model before and after: the same numbers.
     assert lines[2].removeprefix(names[2]) == lines[3].removeprefix(names[3] + "  ")
     pictures = ("views", "curves", "map", "neighbours")
-    assert {file.stem for file in folder.iterdir()} == {"table", *pictures}
+    assert {file.stem for file in folder.iterdir()} == {"table", "results", *pictures}
     for name in pictures:
         assert np.asarray(Image.open(folder / f"{name}.png"))[..., :3].std() > 5
+
+
+def test_the_file_of_results_holds_the_numbers_of_the_table(model, sets, tmp_path):
+    before = baselines(model, *map(dataset, sets))
+    table = report(model, before, *map(dataset, sets), tmp_path)
+    rows = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert format_table(rows) == table
+    (train, labels), (test, test_labels) = before["untrained encoder"]
+    assert rows[1]["knn"] == knn_from_features(train, labels, test, test_labels)
+    assert [row["features"] for row in rows] == [*before, "trained encoder"]
+
+
+def test_features_averaged_over_views_are_a_row_of_their_own(model, sets, tmp_path):
+    grey = (lambda images, seed: 0 * (images / 255.0) + 0.5,)  # nothing left to tell apart
+    same = (lambda images, seed: images / 255.0,) * 2
+    for views, is_worse in ((same, False), (grey, True)):
+        table = report(model, {}, *map(dataset, sets), tmp_path, average=views)
+        assert [line[:22].strip() for line in table.splitlines()[1:]] == [
+            "trained encoder",
+            "trained, mean of views",
+        ]
+        whole, mean = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+        assert (mean["linear"] < whole["linear"]) is is_worse
+        if not is_worse:
+            assert {**mean, "features": whole["features"]} == whole
 
 
 def test_baselines_are_the_pixels_without_their_mean_and_the_untrained_features(model, sets):

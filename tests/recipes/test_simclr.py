@@ -13,9 +13,10 @@ from PIL import Image
 from processes import run_python
 
 import keras_ssl
+from keras_ssl.runs import Run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "simclr.py"
-QUICK = {"epochs": 2, "batch_size": 512, "probe_every": 1}
+QUICK = {"epochs": 2, "batch_size": 512}
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +32,29 @@ def weights(path):
 
 
 def test_a_run_leaves_all_it_promises_and_goes_on_where_it_stopped(main, tmp_path, capsys):
-    main(**QUICK, output=tmp_path)
+    run = Run(tmp_path, probe_every=1)
+    main(**QUICK, run=run)
     printed = capsys.readouterr().out
     for features in ("raw pixels", "untrained encoder", "trained encoder"):
         assert features in printed
     assert "1 per class  5 per class" in printed
-    assert json.loads((tmp_path / "config.json").read_text())["epochs"] == 2
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["epochs"], config["temperature"], config["probe_every"]) == (2, 0.5, 1)
     with open(tmp_path / "history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"loss", "knn_accuracy", "feature_std", "effective_rank"} <= set(rows[0])
     for name in ("views", "curves", "map", "neighbours"):
         assert np.asarray(Image.open(tmp_path / f"{name}.png"))[..., :3].std() > 5, name
-    assert "trained encoder" in (tmp_path / "table.txt").read_text()
+    table = (tmp_path / "table.txt").read_text()
+    assert table in printed
+    results = json.loads((tmp_path / "results.json").read_text())
+    names = ["raw pixels", "untrained encoder", "trained encoder"]
+    assert [row["features"] for row in results] == names
+    for row in results:
+        assert f" {100 * row['knn']:.1f}    {100 * row['linear']:.1f} " in table
+    time = (tmp_path / "time.json").read_text()
+    assert json.loads(time)["epochs"] == 2
     images = np.stack([x for x, _ in keras_ssl.data.load("digits", "test").as_numpy_iterator()])
     encoder = tf.saved_model.load(str(tmp_path / "encoder"))
     model = keras.saving.load_model(tmp_path / "model.keras")
@@ -53,13 +64,17 @@ def test_a_run_leaves_all_it_promises_and_goes_on_where_it_stopped(main, tmp_pat
     whole = weights(tmp_path / "model.keras")
     (tmp_path / "model.keras").unlink()
     (tmp_path / "checkpoints" / "00002.keras").unlink()
-    main(**QUICK, output=tmp_path)
+    main(**QUICK, run=run)
     for found, expected in zip(weights(tmp_path / "model.keras"), whole, strict=True):
         np.testing.assert_array_equal(found, expected)
     with open(tmp_path / "history.csv") as file:
         assert list(csv.DictReader(file)) == rows
+    # Once more with nothing left to train: the time that training took stays.
+    time = (tmp_path / "time.json").read_text()
+    main(**QUICK, run=run)
+    assert (tmp_path / "time.json").read_text() == time
     with pytest.raises(ValueError, match=r"temperature was 0\.5 and is 0\.1"):
-        main(**QUICK, temperature=0.1, output=tmp_path)
+        main(**QUICK, temperature=0.1, run=run)
 
 
 def run_recipe(*arguments):

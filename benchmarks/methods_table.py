@@ -1,0 +1,184 @@
+"""The table of `methods.py`: from the folders of runs to Markdown and CSV."""
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+
+BASELINES = ("raw pixels", "untrained encoder")
+NUMBERS = ("knn", "linear", "labels_1", "labels_1_std", "labels_5", "labels_5_std")
+COLUMNS = ("method", "features", *NUMBERS, "epochs", "training_minutes", "minutes", "peak_mib")
+COLUMNS += ("seed", "encoder", "commit", "settings", "error")
+# Linear accuracy of a full ResNet-18 after 1, 10, 30 epochs (README of EMP-SSL) and 1000 epochs
+# (README of solo-learn, online linear probe; MoCo v2 is its "MoCo V2+").
+PUBLISHED = {
+    "cifar10": {
+        "SimCLR": (28.2, 56.5, 66.3, 90.7),
+        "MoCo v2": (None, None, None, 92.9),
+        "MoCo v3": (None, None, None, 93.1),
+        "NNCLR": (None, None, None, 91.9),
+        "BYOL": (24.9, 48.9, 68.4, 92.6),
+        "SimSiam": (None, None, None, 90.5),
+        "Barlow Twins": (None, None, None, 92.1),
+        "VICReg": (40.6, 69.7, 78.1, 92.1),
+        "SwAV": (24.5, 53.2, 76.7, 89.2),
+        "DINO": (None, None, None, 89.5),
+        "EMP-SSL": (80.6, 90.7, 93.1, None),
+        "SupCon, with all labels": (None, None, None, 93.8),
+    }
+}
+
+
+def read(file):
+    """Returns what a JSON file holds; an empty dict where it is missing."""
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def read_baselines(folder):
+    """Returns the rows of raw pixels and the untrained encoder; empty where no run has them."""
+    for file in sorted(folder.glob("*/results.json")):
+        rows = [row for row in read(file) if row["features"] in BASELINES]
+        if rows:
+            return rows
+    return []
+
+
+def read_rows(folder, titles, errors):
+    """Collects what runs measured.
+
+    Args:
+        folder: Folder with a folder for each method.
+        titles: Dict from the name of a method, that of its folder, to its title.
+        errors: Dict from the names of those that failed to the last line of their error.
+
+    Returns:
+        List of dicts with the keys `COLUMNS`, None where something is missing: the baselines, then
+        for each method one row, or several where its features were measured in several ways.
+    """
+    rows = [{"method": row["features"], **row} for row in read_baselines(folder)]
+    for name, title in titles.items():
+        run, took = folder / name, read(folder / name / "process.json")
+        config, timed = read(run / "config.json"), read(run / "time.json")
+        shared = {"method": title, "epochs": config.get("epochs"), **took}
+        shared["settings"] = " ".join(
+            f"--{key.replace('_', '-')} {value}" for key, value in took.get("settings", {}).items()
+        )
+        if timed:  # of the last sitting, where the run was stopped between
+            seconds = timed["seconds"] / timed["epochs"] * config["epochs"]
+            shared["training_minutes"] = seconds / 60
+        measured = [row for row in read(run / "results.json") if row["features"] not in BASELINES]
+        shared["error"] = errors.get(name) or (None if measured else "it left no results")
+        rows += [{**shared, **row} for row in ([{}] if shared["error"] else measured)]
+    return [{column: row.get(column) for column in COLUMNS} for row in rows]
+
+
+def write_csv(rows, path):
+    """Writes the rows as they are: shares, not percent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def section(title, rows, command):
+    """Returns the Markdown of a table: command, machine, rows, settings, what the columns are."""
+    published = PUBLISHED.get(title.split()[0], {})
+    head = ["method", "kNN", "linear", "1 per class", "5 per class", "epochs", "training, min"]
+    head += ["in all, min", "peak memory, MiB"] + ["published, ResNet-18"] * bool(published)
+    lines = [_line(head), _line(["---"] * len(head))]
+    for i, row in enumerate(rows):
+        is_last = i + 1 == len(rows) or rows[i + 1]["method"] != row["method"]
+        cells = _cells(row, published.get(row["method"]) if is_last else None)
+        lines.append(_line(cells[: len(head)]))
+    of_runs = []
+    for key in ("encoder", "seed", "commit"):
+        values = sorted({str(row[key]) for row in rows if row[key] is not None})
+        of_runs += [f"{key} {' and '.join(values)}"] if values else []
+    settings = {row["method"]: row["settings"] for row in rows if row["settings"]}
+    notes = [
+        f"{', '.join(of_runs)}; {machine()}.",
+        "*Training* is `fit` with its probes; *in all* also the start of the process, data, "
+        "evaluation and pictures, and with the first method raw pixels and the untrained encoder. "
+        "*Peak memory* is of the process.",
+    ]
+    if settings:
+        given = "; ".join(f"{method} `{given}`" for method, given in settings.items())
+        notes.append(f"Settings given to the recipes: {given}.")
+    if published:
+        notes.append(
+            "*Published*: linear accuracy of a full ResNet-18 after 1 / 10 / 30 epochs (README of "
+            "EMP-SSL; its own with 20 patches) / 1000 epochs (README of solo-learn, online probe)."
+        )
+    facts, *rest = (textwrap.fill(note, 108, break_on_hyphens=False) for note in notes)
+    return "\n\n".join([f"    {command}", facts, "\n".join(lines), *rest])
+
+
+def put(text, title, path):
+    """Replaces what stands between the marker comments of a title; without them adds a section.
+
+    Args:
+        text: String, Markdown.
+        title: What the opening marker says.
+        path: File; made if missing.
+    """
+    begin, end = f"<!-- methods: {title} -->", "<!-- end -->"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if begin not in before:
+        start = f"{before.rstrip()}\n\n" if before.strip() else ""
+        before = f"{start}## All methods on {title.replace(' ', ', ', 1)}\n\n{begin}\n{end}\n"
+    ahead, _, rest = before.partition(begin)
+    old, found, behind = rest.partition(end)
+    if not found or "<!-- methods:" in old:
+        raise ValueError(f"{path} has {begin!r} and no {end!r} after it: add the line.")
+    path.write_text(f"{ahead}{begin}\n\n{text}\n\n{end}{behind}", encoding="utf-8")
+
+
+def machine():
+    """Returns what can be read of this machine and its software."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    facts = [f"{cores} cores ({platform.machine()})"]
+    if shutil.which("nvidia-smi"):
+        command = shlex.split("nvidia-smi --query-gpu=name --format=csv,noheader")
+        facts += subprocess.run(command, capture_output=True, text=True).stdout.split("\n")
+    facts.append(f"Python {platform.python_version()}")
+    versions = {"TensorFlow": "tensorflow", "Keras": "keras"}
+    facts += [f"{title} {importlib.metadata.version(name)}" for title, name in versions.items()]
+    facts.append(f"backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _cells(row, published):
+    of_views = ", mean of views" if "mean of views" in (row["features"] or "") else ""
+    of_time = [row["training_minutes"], row["minutes"]]
+    cells = [row["method"] + of_views]
+    if row["error"]:
+        error = re.sub(r"\s+", " ", row["error"]).replace("|", "\\|")
+        cells += [f"failed: {error[:200]}", "-", "-", "-"]
+    else:
+        cells += [_percent(row["knn"]), _percent(row["linear"])]
+        for labels in ("labels_1", "labels_5"):
+            cells.append(_percent(row[labels], row[f"{labels}_std"]))
+    cells.append(_or_dash(row["epochs"], "d"))
+    cells += [_or_dash(minutes, ".1f") for minutes in of_time] + [_or_dash(row["peak_mib"], ".0f")]
+    return [*cells, " / ".join(_or_dash(x, ".1f") for x in published) if published else ""]
+
+
+def _percent(share, deviation=None):
+    if share is None:
+        return "-"
+    return f"{100 * share:.1f}" + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
+
+
+def _or_dash(number, spec):
+    return "-" if number is None else format(number, spec)
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"

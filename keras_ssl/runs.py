@@ -1,0 +1,175 @@
+"""What the recipes share: their common options, and all that stands around a method's training."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from keras_ssl import callbacks, data, distribute, encoders, evaluation
+from keras_ssl.evaluation.checks import check_count
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Data, encoder, machine and folder: every recipe takes these.
+
+    Args:
+        output: Folder for settings, history, model, encoder, table and pictures.
+        dataset: "digits", a TensorFlow Datasets name such as cifar10, or a folder of images.
+        data_dir: Where TensorFlow Datasets keeps its data, if not in the usual place.
+        image_size: Side in pixels to bring images to; needed where they differ in size.
+        encoder: The network to train.
+        precision: Keras's dtype policy.
+        strategy: "mirrored" trains on all accelerators of this machine.
+        probe_every: Epochs from one measurement, and one saved checkpoint, to the next.
+        baselines: Measure raw pixels and the untrained encoder too.
+        seed: Of weights, views and the order of images.
+    """
+
+    output: Path
+    dataset: str = "digits"
+    data_dir: Path | None = None
+    image_size: int | None = None
+    encoder: Literal["small_resnet", "resnet18", "resnet34", "resnet50", "wide_resnet"] = (
+        "small_resnet"
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    strategy: Literal["none", "mirrored"] = "none"
+    probe_every: int = 5
+    baselines: bool = True
+    seed: int = 0
+
+    @property
+    def flip(self):
+        """Whether views may mirror: a mirrored 2 is no digit."""
+        return self.dataset != "digits"
+
+
+def start(run, settings):
+    """Sets the seed and the precision of a run and loads its images.
+
+    A new folder is made by `train`: a mistake in the options leaves none behind.
+
+    Args:
+        run: A `Run`.
+        settings: Dict of the recipe's own arguments, `locals()` at its first line: a folder goes on
+            with the same settings only.
+
+    Returns:
+        The training images and the test images, as `data.load_train_and_test` gives them.
+
+    Raises:
+        ValueError: If the folder holds a run with other settings, or the data cannot be loaded.
+    """
+    if (run.output / "config.json").exists():
+        _open(run, settings)
+    keras.utils.set_random_seed(run.seed)
+    keras.config.set_dtype_policy(run.precision)
+    return data.load_train_and_test(run.dataset, image_size=run.image_size, data_dir=run.data_dir)
+
+
+def image_shape(dataset):
+    """Returns `(height, width, channels)` of a data set's images."""
+    return tuple(keras.tree.flatten(dataset.element_spec)[0].shape)
+
+
+def count_steps(train, epochs, batch_size):
+    """Returns the steps of a whole run, for schedules: the last images of an epoch may fill none.
+
+    Args:
+        train: Training images, unbatched.
+        epochs: Int >= 1, passes over the images.
+        batch_size: Int >= 1, images in a step, over all devices.
+
+    Raises:
+        ValueError: If a number is below 1, or there are fewer images than a batch takes.
+    """
+    check_count(epochs=epochs, batch_size=batch_size)
+    images = int(train.cardinality())
+    if images < batch_size:
+        raise ValueError(
+            f"`batch_size` is {batch_size} and there are {images} training images: use a smaller "
+            "batch."
+        )
+    return epochs * (images // batch_size)
+
+
+def new_encoder(run, shape):
+    """Makes the encoder that a run asks for, for images of `shape`."""
+    is_small = min(shape[:2]) < 64
+    stem = {"stem": "cifar"} if run.encoder.startswith("resnet") and is_small else {}
+    return getattr(encoders, run.encoder)(shape, **stem)
+
+
+def train(run, settings, new_model, views, train, test, *, epochs, batch_size, average=None):
+    """Trains a model, tells what its features are worth, and keeps all of it in the run's folder.
+
+    A folder whose run was stopped is gone on with.
+
+    Args:
+        run: A `Run`.
+        settings: As in `start`.
+        new_model: Function that makes and compiles the model.
+        views: Sequence of views.
+        train: Training images, unbatched; labels, where they are, are for measuring only, unless
+            the method is one that learns from them.
+        test: Test images.
+        epochs: Int, passes over the images.
+        batch_size: Int, images in a step, over all devices.
+        average: Sequence of views to measure the mean features of as well, or None.
+
+    Returns:
+        The trained model.
+    """
+    has_labels = len(keras.tree.flatten(train.element_spec)) > 1  # a folder may have no classes
+    with distribute.strategy(run.strategy).scope():
+        untrained = new_model()
+        checkpoint, done = _open(run, settings)
+        model = keras.saving.load_model(checkpoint) if checkpoint else untrained
+    baselines = evaluation.baselines(untrained, train, test) if run.baselines else {}
+
+    began = time.perf_counter()
+    model.fit(
+        data.views(train, views, batch_size, seed=run.seed),
+        epochs=epochs,
+        initial_epoch=done,
+        callbacks=[
+            *([callbacks.KNNProbe(train, test, every=run.probe_every)] if has_labels else []),
+            callbacks.CollapseMonitor(test, every=run.probe_every),
+            callbacks.HistoryFile(run.output / "history.csv"),
+            callbacks.EpochCheckpoint(run.output / "checkpoints", every=run.probe_every),
+        ],
+        verbose=2,
+    )
+    seconds = time.perf_counter() - began
+    if done < epochs:  # else nothing was trained, and what it took before stands
+        times = {"epochs": epochs - done, "seconds": round(seconds, 1)}
+        (run.output / "time.json").write_text(json.dumps(times) + "\n")
+
+    model.save(run.output / "model.keras")
+    model.export_encoder(run.output / "encoder")
+    history = callbacks.read_history(run.output / "history.csv")
+    table = evaluation.report(
+        model, baselines, train, test, run.output, history, views, average=average
+    )
+    print(
+        f"{table}\n\n"
+        f"In {run.output}: config.json, history.csv, time.json, results.json, table.txt, and as "
+        "pictures views.png, curves.png, map.png and neighbours.png.\n"
+        f'To go on in Keras:  model = keras.saving.load_model("{run.output / "model.keras"}")\n'
+        f'To use elsewhere:   encoder = tf.saved_model.load("{run.output / "encoder"}")\n'
+        "                    features = encoder.serve(uint8_images)"
+    )
+    return model
+
+
+def _open(run, settings):
+    """Makes the folder of a run, or finds its last checkpoint."""
+    options = dataclasses.asdict(run)
+    for name in ("output", "data_dir", "baselines"):  # of no consequence for what is trained
+        del options[name]
+    own = {name: value for name, value in settings.items() if name != "run"}
+    return callbacks.start_or_resume(run.output, {**options, **own})
