@@ -21,7 +21,7 @@ from keras_ssl.runs import Run
 def main(
     epochs: int = 200,
     batch_size: int = 256,
-    learning_rate: float = 0.06,
+    learning_rate: float = 0.3,
     weight_decay: float = 5e-4,
     constant_predictor_rate: bool = True,
     run: Run = Run(Path("runs/simsiam")),
