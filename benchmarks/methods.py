@@ -47,6 +47,8 @@ SETTINGS = {
         "moco_v2": {"queue_size": 4096},
         "nnclr": {"queue_size": 4096},
         "swav": {"prototypes": 512},
+        "dino": {"teacher_temperature": (0.04, 0.07)},
+        "emp_ssl": {"patch_scale": (0.25, 0.25)},
     }
 }
 
@@ -147,14 +149,17 @@ def run(name, options, epochs):
     _, recipe, own = METHODS[name]
     folder = options.folder / name
     settings = {**own, **SETTINGS.get(options.dataset_name, {}).get(name, {})}
-    shared = {"dataset": options.dataset, "data_dir": options.data_dir, "seed": options.seed}
-    shared |= {"encoder": options.encoder, "epochs": epochs}
-    wanted = {key: value for key, value in (shared | settings).items() if value is not None}
+    shared = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
+    shared |= {"epochs": epochs} if epochs else {}
+    wanted = shared | settings
     if is_complete(folder, wanted):
         return
     command = [sys.executable, str(ROOT / "recipes" / f"{recipe}.py"), "--output", str(folder)]
+    if options.data_dir:
+        command += ["--data-dir", str(options.data_dir)]
     for option, value in wanted.items():
-        command += [f"--{option.replace('_', '-')}", str(value)]
+        values = value if isinstance(value, tuple) else (value,)
+        command += [f"--{option.replace('_', '-')}", *map(str, values)]
     if methods_table.read_baselines(options.folder):
         command.append("--no-baselines")
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,7 +185,8 @@ def is_complete(folder, wanted):
     if not all((folder / file).exists() for file in ("config.json", "results.json", "time.json")):
         return False
     config = json.loads((folder / "config.json").read_text())
-    is_same = all(str(config.get(name)) == str(value) for name, value in wanted.items())
+    wanted = json.loads(json.dumps(wanted))
+    is_same = all(config.get(name) == value for name, value in wanted.items())
     return is_same and not methods_table.read(folder / "process.json").get("error")
 
 

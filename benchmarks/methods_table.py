@@ -67,7 +67,8 @@ def read_rows(folder, titles, errors):
         config, timed = read(run / "config.json"), read(run / "time.json")
         shared = {"method": title, "epochs": config.get("epochs"), **took}
         shared["settings"] = " ".join(
-            f"--{key.replace('_', '-')} {value}" for key, value in took.get("settings", {}).items()
+            f"--{key.replace('_', '-')} {' '.join(map(str, value if isinstance(value, list) else [value]))}"
+            for key, value in took.get("settings", {}).items()
         )
         if timed:  # of the last sitting, where the run was stopped between
             seconds = timed["seconds"] / timed["epochs"] * config["epochs"]

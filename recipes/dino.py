@@ -1,7 +1,7 @@
 """DINO: Caron et al. 2021, https://arxiv.org/abs/2104.14294.
 
 python recipes/dino.py                                       # digits, bundled
-python recipes/dino.py --dataset cifar10 --epochs 15 --teacher-temperature 0.04 0.07 --output runs/cifar10
+python recipes/dino.py --dataset cifar10 --teacher-temperature 0.04 0.07 --output runs/cifar10
 
 What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 89.5 % after 1000 epochs (README of solo-learn,
@@ -40,8 +40,8 @@ def main(
         learning_rate: At a batch size of 256, scaled with the batch size; falls on a cosine to 0.
         weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
         momentum: Of the momentum encoder at the start; rises on a cosine to 1.
-        teacher_temperature: Of the teacher, at the start and from a third of the run on. The paper's
-            are 0.04 and 0.07; smaller sharpens where all images look alike at first, as digits.
+        teacher_temperature: Of the teacher, at the start and from a third of the run on. 0.04 and
+            0.07 in the paper; less sharpens more, where images look alike at first, as digits.
         prototypes: How many learned directions the projections are compared with.
         frozen_epochs: Epochs in which the prototypes stay as they were drawn.
         small_crops: Small crops of each image, beside two large ones.
