@@ -186,7 +186,7 @@ def is_complete(folder, wanted):
         return False
     config = json.loads((folder / "config.json").read_text())
     wanted = json.loads(json.dumps(wanted))
-    is_same = all(config.get(name) == value for name, value in wanted.items())
+    is_same = all(str(config.get(name)) == str(value) for name, value in wanted.items())
     return is_same and not methods_table.read(folder / "process.json").get("error")
 
 

@@ -66,10 +66,7 @@ def read_rows(folder, titles, errors):
         run, took = folder / name, read(folder / name / "process.json")
         config, timed = read(run / "config.json"), read(run / "time.json")
         shared = {"method": title, "epochs": config.get("epochs"), **took}
-        shared["settings"] = " ".join(
-            f"--{key.replace('_', '-')} {' '.join(map(str, value if isinstance(value, list) else [value]))}"
-            for key, value in took.get("settings", {}).items()
-        )
+        shared["settings"] = " ".join(_option(*item) for item in took.get("settings", {}).items())
         if timed:  # of the last sitting, where the run was stopped between
             seconds = timed["seconds"] / timed["epochs"] * config["epochs"]
             shared["training_minutes"] = seconds / 60
@@ -153,6 +150,12 @@ def machine():
     facts += [f"{title} {importlib.metadata.version(name)}" for title, name in versions.items()]
     facts.append(f"backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}")
     return ", ".join(fact for fact in facts if fact)
+
+
+def _option(name, value):
+    """How a setting is written on the command line."""
+    values = value if isinstance(value, list) else [value]
+    return " ".join([f"--{name.replace('_', '-')}", *map(str, values)])
 
 
 def _cells(row, published):
