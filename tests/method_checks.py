@@ -35,12 +35,12 @@ METHODS = {
     "VICReg": _small(keras_ssl.VICReg),
 }
 HALF = ("mixed_float16", "mixed_bfloat16")
-# How far two replicas may be from one device: by rounding alone.
+# How far two replicas of SimCLR may be from one device: by rounding alone.
 ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 # Every method in the precision that TensorFlow's exchange cannot carry; the base in all.
 PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS]
 PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
-SYMMETRIC = set(METHODS) - {"MoCo"}
+SYMMETRIC = set(METHODS) - {"MoCo", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
 OTHER_VALUES = {
     "BYOL": {"momentum": 0.5},
