@@ -151,8 +151,10 @@ def checked(dataset):
 
 def _draw(indexed, views, seed, phase):
     """Maps `(epoch, index, (images[, labels]))` to views."""
-    # Each kind of view is traced once: twenty equal patches would be traced twenty times.
-    traced = {id(view): tf.function(view) for view in views}
+    # Each kind of view is traced once and called, not copied in: of twenty equal patches the graph
+    # would take TensorFlow longer to prepare than an epoch of digits.
+    called = {"_noinline": True}
+    traced = {id(view): tf.function(view, experimental_attributes=called) for view in views}
 
     def make(epoch, index, batch):
         images = elements.assert_images(batch[0], index)

@@ -9,7 +9,7 @@ from keras_ssl.losses.checks import check_positive
 SIMILARITIES = 2**22  # held at a time: 16 MiB of float32, and twice that of their order
 
 
-def knn(model, train, test, k=200, temperature=0.1, center=False):
+def knn(model, train, test, k=200, temperature=0.1, center=False, views=None):
     """Share of test images whose nearest training images vote for their class.
 
     Each of the `k` nearest by cosine similarity `s` votes for its class with weight
@@ -23,6 +23,7 @@ def knn(model, train, test, k=200, temperature=0.1, center=False):
         temperature: Float > 0.
         center: Bool, subtract the mean of the training features from both: fair to pixels, which
             are all positive.
+        views: Sequence of views whose mean features count, or None; see `extract_features`.
 
     Returns:
         Float 0..1.
@@ -34,7 +35,7 @@ def knn(model, train, test, k=200, temperature=0.1, center=False):
     Source:
         Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4.
     """
-    memory, queries = extract_features(model, train), extract_features(model, test)
+    memory, queries = (extract_features(model, images, views=views) for images in (train, test))
     return knn_from_features(*memory, *queries, k=k, temperature=temperature, center=center)
 
 

@@ -9,7 +9,7 @@ from keras_ssl.evaluation.features import extract_features
 from keras_ssl.losses.checks import check_positive
 
 
-def linear_probe(model, train, test, regularization=1.0, max_iterations=200):
+def linear_probe(model, train, test, regularization=1.0, max_iterations=200, views=None):
     """Trains a linear classifier on the features of one data set and tests it on another.
 
     Multinomial logistic regression with an L2 penalty, by L-BFGS, on features standardised with
@@ -21,6 +21,7 @@ def linear_probe(model, train, test, regularization=1.0, max_iterations=200):
         test: Data set with labels to test on.
         regularization: Float > 0, weight of `|w|^2 / 2` against the sum of the cross-entropies.
         max_iterations: Int >= 1, passes of L-BFGS at most.
+        views: Sequence of views whose mean features count, or None; see `extract_features`.
 
     Returns:
         Float 0..1, the share of test images classified right.
@@ -33,7 +34,7 @@ def linear_probe(model, train, test, regularization=1.0, max_iterations=200):
         The protocol of Chen et al. 2020, https://arxiv.org/abs/2002.05709, section 4, without
         augmentation; scikit-learn's LogisticRegression.
     """
-    memory, queries = extract_features(model, train), extract_features(model, test)
+    memory, queries = (extract_features(model, images, views=views) for images in (train, test))
     return linear_probe_from_features(*memory, *queries, regularization, max_iterations)
 
 

@@ -5,7 +5,15 @@ import tensorflow as tf
 from keras import layers
 
 import keras_ssl
-from keras_ssl.evaluation import extract_features, features, read_images
+from keras_ssl.evaluation import (
+    extract_features,
+    features,
+    knn,
+    knn_from_features,
+    linear_probe,
+    linear_probe_from_features,
+    read_images,
+)
 
 
 def images_of(rng, count=23, dtype="uint8"):
@@ -214,3 +222,14 @@ def test_names_what_is_wrong_with_other_arguments(model, rng):
     flat = keras.Model(images, layers.Conv2D(2, 3)(images))
     with pytest.raises(ValueError, match=r"`model` must return features \(B, D\)"):
         extract_features(flat, images_of(rng))
+
+
+def test_knn_and_the_linear_probe_measure_the_mean_of_views(model, rng):
+    images = rng.random((60, 4, 4, 3), dtype="float32")
+    labels = np.arange(60) % 3
+    sets = ((images[:40], labels[:40]), (images[40:], labels[40:]))
+    patches = keras_ssl.views.emp_ssl(4, patches=2)
+    means = [each for data in sets for each in extract_features(model, data, views=patches)]
+    assert knn(model, *sets, k=5, views=patches) == knn_from_features(*means, k=5)
+    probe = linear_probe(model, *sets, views=patches)
+    assert probe == linear_probe_from_features(*means)
