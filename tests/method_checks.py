@@ -75,11 +75,12 @@ OTHER_VALUES = {
 RATES = {"BarlowTwins": 2**-6, "EMPSSL": 2**-6, "VICReg": 2**-6}
 
 
-def small_encoder(channels=3, width=6):
+def small_encoder(channels=3, width=6, batch_norm=True):
     """Convolution, batch norm and pooling, for images of any size."""
     images = keras.Input((None, None, channels))
     x = keras.layers.Conv2D(width, 3, strides=2, use_bias=False)(images)
-    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    if batch_norm:
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.Activation("tanh")(x)
     x = keras.layers.GlobalMaxPooling2D()(x)  # average pooling is float32 on JAX
     return keras.Model(images, keras.layers.Activation("linear", dtype=keras.config.floatx())(x))
@@ -139,7 +140,7 @@ def arrays(weights):
     return [keras.ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
-def numbers(model, history):
+def numbers(model, history, with_features=True):
     """All that two equal runs must share: logs, weights, features.
 
     The last batch of evaluation is of one image: most replicas have no part of it.
@@ -147,9 +148,16 @@ def numbers(model, history):
     views = two_views(5, seed=9)
     named = {f"log_{name}": np.array(values) for name, values in history.items()}
     named |= {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
-    named["features"] = model.predict(views[0], batch_size=4, verbose=0)
     named["evaluate"] = evaluate(model, views, batch_size=4)
+    if with_features:
+        named["features"] = model.predict(views[0], batch_size=4, verbose=0)
     return named
+
+
+def numbers_of(name):
+    """Trains a method and returns its numbers; `predict` is the base's, and asked of one alone."""
+    model = make(name)
+    return numbers(model, train(model, two_views()), with_features=name == "SimCLR")
 
 
 def assert_equal(left, right, tolerance=1e-8, where=""):
@@ -189,8 +197,7 @@ def main(path, where):
             if policy == "float64":
                 in_float64()
             keras.config.set_dtype_policy(policy)
-            model = make(name)
-            found = numbers(model, train(model, two_views()))
+            found = numbers_of(name)
             results |= {f"{name}/{policy}/{key}": value for key, value in found.items()}
     np.savez(path, **results)
 

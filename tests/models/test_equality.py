@@ -14,11 +14,9 @@ each_method = pytest.mark.parametrize("name", checks.METHODS)
 
 @each_method
 def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere):
-    single = checks.make(name)
-    expected = checks.numbers(single, checks.train(single, checks.two_views()))
+    expected = checks.numbers_of(name)
     with replicas.scope():
-        model = checks.make(name)
-        found = checks.numbers(model, checks.train(model, checks.two_views()))
+        found = checks.numbers_of(name)
     checks.assert_equal(found, expected, where="two replicas")
     for where in ("four replicas", "jax", "two devices of jax"):
         prefix, there = f"{name}/float64/", elsewhere[where]
@@ -29,10 +27,9 @@ def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere):
 def in_precision(name, policy, elsewhere):
     """What a method gives here and on two replicas."""
     keras.config.set_dtype_policy(policy)
-    model = checks.make(name)
-    expected = checks.numbers(model, checks.train(model, checks.two_views()))
     prefix, there = f"{name}/{policy}/", elsewhere["precisions"]
-    return {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}, expected
+    found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
+    return found, checks.numbers_of(name)
 
 
 @pytest.mark.parametrize("policy", checks.ON_REPLICAS)
