@@ -3,7 +3,7 @@
 python recipes/byol.py                                       # digits, bundled
 python recipes/byol.py --dataset cifar10 --epochs 15 --output runs/cifar10
 
-What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
+What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 48.9 % linear accuracy after 10 epochs (README of
 EMP-SSL, Tong et al. 2023, https://arxiv.org/abs/2304.03977).
 """

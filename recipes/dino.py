@@ -3,7 +3,7 @@
 python recipes/dino.py                                       # digits, bundled
 python recipes/dino.py --dataset cifar10 --teacher-temperature 0.04 0.07 --output runs/cifar10
 
-What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
+What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 89.5 % after 1000 epochs (README of solo-learn,
 online linear probe).
 """

@@ -3,7 +3,7 @@
 python recipes/emp_ssl.py                                    # digits, bundled
 python recipes/emp_ssl.py --dataset cifar10 --epochs 2 --patch-scale 0.25 0.25 --output runs/cifar10
 
-What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
+What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 80.6 % linear accuracy after 1 epoch, 90.7 % after
 10 (its README).
 """

@@ -4,7 +4,7 @@ Chen et al. 2021, https://arxiv.org/abs/2104.02057.
 python recipes/moco.py                                       # digits, bundled
 python recipes/moco.py --dataset cifar10 --epochs 15 --queue-size 4096 --output runs/cifar10
 
-What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
+What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 92.9 % (version 2) and 93.1 % (version 3) after
 1000 epochs (README of solo-learn, online linear probe).
 """

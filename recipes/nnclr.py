@@ -3,7 +3,7 @@
 python recipes/nnclr.py                                      # digits, bundled
 python recipes/nnclr.py --dataset cifar10 --epochs 15 --queue-size 4096 --output runs/cifar10
 
-What these commands measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
+What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 91.9 % after 1000 epochs (README of solo-learn,
 online linear probe).
 """

@@ -17,13 +17,14 @@ class EMPSSL(SelfSupervisedModel):
     (20 by default), at ten times the cost of two views, and converges in a few epochs. No
     negatives, no momentum encoder. Batches of 100; memory for all patches of a batch at once. `fit`
     logs `loss` and its terms, not weighted, of which more is better: `coding_rate` and
-    `similarity`. The loss is far below 0. A safe start is LARS, learning rate 0.3, or Adam at 1e-3.
-    Features are better averaged over patches than of the whole image, as training saw none:
+    `similarity`. The loss is far below 0. A safe start is SGD, learning rate 0.06 * B / 256,
+    momentum 0.9, cosine decay. The authors measure features averaged over patches, as training
+    saw no whole image:
     `evaluation.extract_features(model, images, views=keras_ssl.views.emp_ssl(32))`.
 
         model = keras_ssl.EMPSSL(encoder)
-        model.compile(keras.optimizers.Adam(1e-3))
-        model.fit(images, batch_size=100, epochs=5)
+        model.compile(keras.optimizers.SGD(0.03, momentum=0.9))
+        model.fit(images, batch_size=128, epochs=5)
 
     Args:
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.

@@ -19,11 +19,12 @@ class SwAV(SelfSupervisedModel):
     Choose it to get clusters with the features, and for the gain of many small crops at little
     cost. No negatives, no momentum encoder; a pass over each crop, small ones being cheap. Batches
     should not be much smaller than the prototypes are many: else give it a queue of past
-    projections. `fit` logs `loss`, at the start about log(K). A safe start is Adam at 1e-3, or SGD,
-    learning rate 0.06 * B / 128.
+    projections. `fit` logs `loss`, at the start about log(K). A loss that settles at log(K) is a
+    collapse to equal use of all prototypes: make `epsilon` smaller, 0.03 or 0.02. A safe start is SGD,
+    learning rate 0.5 * B / 256, momentum 0.9, cosine decay.
 
         model = keras_ssl.SwAV(encoder, prototypes=512)
-        model.compile(keras.optimizers.Adam(1e-3))
+        model.compile(keras.optimizers.SGD(0.5, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
