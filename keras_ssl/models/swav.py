@@ -20,8 +20,8 @@ class SwAV(SelfSupervisedModel):
     cost. No negatives, no momentum encoder; a pass over each crop, small ones being cheap. Batches
     should not be much smaller than the prototypes are many: else give it a queue of past
     projections. `fit` logs `loss`, at the start about log(K). A loss that settles at log(K) is a
-    collapse to equal use of all prototypes: make `epsilon` smaller, 0.03 or 0.02. A safe start is SGD,
-    learning rate 0.5 * B / 256, momentum 0.9, cosine decay.
+    collapse to equal use of all prototypes: make `epsilon` smaller, 0.03 or 0.02. A safe start is
+    SGD, learning rate 0.5 * B / 256, momentum 0.9, cosine decay.
 
         model = keras_ssl.SwAV(encoder, prototypes=512)
         model.compile(keras.optimizers.SGD(0.5, momentum=0.9))
