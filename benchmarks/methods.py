@@ -47,7 +47,6 @@ SETTINGS = {
         "moco_v2": {"queue_size": 4096},
         "nnclr": {"queue_size": 4096},
         "swav": {"prototypes": 512},
-        "dino": {"teacher_temperature": (0.04, 0.07)},
         "emp_ssl": {"patch_scale": (0.25, 0.25)},
     }
 }

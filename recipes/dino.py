@@ -1,7 +1,7 @@
 """DINO: Caron et al. 2021, https://arxiv.org/abs/2104.14294.
 
 python recipes/dino.py                                       # digits, bundled
-python recipes/dino.py --dataset cifar10 --teacher-temperature 0.04 0.07 --output runs/cifar10
+python recipes/dino.py --dataset cifar10 --output runs/cifar10
 
 What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
 ResNet-18, a far larger encoder than the default: 89.5 % after 1000 epochs (README of solo-learn,
