@@ -5,16 +5,21 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "augment": ["augment"],
         "base": ["View"],
         "blur": ["GaussianBlur"],
         "compose": ["Compose"],
         "crop": ["RandomResizedCrop"],
+        "cutout": ["Cutout"],
+        "fixmatch": ["fixmatch_strong", "fixmatch_weak"],
         "flip": ["RandomFlip"],
         "grayscale": ["RandomGrayscale"],
         "jitter": ["ColorJitter"],
         "keras_layer": ["KerasLayer"],
         "multi_crop": ["MultiCrop", "dino", "swav"],
+        "rand_augment": ["RandAugment"],
         "ready": ["barlow_twins", "byol", "emp_ssl", "simclr", "simsiam", "vicreg"],
+        "shift": ["RandomShift"],
         "solarize": ["Solarize"],
     },
 )

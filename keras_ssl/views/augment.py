@@ -1,0 +1,95 @@
+"""The fourteen operations of FixMatch's RandAugment, each at a level of its own for every image."""
+
+import tensorflow as tf
+
+from keras_ssl.views import affine, tones
+from keras_ssl.views.base import unit
+
+HIGHEST = 10.0
+
+
+def augment(images, operation, level):
+    """Applies one operation of RandAugment.
+
+        turned = keras_ssl.views.augment(images, "Rotate", 5)  # 15 degrees, counter-clockwise
+
+    What a level `v` means:
+
+    - `Identity`, `AutoContrast`, `Equalize`: nothing, they are the same at every level.
+    - `Brightness`, `Color`, `Contrast`, `Sharpness`: `0.05 + 0.09 |v|` of the image stays, the rest
+      is black, its grey picture, its mean grey or a blurred copy.
+    - `Posterize`: `4 + 0.4 |v|` bits of each pixel stay, without the part behind the point.
+    - `Solarize`: pixels from `256 - 25.6 |v|` on are inverted; the product likewise whole.
+    - `Rotate`: by `3 v` degrees, cut to whole ones, counter-clockwise where v is positive.
+    - `ShearX`, `ShearY`: row and column i move by `0.03 v i` pixels, to the left and upwards.
+    - `TranslateX`, `TranslateY`: by `0.03 v` of the side in whole pixels, to the left and upwards.
+
+    What moves takes the nearest pixel, and black where there is none. Operations on tones leave an
+    alpha channel as it is.
+
+    Args:
+        images: Tensor `(B, H, W, C)`, uint8 0..255 or float 0..1, taken to the next 1/255.
+        operation: String, one of the names above.
+        level: Number in -10..10, or a tensor `(B,)` of them: one for each image.
+
+    Returns:
+        float32 tensor of the shape of `images`, in 0..1.
+
+    Raises:
+        ValueError: If there is no such operation, or a level is out of range.
+        TypeError: If `images` is neither uint8 nor float.
+
+    Source:
+        Sohn et al. 2020, https://arxiv.org/abs/2001.07685, table 12, rounded as in the authors'
+        code; pixels as PIL's, on which that is built.
+    """
+    if operation not in OPERATIONS:
+        raise ValueError(f"`operation` must be one of {list(OPERATIONS)}, received {operation!r}.")
+    if isinstance(level, (int, float)) and not abs(level) <= HIGHEST:
+        raise ValueError(f"`level` must be in -10..10, received {level!r}.")
+    pixels = tf.round(unit(images) * 255.0)
+    level = tf.broadcast_to(tf.cast(level, tf.float32), tf.shape(pixels)[:1])
+    return tf.ensure_shape(OPERATIONS[operation](pixels, level) / 255.0, images.shape)
+
+
+def _of_tones(change):
+    """Leaves the alpha channel out of a change of tones."""
+
+    def operation(pixels, level):
+        if pixels.shape[-1] < 4:
+            return change(pixels, level)
+        return tf.concat([change(pixels[..., :3], level), pixels[..., 3:]], axis=-1)
+
+    return operation
+
+
+def _kept(level):
+    return 0.05 + 0.09 * tf.abs(level)
+
+
+def _whole(level, most):
+    """`most` at the highest level, cut to a whole number; a hair above, as 0.3 * 10 is below 3."""
+    return tf.sign(level) * tf.floor(tf.abs(level) * (most / HIGHEST) + 1e-4)
+
+
+def _share(level):
+    return tf.cast(level, tf.float64) * (0.3 / HIGHEST)
+
+
+# Name: change of whole numbers in 0..255, float32 (B, H, W, C), at levels (B,).
+OPERATIONS = {
+    "AutoContrast": _of_tones(lambda x, level: tones.autocontrast(x)),
+    "Brightness": _of_tones(lambda x, level: tones.brightness(x, _kept(level))),
+    "Color": _of_tones(lambda x, level: tones.color(x, _kept(level))),
+    "Contrast": _of_tones(lambda x, level: tones.contrast(x, _kept(level))),
+    "Equalize": _of_tones(lambda x, level: tones.equalize(x)),
+    "Identity": lambda x, level: x,
+    "Posterize": _of_tones(lambda x, level: tones.posterize(x, 4.0 + _whole(tf.abs(level), 4))),
+    "Rotate": lambda x, level: affine.rotate(x, _whole(level, 30)),
+    "Sharpness": _of_tones(lambda x, level: tones.sharpness(x, _kept(level))),
+    "ShearX": lambda x, level: affine.shear_x(x, _share(level)),
+    "ShearY": lambda x, level: affine.shear_y(x, _share(level)),
+    "Solarize": _of_tones(lambda x, level: tones.solarize(x, 256.0 - _whole(tf.abs(level), 256))),
+    "TranslateX": lambda x, level: affine.translate_x(x, _share(level)),
+    "TranslateY": lambda x, level: affine.translate_y(x, _share(level)),
+}
