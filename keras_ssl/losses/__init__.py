@@ -2,23 +2,32 @@
 
 from keras_ssl.losses.barlow_twins import barlow_twins, barlow_twins_terms
 from keras_ssl.losses.cosine import byol, negative_cosine
+from keras_ssl.losses.dash import dash
 from keras_ssl.losses.dino import dino
 from keras_ssl.losses.emp_ssl import emp_ssl, emp_ssl_terms, total_coding_rate
+from keras_ssl.losses.fixmatch import fixmatch, weighted_cross_entropy
+from keras_ssl.losses.freematch import fairness
 from keras_ssl.losses.info_nce import info_nce
+from keras_ssl.losses.mean_teacher import mean_teacher
 from keras_ssl.losses.nnclr import nnclr
 from keras_ssl.losses.nt_xent import nt_xent
 from keras_ssl.losses.supcon import supcon
 from keras_ssl.losses.swav import sinkhorn, swav
+from keras_ssl.losses.uda import uda
 from keras_ssl.losses.vicreg import vicreg, vicreg_terms
 
 __all__ = [
     "barlow_twins",
     "barlow_twins_terms",
     "byol",
+    "dash",
     "dino",
     "emp_ssl",
     "emp_ssl_terms",
+    "fairness",
+    "fixmatch",
     "info_nce",
+    "mean_teacher",
     "negative_cosine",
     "nnclr",
     "nt_xent",
@@ -26,6 +35,8 @@ __all__ = [
     "supcon",
     "swav",
     "total_coding_rate",
+    "uda",
     "vicreg",
     "vicreg_terms",
+    "weighted_cross_entropy",
 ]

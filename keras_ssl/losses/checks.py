@@ -28,6 +28,13 @@ def normalize(x):
     return x * ops.rsqrt(ops.maximum(squared, 1e-24))
 
 
+def one_hot(indices, like):
+    """One-hot rows of class numbers `(rows,)`, as wide and as precise as `like` `(rows, K)`."""
+    # keras.ops.one_hot falls to float32 on JAX.
+    classes = ops.arange(like.shape[-1], dtype="int32")
+    return ops.cast(ops.cast(indices, "int32")[:, None] == classes, like.dtype)
+
+
 def cross_entropy(logits, targets):
     """Mean over rows of `-sum(targets * log_softmax(logits))`, both `(rows, classes)`."""
     return mean(-ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1))

@@ -31,7 +31,7 @@ def test_the_policy_of_keras_cv_draws_for_each_image_by_the_seed():
 
 
 def test_names_the_policies():
-    with pytest.raises(ValueError, match="`policy` must be one of .*'keras_cv'.* received 'pil'"):
+    with pytest.raises(ValueError, match=r"`policy` must be one of .*'keras_cv'.* received 'pil'"):
         views.fixmatch_strong(32, policy="pil")
     with pytest.raises(TypeError, match="`flip` must be a bool, received 1"):
         views.fixmatch_weak(32, flip=1)

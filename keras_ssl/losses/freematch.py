@@ -1,0 +1,46 @@
+"""The fairness term of FreeMatch."""
+
+from keras import ops
+
+from keras_ssl.losses.checks import as_float, check_pairs, one_hot
+
+
+def fairness(strong_logits, mask, expected, histogram):
+    """Draws the mean prediction of strong views to the expected one, each by its own histogram.
+
+    Both are divided by how often each class is the likeliest and made to sum to 1; a class that
+    never is counts as 0. The term is the expected one times the logarithm of that of the batch,
+    summed: the sign is that of the paper and of the authors' code, which add it to what is
+    minimised.
+
+    Args:
+        strong_logits: Float tensor `(B, K)`.
+        mask: Float tensor `(B,)`, 1 for images that count and 0 else.
+        expected: Float tensor `(K,)`, running mean of the probabilities of weak views.
+        histogram: Float tensor `(K,)`, running share of each class among their likeliest ones.
+
+    Returns:
+        Scalar <= 0, float32 (float64 for float64 input); 0 where no image counts.
+
+    Raises:
+        ValueError: If `strong_logits` is not `(B, K)`.
+
+    Source:
+        Wang et al. 2022, https://arxiv.org/abs/2205.07246, equations 10 to 13.
+    """
+    strong, mask = as_float(strong_logits), ops.stop_gradient(as_float(mask))
+    check_pairs(strong_logits=strong)
+    expected, histogram = (ops.stop_gradient(as_float(x)) for x in (expected, histogram))
+    probabilities = ops.softmax(strong, axis=1)
+    count = ops.maximum(ops.sum(mask), 1.0)
+    predicted = ops.sum(mask[:, None] * probabilities, axis=0) / count
+    likeliest = one_hot(ops.argmax(strong, axis=1), strong)
+    frequency = ops.sum(mask[:, None] * likeliest, axis=0) / count
+    target, found = _balanced(expected, histogram), _balanced(predicted, frequency)
+    return ops.sum(target * ops.log(found + 1e-12)) * ops.cast(ops.any(mask > 0), strong.dtype)
+
+
+def _balanced(probabilities, frequency):
+    """Divides by the frequency, where there is any, and scales the sum to 1."""
+    scaled = ops.where(frequency > 0, probabilities / ops.maximum(frequency, 1e-12), 0.0)
+    return scaled / ops.maximum(ops.sum(scaled), 1e-12)
