@@ -66,8 +66,8 @@ def check_batch(images, name, shape=(None, None, None)):
         if expected is not None and expected != received:
             what = ("height", "width", "channels")[axis]
             raise ValueError(
-                f"`{name}` has {what} {received} and the encoder takes {expected}: images have "
-                f"shape {images.shape[1:]}, the encoder's input {tuple(shape)}."
+                f"`{name}` has {what} {received} and the network takes {expected}: images have "
+                f"shape {images.shape[1:]}, its input is {tuple(shape)}."
             )
     if 0 in images.shape:
         raise ValueError(f"`{name}` is empty: its shape is {images.shape}.")

@@ -34,19 +34,23 @@ def freeze(copy):
         variable.trainable = False
 
 
-def update(copy, layer, momentum):
+def update(copy, layer, momentum, copy_statistics=False):
     """Moves a copy towards its layer: `momentum * copy + (1 - momentum) * layer`.
 
     Args:
         copy: What `copy_of` returned.
         layer: The layer it was made of.
-        momentum: Scalar in 0..1; at 1 the copy stands still. Statistics of batch norm are left
-            alone.
+        momentum: Scalar in 0..1; at 1 the copy stands still.
+        copy_statistics: Bool, whether weights that are not trained, such as the statistics of batch
+            norm, are copied; else they are left alone.
     """
     for old, new in zip(copy.weights, layer.weights, strict=True):
         if new.trainable:
             keep = ops.cast(momentum, old.dtype)
             old.assign(keep * old + (1 - keep) * ops.cast(new, old.dtype))
+        elif copy_statistics:
+            # A copy: JAX does not take back one buffer under two names.
+            old.assign(ops.copy(ops.cast(new, old.dtype)))
 
 
 def cosine(base, steps):

@@ -20,7 +20,26 @@ def _small(method, **heads):
     return lambda encoder, **kwargs: method(encoder, **{"projector": (16, 8), **heads, **kwargs})
 
 
+def _few_labels(method, **settings):
+    """Makes a method that learns from few labels, of four classes."""
+    return lambda encoder, **kwargs: method(
+        keras_ssl.models.classifier(encoder, 4), **{"ema_momentum": 0.75, **settings, **kwargs}
+    )
+
+
+FEW_LABELS = {
+    "AdaMatch": _few_labels(keras_ssl.AdaMatch, warmup=3),
+    "Dash": _few_labels(keras_ssl.Dash, warmup=2, decay_interval=1, decay=1.25, floor=0.7),
+    "FixMatch": _few_labels(keras_ssl.FixMatch, threshold=0.4),
+    "FlexMatch": _few_labels(keras_ssl.FlexMatch, threshold=0.6, num_unlabeled=16),
+    "FreeMatch": _few_labels(keras_ssl.FreeMatch, threshold_momentum=0.5),
+    "MeanTeacher": _few_labels(keras_ssl.MeanTeacher, warmup=2),
+    "PseudoLabel": _few_labels(keras_ssl.PseudoLabel, threshold=0.4, warmup=2),
+    "SoftMatch": _few_labels(keras_ssl.SoftMatch, weight_momentum=0.5),
+    "UDA": _few_labels(keras_ssl.UDA, threshold=0.4),
+}
 METHODS = {
+    **FEW_LABELS,
     "BYOL": _small(keras_ssl.BYOL, predictor=(16, 8), momentum=0.75),
     "BarlowTwins": _small(keras_ssl.BarlowTwins),
     "DINO": _small(keras_ssl.DINO, prototypes=12, momentum=0.75, teacher_temperature=0.05),
@@ -38,11 +57,30 @@ HALF = ("mixed_float16", "mixed_bfloat16")
 # How far two replicas of SimCLR may be from one device: by rounding alone.
 ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 # Every method in the precision that TensorFlow's exchange cannot carry; the base in all.
-PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS]
+PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS if name not in FEW_LABELS]
+PRECISIONS += [("FixMatch", "mixed_bfloat16")]
 PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
-SYMMETRIC = set(METHODS) - {"MoCo", "SwAV"}  # each crop of SwAV has a queue of its own
+SYMMETRIC = (
+    set(METHODS) - set(FEW_LABELS) - {"MoCo", "SwAV"}
+)  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
 OTHER_VALUES = {
+    "AdaMatch": {"threshold": 0.99, "warmup": 6},
+    "Dash": {
+        "initial_threshold": "labeled",
+        "warmup": 1,
+        "decay_interval": 2,
+        "decay": 1.05,
+        "floor": 0.9,
+        "temperature": 1.0,
+    },
+    "FixMatch": {"threshold": 0.6, "unlabeled_weight": 0.5},
+    "FlexMatch": {"unlabeled_weight": 0.5},
+    "FreeMatch": {"threshold_momentum": 0.99, "fairness_weight": 0.1},
+    "MeanTeacher": {"warmup": 6, "unlabeled_weight": 10.0, "ema_momentum": 0.25},
+    "PseudoLabel": {"threshold": 0.6, "warmup": 6},
+    "SoftMatch": {"sigmas": 4.0, "weight_momentum": 0.99},
+    "UDA": {"temperature": 1.0, "threshold": 0.6, "signal_annealing": "linear"},
     "BYOL": {"momentum": 0.5},
     "BarlowTwins": {"redundancy_weight": 0.1},
     "DINO": {
@@ -113,11 +151,39 @@ def make(name, **kwargs):
     return model
 
 
+class FewLabels(keras.utils.PyDataset):
+    """Batches for those that learn from few labels: of each batch half the images carry them.
+
+    The first view is the weak one, the second the strong one.
+    """
+
+    def __init__(self, views, batch_size):
+        super().__init__()
+        self.views, self.batch_size = views, batch_size
+
+    def __len__(self):
+        return len(self.views[0]) // self.batch_size
+
+    def __getitem__(self, position):
+        index = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
+        weak, strong = (view[index] for view in self.views)
+        truth = labels(len(self.views[0]))[index]
+        few = self.batch_size // 2
+        index = index % 16  # as a second epoch would
+        unlabeled = {"weak": weak, "strong": strong, "index": index, "unlabeled_labels": truth}
+        return {"labeled": weak[:few], **unlabeled}, truth[:few]
+
+
 def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=False, **kwargs):
     """Compiles unless done and fits in the order of the arrays. Returns the history."""
+    few_labels = isinstance(model, keras_ssl.SemiSupervisedModel)
     if not model.compiled:
         optimizer = optimizer or keras.optimizers.SGD(model.rate, momentum=0.875)
-        model.compile(optimizer, run_eagerly=run_eagerly)
+        metrics = ["accuracy"] if few_labels else None
+        model.compile(optimizer, metrics=metrics, run_eagerly=run_eagerly)
+    if few_labels:
+        data = FewLabels(views, batch_size)
+        return model.fit(data, epochs=epochs, verbose=0, **kwargs).history
     return model.fit(
         views,
         labels(len(views[0])),
@@ -132,7 +198,8 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Fal
 def evaluate(model, views, batch_size=16):
     """The logs of `evaluate`, a list."""
     y = labels(len(views[0]))
-    return np.ravel(model.evaluate(views, y, batch_size=batch_size, verbose=0))
+    x = views[0] if isinstance(model, keras_ssl.SemiSupervisedModel) else views
+    return np.ravel(model.evaluate(x, y, batch_size=batch_size, verbose=0))
 
 
 def arrays(weights):
@@ -157,7 +224,7 @@ def numbers(model, history, with_features=True):
 def numbers_of(name):
     """Trains a method and returns its numbers; `predict` is the base's, and asked of one alone."""
     model = make(name)
-    return numbers(model, train(model, two_views()), with_features=name == "SimCLR")
+    return numbers(model, train(model, two_views()), with_features=name in ("FixMatch", "SimCLR"))
 
 
 def assert_equal(left, right, tolerance=1e-8, where=""):

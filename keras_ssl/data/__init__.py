@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "pipeline": ["set_epoch", "views"],
+        "semi_supervised": ["semi_supervised"],
         "sources": ["load", "load_train_and_test"],
+        "split": ["split_labels"],
     },
 )

@@ -21,7 +21,7 @@ def is_endless(dataset):
     return dataset.cardinality() == tf.data.INFINITE_CARDINALITY
 
 
-def image_and_label(dataset):
+def image_and_label(dataset, name="x"):
     """Returns the dataset with elements `(image,)` or `(image, label)`, batched or not.
 
     Raises:
@@ -30,7 +30,9 @@ def image_and_label(dataset):
     spec = dataset.element_spec
     if isinstance(spec, dict):
         if "image" not in spec:
-            raise ValueError(f"`x` has dict elements without 'image'; its keys are {sorted(spec)}.")
+            raise ValueError(
+                f"`{name}` has dict elements without 'image'; its keys are {sorted(spec)}."
+            )
         if "label" in spec:
             return dataset.map(lambda element: (element["image"], element["label"]))
         return dataset.map(lambda element: (element["image"],))
@@ -39,13 +41,53 @@ def image_and_label(dataset):
     if isinstance(spec, tuple) and spec and isinstance(spec[0], tf.TensorSpec):
         if len(spec) > 1 and isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 4:
             raise ValueError(
-                "`x` has elements of two image batches side by side. Ready views are nested: "
+                f"`{name}` has elements of two image batches side by side. Ready views are nested: "
                 "((view_1, view_2),)."
             )
         if len(spec) > 2:
             return dataset.map(lambda image, label, *rest: (image, label))
         return dataset
-    raise ValueError(f"`x` has elements {spec}; accepted are {ACCEPTED}.")
+    raise ValueError(f"`{name}` has elements {spec}; accepted are {ACCEPTED}.")
+
+
+def single_images(dataset, name):
+    """As `image_and_label`, of a data set that must hold single images.
+
+    Args:
+        dataset: What was received.
+        name: The argument's name.
+
+    Raises:
+        TypeError: If it is no `tf.data.Dataset`.
+        ValueError: If it holds batches, or what `image_and_label` does not take.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        raise TypeError(
+            f"`{name}` must be a tf.data.Dataset of single images, received "
+            f"{type(dataset).__name__}. Arrays: tf.data.Dataset.from_tensor_slices((x, y))."
+        )
+    dataset = image_and_label(dataset, name)
+    rank = dataset.element_spec[0].shape.rank
+    if rank not in (3, None):
+        raise ValueError(
+            f"`{name}` must hold single images (H, W, C), and its elements have rank {rank}: give "
+            "it unbatched, batches are made here."
+        )
+    return dataset
+
+
+def labeled_images(dataset, name):
+    """As `single_images`, of elements `(image, label)` whose labels are single ints."""
+    dataset = single_images(dataset, name)
+    if len(dataset.element_spec) < 2:
+        raise ValueError(f"`{name}` has no labels: its elements must be (image, label).")
+    label = dataset.element_spec[1]
+    if label.shape.rank not in (0, None) or not label.dtype.is_integer:
+        raise ValueError(
+            f"`{name}` must have one class number for each image, an int; received labels of "
+            f"shape {label.shape} and dtype {label.dtype.name}."
+        )
+    return dataset
 
 
 def assert_images(images, index):
@@ -63,6 +105,15 @@ def assert_images(images, index):
     ]
     with tf.control_dependencies([check for check in checks if check is not None]):  # None: eager
         return tf.identity(images)
+
+
+def assert_labels(labels, classes, index):
+    """Adds to the graph a check of one batch: class numbers from 0 to `classes` - 1."""
+    valid = tf.reduce_all((labels >= 0) & (labels < classes))
+    message = [f"Labels outside 0..{classes - 1} in the batch with index", index]
+    check = tf.debugging.Assert(valid, message)
+    with tf.control_dependencies([] if check is None else [check]):  # None: eager
+        return tf.identity(labels)
 
 
 def full_batches(dataset, rows):
@@ -92,3 +143,17 @@ def full_batches(dataset, rows):
         return tf.equal(tf.shape(tf.nest.flatten(element)[0])[0], size)
 
     return dataset.filter(is_full), size
+
+
+def like(dataset, first):
+    """Drops batches whose parts are not as long as those of the first."""
+    specs = tf.nest.flatten(dataset.element_spec)
+    if all(spec.shape.rank and spec.shape[0] is not None for spec in specs):
+        return dataset
+    rows = [len(part) for part in tf.nest.flatten(first)]
+
+    def is_full(*element):
+        parts = zip(tf.nest.flatten(element), rows, strict=True)
+        return tf.reduce_all([tf.equal(tf.shape(part)[0], length) for part, length in parts])
+
+    return dataset.filter(is_full)

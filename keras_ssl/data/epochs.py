@@ -8,16 +8,34 @@ import tensorflow as tf
 
 
 class Epoch:
-    """A number that Python sets and a pipeline reads."""
+    """A number that Python sets and a pipeline reads.
 
-    def __init__(self):
+    Args:
+        facts: What is known of the data, for those who find the epoch; or None.
+    """
+
+    def __init__(self, facts=None):
         self.value = 0
+        self.facts = facts
+        self._goes_on = False
+
+    def go_on_from(self, value):
+        """Lets each iteration that begins be the next epoch; None: the one that `value` says."""
+        self._goes_on = value is not None
+        if self._goes_on:
+            self.value = value
+
+    def begin(self):
+        """Returns the epoch of an iteration that begins."""
+        value = self.value
+        self.value += self._goes_on
+        return value
 
 
 def source(epoch):
     """Returns a dataset of one element, the epoch at the time when iteration starts."""
     dataset = tf.data.Dataset.from_generator(
-        lambda: iter([epoch.value]), output_signature=tf.TensorSpec((), tf.int64)
+        lambda: iter([epoch.begin()]), output_signature=tf.TensorSpec((), tf.int64)
     )
     dataset.keras_ssl_epoch = epoch
     return dataset

@@ -32,16 +32,10 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         ValueError: If the dataset is batched or does not fill a batch, or `batch_size` or `views`
             is not valid.
     """
-    _check_batch_size(batch_size)
+    check_batch_size(batch_size)
     if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
         raise ValueError(f"`views` must be a sequence of views, received {views!r}.")
-    dataset = elements.image_and_label(dataset)
-    rank = dataset.element_spec[0].shape.rank
-    if rank not in (3, None):
-        raise ValueError(
-            f"`dataset` must hold single images (H, W, C), and its elements have rank {rank}: "
-            "give it unbatched, `data.views` makes the batches."
-        )
+    dataset = elements.single_images(dataset, "dataset")
     images = int(dataset.cardinality())
     if 0 <= images < batch_size:
         raise ValueError(
@@ -50,21 +44,15 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             if images
             else "`dataset` is empty."
         )
-    buffer = _buffer(dataset)
+    buffer = buffer_of(dataset)
 
     def one_epoch(epoch):
-        ordered = dataset
-        if shuffle:
-            # Of this function's graph alone: the order must not follow the global seed.
-            tf.compat.v1.set_random_seed(1)
-            at = fold([seed, TRAINING], epoch)
-            order = tf.random.stateless_uniform((), at, None, None, tf.int64)
-            ordered = dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
+        ordered = shuffled(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
         batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
         return batches.map(lambda index, element: (epoch, index, element))
 
     indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
-    return _counted(_draw(indexed, views, seed, TRAINING), dataset.cardinality() // batch_size)
+    return counted(_draw(indexed, views, seed, TRAINING), dataset.cardinality() // batch_size)
 
 
 def set_epoch(dataset, epoch):
@@ -89,7 +77,7 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, initial_epoch=0)
     if steps_per_epoch is None:
         indexed = tf.data.Dataset.zip(epochs.constant_stream(epochs.Epoch()), dataset.enumerate())
         indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
-        indexed = _counted(indexed, dataset.cardinality())
+        indexed = counted(indexed, dataset.cardinality())
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
         start = initial_epoch * steps_per_epoch
@@ -106,7 +94,7 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, in
     if steps_per_epoch is None:
         stream = epochs.constant_stream(epochs.Epoch())
         positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(batches))
-        positions = _counted(positions, batches)
+        positions = counted(positions, batches)
     else:
         steps = tf.data.Dataset.range(initial_epoch * steps_per_epoch, 2**62)
         positions = steps.map(lambda i: (i // batches, i % batches))
@@ -123,7 +111,7 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, in
 
 def array_batches(arrays, batch_size):
     """Batches of arrays in their order, the last one as it comes."""
-    _check_batch_size(batch_size)
+    check_batch_size(batch_size)
     return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
 
 
@@ -149,12 +137,50 @@ def checked(dataset):
     return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
 
 
+def shuffled(dataset, buffer, seed, *numbers):
+    """Shuffles inside the graph that makes an epoch: a function of `seed` and `numbers` alone."""
+    tf.compat.v1.set_random_seed(1)  # of that graph: the order must not follow the global seed
+    order = tf.random.stateless_uniform((), fold(seed, *numbers), None, None, tf.int64)
+    return dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
+
+
+def call(view):
+    """Returns a view traced once and called, not copied into each graph that uses it.
+
+    Of twenty equal patches the graph would take TensorFlow longer to prepare than an epoch of
+    digits.
+    """
+    return tf.function(view, experimental_attributes={"_noinline": True})
+
+
+def checked_few_labels(dataset, classes):
+    """Adds the check of later batches of labelled and unlabelled images."""
+
+    def check(index, element):
+        parts, labels = element
+        images = {
+            name: elements.assert_images(parts[name], index)
+            for name in ("labeled", "weak", "strong")
+        }
+        return {**parts, **images}, elements.assert_labels(labels, classes, index)
+
+    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+
+
+def checked_labels(dataset, classes):
+    """Adds the check of later batches `(images, labels)`."""
+
+    def check(index, element):
+        images, labels = element
+        labels = elements.assert_labels(labels, classes, index)
+        return elements.assert_images(images, index), labels
+
+    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+
+
 def _draw(indexed, views, seed, phase):
     """Maps `(epoch, index, (images[, labels]))` to views."""
-    # Each kind of view is traced once and called, not copied in: of twenty equal patches the graph
-    # would take TensorFlow longer to prepare than an epoch of digits.
-    called = {"_noinline": True}
-    traced = {id(view): tf.function(view, experimental_attributes=called) for view in views}
+    traced = {id(view): call(view) for view in views}
 
     def make(epoch, index, batch):
         images = elements.assert_images(batch[0], index)
@@ -165,14 +191,14 @@ def _draw(indexed, views, seed, phase):
     return indexed.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
 
 
-def _counted(dataset, batches):
+def counted(dataset, batches):
     """Says how many batches an epoch has, where that is known: Keras shows and expects it."""
     return (
         dataset.apply(tf.data.experimental.assert_cardinality(batches)) if batches > 0 else dataset
     )
 
 
-def _buffer(dataset):
+def buffer_of(dataset):
     """Elements to shuffle among: all, up to `SHUFFLE_BYTES`."""
     image = dataset.element_spec[0]
     pixels = image.shape.num_elements() or 512 * 512 * 3
@@ -181,6 +207,7 @@ def _buffer(dataset):
     return min(fit, images) if images > 0 else min(fit, 100_000)
 
 
-def _check_batch_size(batch_size):
+def check_batch_size(batch_size, name="batch_size"):
+    """Raises ValueError unless a number of images is an int above 0."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"`batch_size` must be an int above 0, received {batch_size!r}.")
+        raise ValueError(f"`{name}` must be an int above 0, received {batch_size!r}.")

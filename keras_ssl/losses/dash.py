@@ -34,7 +34,7 @@ def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):
     check_pairs(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
     own_loss = -ops.max(ops.log_softmax(weak, axis=1), axis=1)
-    mask = ops.cast(own_loss < ops.cast(threshold, weak.dtype), weak.dtype)
+    mask = ops.cast(own_loss < ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     soft = ops.softmax(weak / temperature, axis=1)
     targets = ops.where(hard, one_hot(ops.argmax(weak, axis=1), weak), soft)
     each = -ops.sum(targets * ops.log_softmax(strong, axis=1), axis=1)

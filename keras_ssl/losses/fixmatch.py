@@ -30,7 +30,7 @@ def fixmatch(weak_logits, strong_logits, threshold=0.95):
     weak, strong = ops.stop_gradient(as_float(weak_logits)), as_float(strong_logits)
     check_pairs(weak_logits=weak, strong_logits=strong)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)
-    mask = ops.cast(confidence >= ops.cast(threshold, weak.dtype), weak.dtype)
+    mask = ops.cast(confidence >= ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     return weighted_cross_entropy(strong, one_hot(ops.argmax(weak, axis=1), strong), mask), mask
 
 
@@ -47,6 +47,9 @@ def weighted_cross_entropy(logits, targets, weights):
 
     Raises:
         ValueError: If the shapes of `logits` and `targets` differ or are not `(B, K)`.
+
+    Source:
+        Sohn et al. 2020, https://arxiv.org/abs/2001.07685, equation 4, with weights for the mask.
     """
     logits = as_float(logits)
     targets, weights = (ops.stop_gradient(as_float(x)) for x in (targets, weights))

@@ -6,7 +6,7 @@ from keras_ssl.losses.checks import as_float, check_pairs, one_hot
 
 
 def fairness(strong_logits, mask, expected, histogram):
-    """Draws the mean prediction of strong views to the expected one, each by its own histogram.
+    """Compares the mean prediction of strong views with the expected one, less their histograms.
 
     Both are divided by how often each class is the likeliest and made to sum to 1; a class that
     never is counts as 0. The term is the expected one times the logarithm of that of the batch,

@@ -29,6 +29,6 @@ def uda(weak_logits, strong_logits, temperature=0.4, threshold=0.8):
     check_pairs(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)
-    mask = ops.cast(confidence >= ops.cast(threshold, weak.dtype), weak.dtype)
+    mask = ops.cast(confidence >= ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     sharp = ops.softmax(weak / temperature, axis=1)
     return weighted_cross_entropy(strong, sharp, mask), mask

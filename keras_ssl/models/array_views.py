@@ -36,8 +36,6 @@ class ArrayViews(keras.utils.PyDataset):
             entropy = [self.seed % 2**32, self.epoch]
             rows = np.random.default_rng(entropy).permutation(images)[rows]
         views = keras.tree.map_structure(lambda view: view[rows], self.views)
-        if not isinstance(self.views, tuple):
-            return (views,)
         return (views,) if self.labels is None else (views, np.asarray(self.labels)[rows])
 
     def on_epoch_end(self):

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from keras import ops
+
 
 class Batch(NamedTuple):
     """Views of one batch of images.
@@ -14,6 +16,11 @@ class Batch(NamedTuple):
     views: tuple
     labels: Any = None
 
+    @property
+    def rows(self):
+        """Number of images."""
+        return ops.shape(self.views[0])[0]
+
     @classmethod
     def of(cls, data):
         """Reads what a Keras step receives: `((view_1, ..., view_V),)`, labels optional."""
@@ -25,4 +32,61 @@ class Batch(NamedTuple):
             "A training step takes ready views, elements ((view_1, ..., view_V),) or "
             "((view_1, ..., view_V), labels); it received plain images. Give plain images to "
             "`fit` or `evaluate`, which make the views, or use keras_ssl.data.views."
+        )
+
+
+class LabeledBatch(NamedTuple):
+    """Images with labels, which a classifier is evaluated on.
+
+    Attributes:
+        images: `(B, H, W, C)`, uint8 0..255 or float 0..1.
+        labels: Int tensor `(B,)`, classes 0..K-1.
+    """
+
+    images: Any
+    labels: Any
+
+    @property
+    def rows(self):
+        """Number of images."""
+        return ops.shape(self.images)[0]
+
+
+class SemiSupervisedBatch(NamedTuple):
+    """Few images with labels, and more without.
+
+    Attributes:
+        labeled: Tensor `(B, H, W, C)` of images, uint8 0..255 or float 0..1.
+        weak: Tensor `(U, H, W, C)`, a weak view of each unlabelled image.
+        strong: Tensor `(U, H, W, C)`, a strong view of the same images.
+        index: Int tensor `(U,)`, the place of each unlabelled image in its data set.
+        labels: Int tensor `(B,)`, classes 0..K-1.
+        unlabeled_labels: Int tensor `(U,)` for the log alone, below 0 where it is not known; or
+            None.
+    """
+
+    labeled: Any
+    weak: Any
+    strong: Any
+    index: Any
+    labels: Any
+    unlabeled_labels: Any = None
+
+    @property
+    def rows(self):
+        """Number of labelled images."""
+        return ops.shape(self.labels)[0]
+
+    @classmethod
+    def of(cls, data):
+        """Reads what a Keras step receives: `({"labeled", ...}, labels)`, or `(images, labels)`."""
+        if isinstance(data, (cls, LabeledBatch)):
+            return data
+        if isinstance(data, tuple) and len(data) == 2:
+            if isinstance(data[0], dict):
+                return cls(labels=data[1], **data[0])
+            return LabeledBatch(*data)
+        raise ValueError(
+            'A training step takes elements ({"labeled", "weak", "strong", "index"}, labels), and '
+            "evaluation (images, labels): see keras_ssl.data.semi_supervised."
         )

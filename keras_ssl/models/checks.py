@@ -10,45 +10,79 @@ Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 def check_encoder(encoder):
     """Raises unless `encoder` is a built, serialisable model from images to `(B, D)`."""
-    if not isinstance(encoder, keras.Model):
+    check_network(encoder, "encoder", "features (B, D)")
+    feature_width(encoder)
+
+
+def check_network(network, name, output):
+    """Raises unless a network is a built, serialisable model of one batch of images.
+
+    Args:
+        network: What was received.
+        name: The argument's name.
+        output: What the network must return, in words.
+    """
+    if not isinstance(network, keras.Model):
         raise TypeError(
-            "`encoder` must be a keras.Model from images (B, H, W, C) to features (B, D), "
-            f"received {type(encoder).__name__}."
+            f"`{name}` must be a keras.Model from images (B, H, W, C) to {output}, "
+            f"received {type(network).__name__}."
         )
-    if not encoder.built:
+    if not network.built:
         raise ValueError(
-            f"`encoder` {encoder.name!r} is not built: call it once on a batch of images, or "
-            "`encoder.build((None, height, width, channels))`, before passing it."
+            f"`{name}` {network.name!r} is not built: call it once on a batch of images, or "
+            f"`{name}.build((None, height, width, channels))`, before passing it."
         )
     try:
-        encoder.get_config()
+        network.get_config()
     except NotImplementedError as error:
         raise ValueError(
-            f"`encoder` {encoder.name!r} cannot be saved: give its class a `get_config()` that "
+            f"`{name}` {network.name!r} cannot be saved: give its class a `get_config()` that "
             "returns its constructor's arguments, and decorate it with "
             "@keras.saving.register_keras_serializable()."
         ) from error
-    if isinstance(encoder, keras.Sequential) or hasattr(encoder, "inputs"):
-        received = encoder.input_shape
+    if isinstance(network, keras.Sequential) or hasattr(network, "inputs"):
+        received = network.input_shape
         if isinstance(received, (list, dict)) or len(received) != 4:
             raise ValueError(
-                "`encoder` must take one batch of images (B, H, W, C), and its input has shape "
+                f"`{name}` must take one batch of images (B, H, W, C), and its input has shape "
                 f"{received}."
             )
-    feature_width(encoder)
+
+
+def output_shape(network):
+    """Returns the shape of a network's output; the batch is None."""
+    try:
+        return network.output_shape
+    except AttributeError:  # a subclassed model has no symbolic output
+        images = keras.KerasTensor((None, *image_shape(network)), network.compute_dtype)
+        return network.compute_output_spec(images).shape
 
 
 def feature_width(encoder):
     """Returns D of an encoder's output `(B, D)`; ValueError for any other output."""
-    try:
-        shape = encoder.output_shape
-    except AttributeError:  # a subclassed model has no symbolic output
-        images = keras.KerasTensor((None, *image_shape(encoder)), encoder.compute_dtype)
-        shape = encoder.compute_output_spec(images).shape
+    shape = output_shape(encoder)
     if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None:
         raise ValueError(
             f"`encoder` must return features of shape (B, D) with D known, and it returns {shape}. "
             'End it with a pooling layer; for keras.applications: include_top=False, pooling="avg".'
+        )
+    return shape[1]
+
+
+def number_of_classes(classifier):
+    """Returns K of a classifier's logits `(B, K)`; ValueError for any other output."""
+    shape = output_shape(classifier)
+    if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None or shape[1] < 2:
+        raise ValueError(
+            "`classifier` must return logits of shape (B, K), one for each of K >= 2 classes, and "
+            f"it returns {shape}. keras_ssl.models.classifier(encoder, num_classes) makes one."
+        )
+    last = classifier.layers[-1] if classifier.layers else classifier
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:
+        raise ValueError(
+            "`classifier` must return logits, and its last layer ends in a softmax: leave that "
+            "out, the losses take it themselves."
         )
     return shape[1]
 
@@ -92,6 +126,14 @@ def check_momentum(**values):
             raise ValueError(f"`{name}` must lie in 0..1, received {value!r}.")
 
 
+def check_share(**values):
+    """Raises unless each value is a number in 0..1."""
+    check_number(**values)
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must lie in 0..1, received {value!r}.")
+
+
 def check_optional_rate(**values):
     """Raises unless each value is None, a number of at least 0, or a Keras schedule."""
     given = {name: value for name, value in values.items() if value is not None}
@@ -106,6 +148,21 @@ def check_count(least, **counts):
             raise TypeError(f"`{name}` must be an int, received {value!r}.")
         if value < least:
             raise ValueError(f"`{name}` must be at least {least}, received {value}.")
+
+
+def check_steps(**values):
+    """Raises unless each value is an int of at least 0, steps, or a float in 0..1, a fraction."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(
+                f"`{name}` must be an int, in steps, or a float in 0..1, a fraction of the run; "
+                f"received {value!r}."
+            )
+        if not value >= 0 or (isinstance(value, float) and value > 1):
+            raise ValueError(
+                f"`{name}` must be at least 0 steps (an int), or a fraction of the run in 0..1 (a "
+                f"float); received {value!r}."
+            )
 
 
 def check_seed(seed):

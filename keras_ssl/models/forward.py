@@ -5,7 +5,6 @@ import logging
 
 from keras import ops
 
-from keras_ssl import distribute
 from keras_ssl import images as pixels
 from keras_ssl.export import image_shape
 
@@ -24,15 +23,7 @@ class ForwardMixin:
             momentum: Bool, whether `self.momentum_encoder` takes the encoder's place.
         """
         encoder = self.momentum_encoder if momentum else self.encoder
-        images = pixels.unit(images)
-        if training or distribute.num_replicas() == 1:
-            return pixels.as_float(encoder(images, training=training))
-        # A last batch may leave a replica no image, of which TensorFlow's convolution returns a
-        # wrong shape on CPUs. One row more, cut off again, changes no other: nothing is trained.
-        # Joined, not padded: TensorFlow merges a padding into the convolution, and fails again.
-        row = ops.zeros((1, *ops.shape(images)[1:]), images.dtype)
-        one_more = ops.concatenate([images, row])
-        return pixels.as_float(encoder(one_more, training=False))[:-1]
+        return self.outputs(encoder, images, training)
 
     def project(self, images, training, momentum=False):
         """Projections `(B, width)` of images or a view: encoder, then projector."""

@@ -20,15 +20,24 @@ ACCEPTED = (
 
 
 class Prepared(NamedTuple):
-    """Data for Keras, and two images' views to trace the step with (None if unknown)."""
+    """Data for Keras, and what is known of it.
+
+    Attributes:
+        data: Dataset of what a step takes.
+        first: Two images' views to trace the step with, or the first batch; None if unknown.
+        start: Int, the epoch at which data that goes on from epoch to epoch begins; else None.
+        facts: What the data set tells of itself, `data.semi_supervised.Facts`; or None.
+    """
 
     data: Any
     first: Any = None
+    start: Any = None
+    facts: Any = None
 
 
 def training(model, x, y, *, batch_size, shuffle, initial_epoch, steps_per_epoch):
     """Checks the first batch of `x` and returns full batches of ready views."""
-    if _is_dataset(x):
+    if is_dataset(x):
         return _training_dataset(model, x, y, steps_per_epoch, initial_epoch)
     batch_size = 32 if batch_size is None else batch_size
     if _are_view_arrays(x):
@@ -45,14 +54,14 @@ def training(model, x, y, *, batch_size, shuffle, initial_epoch, steps_per_epoch
             epoch=initial_epoch,
         )
         return Prepared(data, first)
-    if _is_array(x):
+    if is_array(x):
         from keras_ssl.data import pipeline
 
         images, labels = first_batch.check_images(model, x, y)
         first_batch.check_rows(model, len(images), batch_size)
         views = first_batch.views_for(model, images)
         data = pipeline.from_arrays(
-            _element(images, labels),
+            element(images, labels),
             views,
             batch_size,
             model.seed,
@@ -71,17 +80,17 @@ def evaluation(model, x, y=None, *, batch_size):
         views = _view_arrays(x)
         first = first_batch.check_views(model, views, y)
         return Prepared(ArrayViews(views, y, batch_size), first)
-    if _is_array(x):
+    if is_array(x):
         from keras_ssl.data import pipeline
 
-        x = pipeline.array_batches(_element(*first_batch.check_images(model, x, y)), batch_size)
+        x = pipeline.array_batches(element(*first_batch.check_images(model, x, y)), batch_size)
         y = None
-    if not _is_dataset(x):
+    if not is_dataset(x):
         return _ready_elsewhere(model, x, y)
 
     from keras_ssl.data import elements, pipeline
 
-    _refuse_labels(y)
+    refuse_labels(y)
     if elements.are_views(x):
         batch = first_batch.first_of(x)
         return Prepared(pipeline.checked(x), first_batch.check_views(model, *batch))
@@ -94,8 +103,8 @@ def evaluation(model, x, y=None, *, batch_size):
 
 def prediction(model, x, *, batch_size):
     """Checks the first batch of `x` and returns batches of images alone."""
-    shape = image_shape(model.encoder)
-    if _is_dataset(x):
+    shape = image_shape(model.network)
+    if is_dataset(x):
         from keras_ssl.data import elements
 
         if elements.are_views(x):
@@ -103,7 +112,7 @@ def prediction(model, x, *, batch_size):
         x = elements.image_and_label(x)
         check_batch(first_batch.first_of(x)[0], "x", shape)
         return x.map(lambda images, *labels: images)
-    if _is_array(x):
+    if is_array(x):
         images = np.asarray(x)
         check_batch(images, "x", shape)
         return ArrayViews(images, None, 32 if batch_size is None else batch_size)
@@ -117,7 +126,7 @@ def prediction(model, x, *, batch_size):
 
 def split(x, y, fraction):
     """Splits the last `fraction` off arrays, as Keras does with `validation_split`."""
-    if not _is_array(x):
+    if not is_array(x):
         raise ValueError(
             "`validation_split` works with arrays of images only; pass `validation_data=` "
             f"with a {type(x).__name__}."
@@ -140,9 +149,9 @@ def pair(validation_data):
     return validation_data, None
 
 
-def with_epochs(callbacks, data):
-    """Adds the callback that tells the pipelines of `data` which epoch begins."""
-    if not _is_dataset(data):
+def with_epochs(callbacks, prepared):
+    """Adds the callback that tells the pipelines of the data which epoch begins."""
+    if not is_dataset(prepared.data):
         return callbacks
     from keras_ssl.data import epochs
 
@@ -150,23 +159,50 @@ def with_epochs(callbacks, data):
         callbacks = []
     if not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
-    return [_SetEpoch(epochs.find(data)), *callbacks]
+    return [_SetEpoch(epochs.find(prepared.data), prepared.start), *callbacks]
 
 
 class _SetEpoch(keras.callbacks.Callback):
-    def __init__(self, epochs):
+    def __init__(self, epochs, start):
         super().__init__()
-        self.epochs = epochs
+        self.epochs, self.start = epochs, start
+
+    def on_train_begin(self, logs=None):
+        for each in self.epochs:
+            each.go_on_from(self.start)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self.start is None:
+            for each in self.epochs:
+                each.value = epoch
+
+    def on_train_end(self, logs=None):
         for each in self.epochs:
-            each.value = epoch
+            each.go_on_from(None)
+
+
+def continued(dataset, steps_per_epoch, initial_epoch):
+    """Lets a dataset that knows epochs go on from one to the next, where Keras counts the steps.
+
+    Returns:
+        The dataset, endless where its steps are counted, and the epoch at which it begins; None
+        where they are not.
+    """
+    from keras_ssl.data import epochs
+
+    if steps_per_epoch is None or not epochs.find(dataset):
+        return dataset, None
+    start, batches = initial_epoch * steps_per_epoch, int(dataset.cardinality())
+    if batches > 0:
+        epoch, made = divmod(start, batches)
+        return dataset.repeat().skip(made), epoch
+    return dataset.repeat().skip(start), 0
 
 
 def _training_dataset(model, x, y, steps_per_epoch, initial_epoch):
     from keras_ssl.data import elements, pipeline
 
-    _refuse_labels(y)
+    refuse_labels(y)
     if steps_per_epoch is None and elements.is_endless(x):
         raise ValueError("`x` repeats forever: pass `steps_per_epoch`, or drop the repeat().")
     if elements.are_views(x):
@@ -175,7 +211,8 @@ def _training_dataset(model, x, y, steps_per_epoch, initial_epoch):
         rows = len(batch[0][0])
         x, batch_size = elements.full_batches(x, rows)
         first_batch.check_rows(model, rows, batch_size)
-        return Prepared(pipeline.checked(x), first)
+        x, start = continued(x, steps_per_epoch, initial_epoch)
+        return Prepared(pipeline.checked(x), first, start)
     x = elements.image_and_label(x)
     images, labels = _checked_images(model, x)
     x, batch_size = elements.full_batches(x, len(images))
@@ -214,27 +251,31 @@ def _ready_elsewhere(model, x, y):
     raise TypeError(f"`x` must be {ACCEPTED}; received {type(x).__name__}.")
 
 
-def _refuse_labels(y):
+def refuse_labels(y):
+    """Raises for labels beside a dataset."""
     if y is not None:
         raise ValueError("`y` belongs with arrays; a dataset carries labels in its elements.")
 
 
-def _element(images, labels):
+def element(images, labels):
+    """The element of a dataset of images, with labels where there are any."""
     return (images,) if labels is None else (images, labels)
 
 
-def _is_dataset(x):
+def is_dataset(x):
+    """Whether `x` is a `tf.data.Dataset`, asked without TensorFlow."""
     return hasattr(x, "element_spec")
 
 
-def _is_array(x):
+def is_array(x):
+    """Whether `x` is one array or tensor."""
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
 def _are_view_arrays(x):
     if isinstance(x, (tuple, list)) and len(x) == 1 and isinstance(x[0], (tuple, list)):
         return _are_view_arrays(x[0])
-    return isinstance(x, (tuple, list)) and len(x) > 0 and all(_is_array(view) for view in x)
+    return isinstance(x, (tuple, list)) and len(x) > 0 and all(is_array(view) for view in x)
 
 
 def _view_arrays(x):

@@ -9,22 +9,20 @@ from keras_ssl import momentum
 class StateMixin:
     """State in non-trainable weights: saved with the model, equal on all replicas."""
 
-    def add_state(self, name, shape, initial=0.0):
+    def add_state(self, name, shape, initial=0.0, dtype=None):
         """Adds a weight that no optimizer moves.
-
-        It is float32 under every precision policy, float64 where that is Keras's `floatx`.
 
         Args:
             name: String.
             shape: Tuple of ints.
             initial: Number, or array of that shape.
+            dtype: String; None for Keras's `floatx`, float32 under every precision policy.
 
         Returns:
             The weight.
         """
-        weight = self.add_weight(
-            shape, "zeros", dtype=keras.config.floatx(), trainable=False, name=name
-        )
+        dtype = dtype or keras.config.floatx()
+        weight = self.add_weight(shape, "zeros", dtype=dtype, trainable=False, name=name)
         weight.assign(ops.broadcast_to(ops.cast(initial, weight.dtype), shape))
         return weight
 
@@ -53,7 +51,9 @@ class StateMixin:
     def trainable(self, value):
         keras.Model.trainable.fset(self, value)
         for name in vars(self):
-            if name.startswith("momentum_"):
+            if name.startswith(("momentum_", "ema_")) and isinstance(
+                getattr(self, name), keras.Layer
+            ):
                 momentum.freeze(getattr(self, name))
 
     def update_momentum_copies(self, *heads):

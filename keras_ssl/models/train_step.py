@@ -12,7 +12,6 @@ import lazy_loader
 from keras import ops
 
 from keras_ssl import distribute
-from keras_ssl.models.batch import Batch
 
 tf = lazy_loader.load("tensorflow")
 jax = lazy_loader.load("jax")
@@ -55,18 +54,30 @@ class _Shared:
         return gradients
 
     def _log(self, losses, batch):
-        rows = ops.shape(batch.views[0])[0]
+        """Updates what `fit` shows: means over the images of an epoch, and compiled metrics.
+
+        `losses` may hold a pair of a value and what it weighs in the mean, and under `"outputs"`
+        what the compiled metrics compare with the labels of the batch.
+        """
+        losses = dict(losses)
+        outputs = losses.pop("outputs", None)
+        logs = {}
         for name, value in losses.items():
+            value, weight = value if isinstance(value, tuple) else (value, batch.rows)
             tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
             if tracker is not None:
-                tracker.update_state(value, sample_weight=rows)
-        tracked = {name: tracker.result() for name, tracker in self._trackers_by_term.items()}
-        return {**losses, **tracked, "loss": self._loss_tracker.result()}
+                tracker.update_state(value, sample_weight=weight)
+                value = tracker.result()
+            logs[name] = value
+        if outputs is not None and self._compile_metrics is not None:
+            self._compile_metrics.update_state(batch.labels, outputs)
+            logs |= self._compile_metrics.result()
+        return logs
 
 
 class _TensorFlowStep(_Shared):
     def train_step(self, data):
-        batch = Batch.of(data)
+        batch = self.read_batch(data)
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
         recorder = tf.GradientTape(watch_accessed_variables=False)
         with recorder as tape, self._synchronised_batch_norm():
@@ -81,14 +92,14 @@ class _TensorFlowStep(_Shared):
         return self._log(losses, batch)
 
     def test_step(self, data):
-        batch = Batch.of(data)
+        batch = self.read_batch(data)
         losses = self.compute_losses(batch, training=False)
         return self._log({**losses, "loss": self._total(losses)}, batch)
 
     def _loss_names(self, data):
         """Traces the losses once, without running them, and returns their names."""
         trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
-        return list(trace.get_concrete_function(Batch.of(data)).structured_outputs)
+        return list(trace.get_concrete_function(self.read_batch(data)).structured_outputs)
 
     @contextlib.contextmanager
     def _synchronised_batch_norm(self):
@@ -112,7 +123,7 @@ class _TensorFlowStep(_Shared):
 class _JaxStep(_Shared):
     def train_step(self, state, data):
         trainable, other, optimizer, metrics = state
-        batch = Batch.of(data)
+        batch = self.read_batch(data)
 
         def objective(trainable, other):
             with self._stateless(trainable, other, optimizer) as scope:
@@ -135,7 +146,7 @@ class _JaxStep(_Shared):
 
     def test_step(self, state, data):
         trainable, other, metrics = state
-        batch = Batch.of(data)
+        batch = self.read_batch(data)
         with self._stateless(trainable, other):
             losses = self.compute_losses(batch, training=False)
             losses = {**losses, "loss": self._total(losses)}
@@ -149,7 +160,7 @@ class _JaxStep(_Shared):
 
         def trace(trainable, other, data):
             with self._stateless(trainable, other):
-                names.extend(self.compute_losses(Batch.of(data), training=False))
+                names.extend(self.compute_losses(self.read_batch(data), training=False))
 
         values = [[v.value for v in self.trainable_variables]]
         values += [[v.value for v in self.non_trainable_variables]]

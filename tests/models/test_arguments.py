@@ -12,6 +12,8 @@ POSITIVE = (0, -0.1, NAN, True, "0.1", None, (0.1,))
 NOT_NEGATIVE = (-0.1, NAN, True, "0.1", (0.1,))
 SHARE = (-0.1, 1.1, NAN, True, "0.9", None)
 COUNT = (-1, 2.0, True, "8")
+STEPS = (-1, -0.1, 1.1, NAN, True, "0.1", None, SCHEDULE)
+RATIO = (-0.1, 1.1, NAN, True, "0.9", None, SCHEDULE)
 HEAD = ("big", 8, (), (8, 0), (8, -4), (8.0, 4), (True,))
 # For each argument values that it must not take, of a wrong kind or out of range.
 BAD = {
@@ -35,6 +37,20 @@ BAD = {
     "temperature": POSITIVE,
     "variance": (*NOT_NEGATIVE, None, SCHEDULE),
     "version": (1, 4, "2", None),
+    "decay": (1.0, 0.5, NAN, float("inf"), True, "2", None, SCHEDULE),
+    "decay_interval": STEPS,
+    "ema_momentum": SHARE,
+    "fairness_weight": (*NOT_NEGATIVE, None, SCHEDULE),
+    "floor": (*NOT_NEGATIVE, None, SCHEDULE),
+    "initial_threshold": ("test", None, 0.5, True),
+    "num_unlabeled": (0, -1, 2.0, True, "8"),
+    "sigmas": (*POSITIVE, SCHEDULE),
+    "signal_annealing": ("cosine", None, True, 1.0),
+    "threshold": RATIO,
+    "threshold_momentum": RATIO,
+    "unlabeled_weight": (*NOT_NEGATIVE, None),
+    "warmup": STEPS,
+    "weight_momentum": RATIO,
     "views": (3, "two", [1, 2], [lambda images, seed: images], ()),
 }
 
@@ -43,7 +59,8 @@ def arguments(name):
     """What the constructor of a method takes, beside the encoder."""
     method = type(checks.make(name))
     own = set(inspect.signature(method.__init__).parameters) - {"self", "encoder", "kwargs"}
-    return sorted(own | {"seed", "views"})
+    shared = {"ema_momentum", "unlabeled_weight"} if name in checks.FEW_LABELS else {"views"}
+    return sorted(own - {"classifier"} | {"seed"} | shared)
 
 
 def is_refused(name, argument, value):

@@ -72,5 +72,5 @@ def test_other_views_must_fit(which):
     model = swav(normalising(8)) if "SwAV" in which else keras_ssl.SimCLR(normalising(8))
     model.compile("sgd")
     views = (first, small) if "SwAV" in which else (first, second, small)
-    with pytest.raises(ValueError, match=r"`x\[\d\]` has height 6 and the encoder takes 8"):
+    with pytest.raises(ValueError, match=r"`x\[\d\]` has height 6 and the network takes 8"):
         model.fit(views, batch_size=8, verbose=0)

@@ -133,7 +133,7 @@ BAD_IMAGES = {
     "rank": (np.zeros((20, 8, 8), "uint8"), r"\(B, H, W, C\)"),
     "one image": (np.zeros((8, 8, 3), "uint8"), "batch"),
     "dtype": (np.zeros((20, 8, 8, 3), "int64"), "received dtype int64"),
-    "channels": (np.zeros((20, 8, 8, 1), "uint8"), "channels 1 and the encoder takes 3"),
+    "channels": (np.zeros((20, 8, 8, 1), "uint8"), "channels 1 and the network takes 3"),
     "range": (
         np.full((20, 8, 8, 3), 255.0, "float32"),
         r"from 255 to 255; floats must lie in 0\.\.1",
@@ -160,7 +160,7 @@ def test_names_a_size_that_the_encoder_does_not_take(rng):
     features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
     model = keras_ssl.SimCLR(keras.Model(images, features))
     model.compile("sgd")
-    with pytest.raises(ValueError, match="height 8 and the encoder takes 16"):
+    with pytest.raises(ValueError, match="height 8 and the network takes 16"):
         model.fit(np.zeros((20, 8, 8, 3), "uint8"), batch_size=4, verbose=0)
 
 

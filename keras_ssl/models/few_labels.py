@@ -1,0 +1,152 @@
+"""What `fit` and `evaluate` of the semi-supervised methods accept.
+
+Their elements need no data pipeline, and with it no TensorFlow, where a `keras.utils.PyDataset`
+gives them.
+"""
+
+import keras
+import numpy as np
+
+from keras_ssl import distribute
+from keras_ssl.export import image_shape
+from keras_ssl.images import check_batch
+from keras_ssl.models import first_batch, inputs
+from keras_ssl.models.array_views import ArrayViews
+
+PARTS = ("labeled", "weak", "strong", "index")
+ACCEPTED = (
+    '({"labeled", "weak", "strong", "index"[, "unlabeled_labels"]}, labels), as '
+    "keras_ssl.data.semi_supervised(labeled, unlabeled) makes them"
+)
+
+
+def training(model, x, y, steps_per_epoch, initial_epoch):
+    """Checks the first batch of `x` and returns `inputs.Prepared` with full batches."""
+    inputs.refuse_labels(y)
+    if isinstance(x, keras.utils.PyDataset):
+        return inputs.Prepared(x, check_first(model, x[0]))
+    if not inputs.is_dataset(x):
+        raise TypeError(
+            "`x` must be a tf.data.Dataset or a keras.utils.PyDataset of elements "
+            f"{ACCEPTED}; received {type(x).__name__}."
+        )
+
+    from keras_ssl.data import elements, epochs, pipeline
+
+    if steps_per_epoch is None and elements.is_endless(x):
+        raise ValueError("`x` repeats forever: pass `steps_per_epoch`, or drop the repeat().")
+    first = check_first(model, first_batch.first_of(x))
+    facts = next((each.facts for each in epochs.find(x) if each.facts is not None), None)
+    check_classes(model, facts)
+    x, start = inputs.continued(elements.like(x, first), steps_per_epoch, initial_epoch)
+    return inputs.Prepared(pipeline.checked_few_labels(x, model.num_classes), first, start, facts)
+
+
+def evaluation(model, x, y=None, *, batch_size):
+    """Checks the first batch of images and labels, of a dataset or arrays."""
+    if inputs.is_dataset(x):
+        from keras_ssl.data import elements, pipeline
+
+        inputs.refuse_labels(y)
+        if isinstance(x.element_spec, tuple) and isinstance(x.element_spec[0], (dict, tuple)):
+            raise ValueError(
+                "`x` holds what `fit` takes; evaluation takes batches of (images, labels)."
+            )
+        x = elements.image_and_label(x)
+        first = check_labeled(model, *first_batch.first_of(x))
+        return inputs.Prepared(pipeline.checked_labels(x, model.num_classes), first)
+    if isinstance(x, keras.utils.PyDataset):
+        return inputs.Prepared(x, check_labeled(model, *x[0]))
+    if not inputs.is_array(x):
+        raise TypeError(
+            "`x` must be a tf.data.Dataset of (images, labels) or an array of images, with its "
+            f"labels in `y`; received {type(x).__name__}."
+        )
+    images, labels = check_labeled(model, x, y)
+    batch_size = 32 if batch_size is None else batch_size
+    return inputs.Prepared(ArrayViews(images, labels, batch_size), (images[:2], labels[:2]))
+
+
+def check_labeled(model, images, labels=None):
+    """Checks images with labels. Returns both as arrays."""
+    images = np.asarray(images)
+    check_batch(images, "x", image_shape(model.network))
+    if labels is None:
+        raise ValueError("`x` has no labels to compare with: give elements (images, labels).")
+    return images, check_labels(model, labels, len(images))
+
+
+def check_labels(model, labels, rows, name="labels"):
+    """Raises unless there is one class number from 0 to K-1 for each image. Returns an array."""
+    labels = np.asarray(labels)
+    if labels.shape != (rows,):
+        raise ValueError(
+            f"`{name}` must hold one class number for each of {rows} images, shape ({rows},); "
+            f"received shape {labels.shape}."
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"`{name}` must be ints, class numbers; received dtype {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= model.num_classes:
+        raise ValueError(
+            f"`{name}` must lie in 0..{model.num_classes - 1}, as `classifier` returns "
+            f"{model.num_classes} logits; received labels from {labels.min()} to {labels.max()}."
+        )
+    return labels
+
+
+def check_first(model, element):
+    """Checks a batch of labelled and unlabelled images. Returns it as arrays."""
+    if not isinstance(element, tuple) or len(element) != 2 or not isinstance(element[0], dict):
+        raise ValueError(
+            f"`x` must have elements {ACCEPTED}; {type(model).__name__} learns from both kinds of "
+            "images at once."
+        )
+    batch = {name: np.asarray(part) for name, part in element[0].items()}
+    missing = [name for name in PARTS if name not in batch]
+    unknown = sorted(set(batch) - {*PARTS, "unlabeled_labels"})
+    if missing or unknown:
+        what = f"lacks {missing[0]!r}" if missing else f"has {unknown[0]!r}"
+        raise ValueError(f"`x` must have elements {ACCEPTED}; its dict {what}.")
+    for name in ("labeled", "weak", "strong"):
+        check_batch(batch[name], f"x[{name!r}]", image_shape(model.network))
+    rows = {name: len(part) for name, part in batch.items() if name != "labeled"}
+    if len(set(rows.values())) > 1:
+        raise ValueError(f"`x` has unlabelled parts of different numbers of images: {rows}.")
+    labels = check_labels(model, element[1], len(batch["labeled"]))
+    replicas = distribute.replicas_of(model)
+    for name in ("labeled", "weak"):
+        if len(batch[name]) % replicas:
+            raise ValueError(
+                f"A batch of {len(batch[name])} images, x[{name!r}], cannot be shared out over "
+                f"{replicas} replicas: use a multiple of {replicas}."
+            )
+    return batch, labels
+
+
+def check_classes(model, facts):
+    """Raises unless the labelled images are known to show every class that there is a logit for."""
+    if facts is None:
+        return
+    missing = sorted(set(range(model.num_classes)) - set(facts.classes))
+    beyond = max(facts.classes)
+    if beyond >= model.num_classes:
+        raise ValueError(
+            f"`labeled` has labels up to {beyond}, and `classifier` returns {model.num_classes} "
+            "logits: one is needed for each class, "
+            f"keras_ssl.models.classifier(encoder, {beyond + 1})."
+        )
+    if missing:
+        raise ValueError(
+            f"`classifier` returns {model.num_classes} logits, and no labelled image shows class "
+            f"{missing[0]}" + f", nor {len(missing) - 1} others" * (len(missing) > 1) + ". Label "
+            "at least one of each class; if this is an encoder, whose outputs are features, pass "
+            f"keras_ssl.models.classifier(encoder, {beyond + 1})."
+        )
+
+
+def count(data):
+    """Batches in an epoch of the data, None where that is not known."""
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches
+    batches = int(data.cardinality())
+    return batches if batches > 0 else None
