@@ -65,7 +65,7 @@ def start(run, settings):
         ValueError: If the folder holds a run with other settings, or the data cannot be loaded.
     """
     if (run.output / "config.json").exists():
-        _open(run, settings)
+        open_folder(run, settings)
     keras.utils.set_random_seed(run.seed)
     keras.config.set_dtype_policy(run.precision)
     return data.load_train_and_test(run.dataset, image_size=run.image_size, data_dir=run.data_dir)
@@ -127,7 +127,7 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
     has_labels = len(keras.tree.flatten(train.element_spec)) > 1  # a folder may have no classes
     with distribute.strategy(run.strategy).scope():
         untrained = new_model()
-        checkpoint, done = _open(run, settings)
+        checkpoint, done = open_folder(run, settings)
         model = keras.saving.load_model(checkpoint) if checkpoint else untrained
     baselines = evaluation.baselines(untrained, train, test) if run.baselines else {}
 
@@ -166,8 +166,8 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
     return model
 
 
-def _open(run, settings):
-    """Makes the folder of a run, or finds its last checkpoint."""
+def open_folder(run, settings):
+    """Makes the folder of a run, or finds its last checkpoint and the epochs done."""
     options = dataclasses.asdict(run)
     for name in ("output", "data_dir", "baselines"):  # of no consequence for what is trained
         del options[name]

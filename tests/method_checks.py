@@ -168,10 +168,16 @@ class FewLabels(keras.utils.PyDataset):
         index = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
         weak, strong = (view[index] for view in self.views)
         truth = labels(len(self.views[0]))[index]
-        few = self.batch_size // 2
         index = index % 16  # as a second epoch would
         unlabeled = {"weak": weak, "strong": strong, "index": index, "unlabeled_labels": truth}
-        return {"labeled": weak[:few], **unlabeled}, truth[:few]
+        few, few_labels = labeled_part((weak, strong))
+        return {"labeled": few, **unlabeled}, few_labels
+
+
+def labeled_part(views):
+    """The images of a batch that carry labels, and these."""
+    few = len(views[0]) // 2
+    return views[0][:few], labels(few)
 
 
 def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=False, **kwargs):

@@ -50,3 +50,35 @@ def one_step(model, views, optimizer=None, batches=1):
         model.compile(optimizer or keras.optimizers.SGD(model.rate), run_eagerly=True)
     history = checks.train(model, views, batch_size=len(views[0]), epochs=batches)
     return {name: values[-1] for name, values in history.items()}
+
+
+def few_label_logits(model, views):
+    """What the classifier says in training: of labelled images, weak and strong views; labels."""
+    (labeled, labels), weak, strong = checks.labeled_part(views), *views
+    together = np.concatenate([labeled, weak, strong])
+    logits = np.asarray(model.classifier(together, training=True))
+    few, many = len(labeled), len(weak)
+    return logits[:few], logits[few : few + many], logits[few + many :], labels
+
+
+def follow(model, reference, views=None, steps=4):
+    """Asserts that a method's logs are what a reference makes of its logits, step by step.
+
+    Args:
+        model: A method that learns from few labels.
+        reference: Function of the logits, `(labelled, weak, strong)`, labels and step that returns
+            the logs expected.
+        views: Arrays of a weak and a strong view.
+        steps: Int.
+    """
+    views = checks.two_views(16) if views is None else views
+    for step in range(steps):
+        expected = reference(*few_label_logits(model, views), step)
+        logs = one_step(model, views)
+        for name, value in expected.items():
+            np.testing.assert_allclose(logs[name], value, rtol=1e-7, err_msg=f"{name}, {step}")
+
+
+def masked(strong, targets, mask):
+    """Mean over all rows of the cross-entropy, rows weighed by the mask."""
+    return -np.mean(mask * np.sum(targets * np.log(softmax(strong)), axis=1))

@@ -146,14 +146,23 @@ def full_batches(dataset, rows):
 
 
 def like(dataset, first):
-    """Drops batches whose parts are not as long as those of the first."""
+    """Drops batches whose parts are not as long as those of the first.
+
+    Where the number of batches is known, the last is looked at, which reads the data set once:
+    filtered ones would leave Keras without that number.
+    """
     specs = tf.nest.flatten(dataset.element_spec)
     if all(spec.shape.rank and spec.shape[0] is not None for spec in specs):
         return dataset
     rows = [len(part) for part in tf.nest.flatten(first)]
+    batches = int(dataset.cardinality())
+    if batches > 0:
+        last = next(iter(dataset.skip(batches - 1)))
+        is_full = [int(tf.shape(part)[0]) for part in tf.nest.flatten(last)] == rows
+        return dataset if is_full else dataset.take(batches - 1)
 
-    def is_full(*element):
+    def is_like_first(*element):
         parts = zip(tf.nest.flatten(element), rows, strict=True)
         return tf.reduce_all([tf.equal(tf.shape(part)[0], length) for part, length in parts])
 
-    return dataset.filter(is_full)
+    return dataset.filter(is_like_first)

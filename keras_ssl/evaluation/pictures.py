@@ -19,14 +19,14 @@ def views_grid(images, views, path, draws=2, seed=0):
     columns = [images]
     for draw in range(draws):
         columns += [np.asarray(view(images, (seed + draw, i))) for i, view in enumerate(views)]
-    figure = _figure(1.1 * len(columns), 1.1 * len(images))
+    figure = new_figure(1.1 * len(columns), 1.1 * len(images))
     axes = figure.subplots(len(images), len(columns), squeeze=False)
     for column, shown in enumerate(columns):
         for row, image in enumerate(shown):
             _show(axes[row, column], image)
         title = "image" if column == 0 else f"view {(column - 1) % len(views) + 1}"
         axes[0, column].set_title(title, fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def curves(history, path):
@@ -44,7 +44,7 @@ def curves(history, path):
         raise ValueError("`history` holds no quantity to draw.")
     rows = -(-len(names) // 4)
     columns = -(-len(names) // rows)
-    figure = _figure(3.6 * columns, 2.8 * rows)
+    figure = new_figure(3.6 * columns, 2.8 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(names) :]:
         axis.remove()
@@ -63,7 +63,7 @@ def curves(history, path):
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def feature_map(features, labels, path, seed=0):
@@ -93,7 +93,7 @@ def feature_map(features, labels, path, seed=0):
     start = "pca" if unit.shape[1] > 1 else "random"
     with threadpool_limits(1):  # threads that wait for a core others use take far longer
         at = TSNE(random_state=seed, perplexity=perplexity, init=start).fit_transform(unit)
-    figure = _figure(6, 5.4)
+    figure = new_figure(6, 5.4)
     axis = figure.subplots()
     classes = np.unique(labels) if labels is not None else []
     if 0 < len(classes) <= 20:
@@ -105,7 +105,7 @@ def feature_map(features, labels, path, seed=0):
         axis.scatter(*at.T, s=8, c=None if labels is None else np.asarray(labels)[rows])
     axis.set_axis_off()
     axis.set_title(f"t-SNE of the features of {len(rows)} images", fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def nearest_neighbours(queries, memory, path, count=8):
@@ -124,7 +124,7 @@ def nearest_neighbours(queries, memory, path, count=8):
     count = min(count, len(found_in))
     similarity = _unit(features) @ _unit(memory_features).T
     nearest = np.argsort(-similarity, axis=1)[:, :count]
-    figure = _figure(1.1 * (count + 1), 1.1 * len(images))
+    figure = new_figure(1.1 * (count + 1), 1.1 * len(images))
     axes = figure.subplots(len(images), count + 1, squeeze=False)
     for row, image in enumerate(images):
         _show(axes[row, 0], image)
@@ -141,7 +141,7 @@ def nearest_neighbours(queries, memory, path, count=8):
     axes[0, 1].set_title("nearest", fontsize=8)
     if known:
         figure.supxlabel("red frame: of another class than the query", fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _unit(features):
@@ -149,7 +149,8 @@ def _unit(features):
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _figure(width, height):
+def new_figure(width, height):
+    """A figure of that many inches, to be saved."""
     from matplotlib.figure import Figure  # without pyplot: no window, nothing global
 
     return Figure(figsize=(max(2.0, width), max(2.0, height)), layout="constrained")
@@ -164,7 +165,8 @@ def _show(axis, image):
     axis.set_axis_off()
 
 
-def _save(figure, path):
+def save(figure, path):
+    """Writes a figure."""
     figure.savefig(path, dpi=110)
 
 

@@ -217,8 +217,7 @@ class SemiSupervisedModel(Method):
 
     def _begin(self, train, epochs, steps_per_epoch):
         """Notes how long the run is, for what is a fraction of it."""
-        if train.facts is not None:
-            self.take_facts(train.facts)
+        self.take_facts(train.facts)
         steps = steps_per_epoch or few_labels.count(train.data)
         needing = [n for n in self.step_arguments if not isinstance(getattr(self, n), int)]
         if steps is None and needing:
@@ -227,11 +226,16 @@ class SemiSupervisedModel(Method):
                 f"`{needing[0]}={value!r}` is relative to the length of the run, and how many "
                 "steps an epoch of `x` has is not known: pass `steps_per_epoch` to fit."
             )
-        made = int(ops.convert_to_numpy(self.step))
-        self.total_steps.assign(made + epochs * (steps or 0) // (self.accumulated_steps or 1))
+        made = int(ops.convert_to_numpy(self._inner_optimizer._iterations))  # batches
+        total = made + epochs * (steps or 0)
+        self.total_steps.assign(total // (self.accumulated_steps or 1))
 
     def take_facts(self, facts):
-        """Hears what is known of the data before training starts, `data.semi_supervised.Facts`."""
+        """Hears what is known of the data before training starts.
+
+        Args:
+            facts: A `data.semi_supervised.Facts`; None of data made by other means.
+        """
 
     def _loss_names(self, first):
         names = ["loss", "supervised_loss", "unsupervised_loss", *self.own_terms]

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import importlib.util
 import inspect
 import json
 import operator
@@ -14,24 +13,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from recipe_checks import ALL, load, options_of
 
 import keras_ssl
 from keras_ssl import runs
 from keras_ssl.evaluation import pictures
 from keras_ssl.runs import Run
 
-RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = sorted(path.stem for path in RECIPES.glob("*.py"))
 # Enough to run all of the recipe's own code, in little time.
 LITTLE = {"dino": {"prototypes": 64}, "emp_ssl": {"patches": 3}, "moco": {"queue_size": 512}}
+NAMES = [name for name in ALL if options_of(name) is Run]
 VARIANTS = [(name, LITTLE.get(name, {})) for name in NAMES] + [("moco", {"version": 3})]
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""AdaMatch: Berthelot et al. 2021, https://arxiv.org/abs/2106.04732.
+
+python recipes/adamatch.py                                   # digits, bundled, 4 labels per class
+python recipes/adamatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+    --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/adamatch_cifar10
+
+What the first one measured, and on which machine, is in RESULTS.md. The second has the settings of
+the paper, 2^20 steps, and takes weeks on a CPU.
+"""
+
+from pathlib import Path
+
+import tyro
+
+import keras_ssl
+from keras_ssl import few_label_runs
+from keras_ssl.few_label_runs import FewLabelRun
+
+
+def main(
+    threshold: float = 0.9,
+    warmup: float = 0.5,
+    run: FewLabelRun = FewLabelRun(Path("runs/adamatch")),
+) -> None:
+    """Trains AdaMatch, tells how right it is on test images, and keeps all of it in a folder.
+
+    The same command again goes on where a stopped run ended.
+
+    Args:
+        threshold: The share of the mean confidence on labelled images from which an image counts.
+        warmup: How long the weight of the unlabelled images rises, a fraction of the run.
+        run: Options that all recipes with few labels share.
+    """
+    settings = dict(locals())
+    task = few_label_runs.start(run, settings)
+
+    def new_model():
+        return keras_ssl.AdaMatch(
+            few_label_runs.new_classifier(run, task),
+            threshold=threshold,
+            warmup=warmup,
+            ema_momentum=run.ema_momentum,
+            seed=run.seed,
+        )
+
+    few_label_runs.train(run, settings, task, new_model)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))

@@ -1,0 +1,52 @@
+"""Mean teacher: Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780.
+
+python recipes/mean_teacher.py                               # digits, bundled, 4 labels per class
+python recipes/mean_teacher.py --dataset cifar10 --encoder wide_resnet --per-class 25 \
+    --epochs 9450 --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 \
+    --output runs/mean_teacher_cifar10
+
+What the first one measured, and on which machine, is in RESULTS.md. The second has the settings of
+later comparisons, 2^20 steps, and takes weeks on a CPU.
+"""
+
+from pathlib import Path
+
+import tyro
+
+import keras_ssl
+from keras_ssl import few_label_runs, views
+from keras_ssl.few_label_runs import FewLabelRun
+
+
+def main(
+    unlabeled_weight: float = 50.0,
+    warmup: float = 0.4,
+    run: FewLabelRun = FewLabelRun(Path("runs/mean_teacher")),
+) -> None:
+    """Trains a mean teacher, tells how right it is on test images, and keeps all of it in a folder.
+
+    The same command again goes on where a stopped run ended.
+
+    Args:
+        unlabeled_weight: Of the squared differences, once it has risen.
+        warmup: How long it rises, a fraction of the run.
+        run: Options that all recipes with few labels share.
+    """
+    settings = dict(locals())
+    task = few_label_runs.start(run, settings)
+
+    def new_model():
+        return keras_ssl.MeanTeacher(
+            few_label_runs.new_classifier(run, task),
+            unlabeled_weight=unlabeled_weight,
+            warmup=warmup,
+            ema_momentum=run.ema_momentum,
+            seed=run.seed,
+        )
+
+    weak = views.fixmatch_weak(task.shape[:2], flip=run.flip)  # student and teacher draw their own
+    few_label_runs.train(run, settings, task, new_model, weak=weak, strong=weak)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))

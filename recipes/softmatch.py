@@ -1,0 +1,52 @@
+"""SoftMatch: Chen et al. 2023, https://arxiv.org/abs/2301.10921.
+
+python recipes/softmatch.py                                  # digits, bundled, 4 labels per class
+python recipes/softmatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+    --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --weight-momentum 0.999 \
+    --output runs/softmatch_cifar10
+
+What the first one measured, and on which machine, is in RESULTS.md. The second has the settings of
+the paper, 2^20 steps, and takes weeks on a CPU.
+"""
+
+from pathlib import Path
+
+import tyro
+
+import keras_ssl
+from keras_ssl import few_label_runs
+from keras_ssl.few_label_runs import FewLabelRun
+
+
+def main(
+    sigmas: float = 2.0,
+    weight_momentum: float = 0.99,
+    run: FewLabelRun = FewLabelRun(Path("runs/softmatch")),
+) -> None:
+    """Trains SoftMatch, tells how right it is on test images, and keeps all of it in a folder.
+
+    The same command again goes on where a stopped run ended.
+
+    Args:
+        sigmas: How narrow the weights fall below the mean confidence.
+        weight_momentum: How much of the running means stays at each step; 0.999 in the paper, whose
+            runs are a thousand times as long.
+        run: Options that all recipes with few labels share.
+    """
+    settings = dict(locals())
+    task = few_label_runs.start(run, settings)
+
+    def new_model():
+        return keras_ssl.SoftMatch(
+            few_label_runs.new_classifier(run, task),
+            sigmas=sigmas,
+            weight_momentum=weight_momentum,
+            ema_momentum=run.ema_momentum,
+            seed=run.seed,
+        )
+
+    few_label_runs.train(run, settings, task, new_model)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))

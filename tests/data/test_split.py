@@ -1,0 +1,97 @@
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ssl
+from keras_ssl import data
+
+LABELS = np.arange(40) % 3
+IMAGES = np.arange(40, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 1), "uint8")
+
+
+@pytest.fixture
+def dataset():
+    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+
+
+def places(labeled):
+    """Which images were chosen, in order; each shows its place."""
+    return [int(image[0, 0, 0]) for image, _ in labeled.as_numpy_iterator()]
+
+
+def by_hash(per_class, seed):
+    """The images with the least SHA-256, worked out by hand."""
+
+    def rank(place):
+        return hashlib.sha256(f"{seed}:{place}".encode()).hexdigest()
+
+    of_class = [sorted(np.flatnonzero(k == LABELS), key=rank)[:per_class] for k in range(3)]
+    return sorted(int(place) for each in of_class for place in each)
+
+
+@pytest.mark.parametrize(("per_class", "seed"), [(1, 0), (4, 0), (4, 7), (13, -1)])
+def test_keeps_the_least_hashes_of_each_class(dataset, per_class, seed):
+    labeled, _ = data.split_labels(dataset, per_class, seed)
+    assert places(labeled) == by_hash(per_class, seed)
+    assert int(labeled.cardinality()) == 3 * per_class
+    counts = np.bincount([label for _, label in labeled.as_numpy_iterator()])
+    assert counts.tolist() == [per_class] * 3
+
+
+def test_the_choice_never_changes():
+    labeled, _ = data.split_labels(data.load("digits", "train"), 1, seed=3)
+    chosen = [int(label) for _, label in labeled.as_numpy_iterator()]
+    assert chosen == [1, 7, 9, 0, 8, 6, 4, 2, 3, 5]  # found with hashlib and scikit-learn alone
+
+
+def test_more_per_class_adds_images_and_another_seed_takes_others(dataset):
+    few, more, other = (
+        set(places(data.split_labels(dataset, n, seed)[0])) for n, seed in ((2, 0), (5, 0), (5, 1))
+    )
+    assert few < more
+    assert more != other
+
+
+def test_all_images_stay_in_the_unlabelled_part_with_their_labels(dataset):
+    _, unlabeled = data.split_labels(dataset, 2)
+    assert places(unlabeled) == list(range(40))
+    assert [label for _, label in unlabeled.as_numpy_iterator()] == LABELS.tolist()
+
+
+def test_reads_dicts(dataset):
+    dicts = dataset.map(lambda image, label: {"image": image, "label": label})
+    labeled, _ = keras_ssl.data.split_labels(dicts, 4)
+    assert places(labeled) == by_hash(4, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda x: x, {"per_class": 14}, "`per_class` is 14, and class 1 has 13 images"),
+        (lambda x: x, {"per_class": 0}, "`per_class` must be at least 1, received 0"),
+        (lambda x: x, {"per_class": 2.0}, "`per_class` must be an int, received 2.0"),
+        (lambda x: x, {"per_class": 1, "seed": "a"}, "`seed` must be an int, received 'a'"),
+        (lambda x: x.batch(4), {"per_class": 1}, "give it unbatched"),
+        (lambda x: x.repeat(), {"per_class": 1}, "repeats forever"),
+        (lambda x: x.take(0), {"per_class": 1}, "`dataset` is empty"),
+        (lambda x: x.map(lambda i, _: i), {"per_class": 1}, "`dataset` has no labels"),
+        (
+            lambda x: x.map(lambda i, label: (i, tf.one_hot(label, 3))),
+            {"per_class": 1},
+            r"`dataset` must have one class number for each image.* shape \(3,\)",
+        ),
+        (lambda x: IMAGES, {"per_class": 1}, "`dataset` must be a tf.data.Dataset"),
+    ],
+)
+def test_names_what_it_cannot_split(dataset, change, arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        data.split_labels(change(dataset), **arguments)
+
+
+def test_names_images_of_several_sizes():
+    shapes = tf.TensorSpec((None, None, 1), tf.uint8), tf.TensorSpec((), tf.int64)
+    mixed = tf.data.Dataset.from_generator(lambda: iter([]), output_signature=shapes)
+    with pytest.raises(ValueError, match=r"must be of one size: load them .*image_size"):
+        data.split_labels(mixed, 1)

@@ -1,0 +1,97 @@
+"""What only Dash promises: a threshold from its own losses, which falls as the closed form says."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from references import cross_entropy, softmax
+
+VIEWS = checks.two_views(16)
+
+
+class Reference:
+    """Algorithm 1 with a warm-up of `warmup` steps, whose last tenth (one step) is collected."""
+
+    def __init__(self, source="unlabeled", warmup=2):
+        self.source, self.warmup = source, warmup
+
+    def __call__(self, labeled, weak, strong, labels, step):
+        q = softmax(weak)
+        threshold = 500.0
+        if step >= self.warmup:
+            threshold = max(self.first * 1.25 ** -np.floor(step), 0.7)
+        mask = -np.log(q.max(axis=1)) < threshold
+        sharp = softmax(weak / 0.5)
+        targets = np.eye(4)[weak.argmax(axis=1)] if threshold <= 0.7 else sharp
+        costs = -np.sum(targets * np.log(softmax(strong)), axis=1)
+        supervised = cross_entropy(labeled, labels)
+        if step == self.warmup - 1:
+            soft = -np.mean(np.sum(sharp * np.log(softmax(strong)), axis=1))
+            self.first = {"unlabeled": soft, "labeled": 1.0001 * supervised}[self.source]
+        unsupervised = costs[mask].mean() if mask.any() else 0.0
+        return {
+            "unsupervised_loss": unsupervised,
+            "loss": supervised + 0.9 * unsupervised,
+            "mask_rate": mask.mean(),
+            "threshold": threshold,
+        }
+
+
+@pytest.mark.parametrize("source", ["unlabeled", "labeled"])
+def test_follows_the_paper_step_by_step(source, float64):
+    model = checks.make("Dash", initial_threshold=source)
+    references.follow(model, Reference(source), steps=6)
+
+
+def thresholds(steps, **settings):
+    """What is logged at each step of one run."""
+    model = checks.make("Dash", **settings)
+    history = checks.train(model, VIEWS, epochs=steps)
+    return model, np.array(history["threshold"])
+
+
+def test_the_threshold_is_the_closed_form_of_the_first(float64):
+    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "floor": 0.05}
+    model, found = thresholds(50, **settings)
+    first = float(model.loss_sum) / float(model.loss_count)
+    assert float(model.loss_count) == 1
+    steps = np.arange(50)
+    expected = np.maximum(first * 1.27 ** -(steps // 3), 0.05)
+    np.testing.assert_allclose(found, np.where(steps < 4, 500.0, expected), rtol=1e-10)
+    assert found[-1] == pytest.approx(0.05)
+
+
+def test_fractions_of_the_run_are_the_same_steps(float64):
+    _, fractions = thresholds(20, warmup=0.2, decay_interval=0.15)
+    _, steps = thresholds(20, warmup=4, decay_interval=3)
+    np.testing.assert_allclose(fractions, steps, rtol=1e-10)
+
+
+def test_the_first_threshold_is_the_mean_of_the_last_tenth_of_the_warm_up(float64):
+    model, _ = thresholds(21, warmup=20)
+    assert float(model.loss_count) == 2
+
+
+def test_a_loaded_model_goes_on_with_the_same_threshold(tmp_path, float64):
+    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "floor": 0.05}
+    _, uninterrupted = thresholds(12, **settings)
+    stopped, begun = thresholds(5, **settings)
+    stopped.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    rest = checks.train(loaded, VIEWS, epochs=12, initial_epoch=5)["threshold"]
+    np.testing.assert_allclose([*begun, *rest], uninterrupted, rtol=1e-10)
+
+
+def test_a_fraction_needs_the_length_of_the_run():
+    import tensorflow as tf
+
+    batch = checks.FewLabels(VIEWS, 16)[0]
+    endless = tf.data.Dataset.from_tensors(batch).repeat()
+    unknown = endless.take(3).filter(lambda *_: True)
+    model = checks.make("Dash", warmup=0.1)
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=r"`warmup=0.1` is relative .* pass `steps_per_epoch`"):
+        model.fit(unknown, verbose=0)
+    model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)
+    assert int(model.total_steps) == 6

@@ -1,0 +1,67 @@
+"""What only FlexMatch promises: a threshold for each class, and a memory of each image."""
+
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from references import cross_entropy, masked, softmax
+
+import keras_ssl
+
+
+class Reference:
+    """Equations 5 to 11 with a threshold of 0.6, image by image."""
+
+    def __init__(self):
+        self.taken_for = np.full(16, -1)
+
+    def __call__(self, labeled, weak, strong, labels, step):
+        counts = np.array([np.sum(self.taken_for == k) for k in range(4)])
+        learned = counts / max(counts.max(), np.sum(self.taken_for == -1))
+        thresholds = 0.6 * learned / (2 - learned)
+        confidence, likeliest = softmax(weak).max(axis=1), weak.argmax(axis=1)
+        mask = confidence >= thresholds[likeliest]
+        unsupervised = masked(strong, np.eye(4)[likeliest], mask)
+        for image in range(16):
+            if confidence[image] >= 0.6:
+                self.taken_for[image] = likeliest[image]
+        return {
+            "loss": cross_entropy(labeled, labels) + unsupervised,
+            "mask_rate": mask.mean(),
+            "threshold": thresholds.mean(),
+        }
+
+
+def test_follows_the_paper_step_by_step(float64):
+    model, reference = checks.make("FlexMatch", threshold=0.6), Reference()
+    references.follow(model, reference, steps=6)
+    np.testing.assert_array_equal(model.taken_for, reference.taken_for)
+    assert len(np.unique(reference.taken_for)) > 1
+
+
+def data_of(count):
+    import tensorflow as tf
+
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype="uint8")
+    both = tf.data.Dataset.from_tensor_slices((images, checks.labels(count)))
+    return keras_ssl.data.semi_supervised(both.take(8), both, 4, unlabeled_ratio=2)
+
+
+def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path):
+    model = checks.make("FlexMatch", num_unlabeled=None, threshold=0.0)
+    model.compile("sgd")
+    model.fit(data_of(16), verbose=0)
+    assert model.num_unlabeled == 16
+    assert np.all(np.asarray(model.taken_for) >= 0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras_ssl.models.FlexMatch.from_config(model.get_config())
+    loaded.load_weights(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded.taken_for, model.taken_for)
+    with pytest.raises(ValueError, match="`num_unlabeled` is 16 and `x` has 24 unlabelled images"):
+        model.fit(data_of(24), verbose=0)
+
+
+def test_names_what_is_not_known():
+    model = checks.make("FlexMatch", num_unlabeled=None)
+    with pytest.raises(ValueError, match="`num_unlabeled` is None and `x` does not tell"):
+        checks.train(model, checks.two_views(16))

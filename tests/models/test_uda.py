@@ -1,0 +1,46 @@
+"""What only UDA promises: sharpened targets, and the annealing of the training signal."""
+
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from references import cross_entropy, masked, softmax
+
+
+def uda(labeled, weak, strong, labels, step):
+    """Section 2 and 3.2: temperature 0.4, threshold 0.4."""
+    sharp = softmax(weak / 0.4)
+    mask = softmax(weak).max(axis=1) >= 0.4
+    unsupervised = masked(strong, sharp, mask)
+    supervised = cross_entropy(labeled, labels)
+    return {"unsupervised_loss": unsupervised, "loss": supervised + unsupervised}
+
+
+def test_follows_the_paper_step_by_step(float64):
+    references.follow(checks.make("UDA"), uda)
+
+
+SHARES = {
+    "linear": lambda t: t,
+    "log": lambda t: 1 - np.exp(-5 * t),
+    "exp": lambda t: np.exp(5 * (t - 1)),
+}
+
+
+@pytest.mark.parametrize("annealing", SHARES)
+def test_labels_that_are_known_too_well_are_held_back_as_in_the_paper(annealing, float64):
+    model = checks.make("UDA", signal_annealing=annealing)
+    views = checks.two_views(16)
+    held_back = 0
+    for step in range(4):
+        # `fit` of one epoch after the other: the run ends with the step that comes.
+        share = SHARES[annealing](step / (step + 1))
+        labeled, _, _, labels = references.few_label_logits(model, views)
+        confidence = softmax(labeled)[np.arange(8), labels]
+        used = confidence <= share * (1 - 1 / 4) + 1 / 4
+        costs = -np.log(confidence) * used
+        held_back += np.sum(~used)
+        logs = references.one_step(model, views)
+        expected = costs.sum() / max(used.sum(), 1)
+        np.testing.assert_allclose(logs["supervised_loss"], expected, rtol=1e-7)
+    assert held_back > 0

@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_ssl.optimizers import SGD
+
+
+def network():
+    """A kernel, a bias and a scale, all ones."""
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(2), layers.BatchNormalization()], name="net"
+    )
+    model.set_weights([np.ones(w.shape) for w in model.get_weights()])
+    return model
+
+
+def test_kernels_alone_decay():
+    model = network()
+    optimizer = SGD(0.5, weight_decay=0.25)
+    gradients = [np.zeros(w.shape, "float32") for w in model.trainable_weights]
+    gradients = [keras.ops.convert_to_tensor(gradient) for gradient in gradients]
+    optimizer.apply(gradients, model.trainable_weights)
+    for weight in model.trainable_weights:
+        expected = 1 - 0.5 * 0.25 if weight.name == "kernel" else 1.0
+        np.testing.assert_allclose(weight, expected, err_msg=weight.path)
+
+
+def test_it_is_nesterov_momentum_and_takes_the_gradient_of_all():
+    model = network()
+    optimizer = SGD(0.5, momentum=0.5)
+    for _ in range(2):
+        ones = [keras.ops.ones(w.shape) for w in model.trainable_weights]
+        optimizer.apply(ones, model.trainable_weights)
+    # velocity -0.5, then -0.75; each step looks ahead by half of it
+    expected = 1 - (0.5 + 0.25) - (0.5 + 0.375)
+    for weight in model.trainable_weights:
+        np.testing.assert_allclose(weight, expected, rtol=1e-6)
+
+
+def test_a_saved_model_keeps_the_exception(tmp_path):
+    model = network()
+    model.compile(SGD(0.5, weight_decay=0.25), loss="mse")
+    model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert type(loaded.optimizer) is SGD
+    for each in (model, loaded):
+        each.fit(np.ones((4, 3)), np.zeros((4, 2)), epochs=2, verbose=0)
+    for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [-0.1, "no", True, float("nan")])
+def test_names_a_bad_decay(decay):
+    with pytest.raises(ValueError, match="`weight_decay` must be a number, at least 0, or None"):
+        SGD(0.1, weight_decay=decay)
