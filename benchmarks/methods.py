@@ -9,22 +9,16 @@ a stopped one ended, and tries again what failed; a run that is complete stays a
 """
 
 import dataclasses
-import json
-import os
-import re
 import shlex
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Literal
 
 import methods_table
+import recipe_runs
 import tyro
 
 ROOT = Path(__file__).parents[1]
-CODE = ("keras_ssl", "recipes")  # what a figure depends on; RESULTS.md itself changes here
 # Name: title, recipe, settings that make the method.
 METHODS = {
     "simclr": ("SimCLR", "simclr", {}),
@@ -113,7 +107,7 @@ def main(options):
         try:
             epochs = epochs_in_budget(name, options) if options.minutes else options.epochs
             run(name, options, epochs)
-        except RecipeError as error:
+        except recipe_runs.RecipeError as error:
             errors[name] = str(error)
             print(f"    failed: {error}", flush=True)
     titles = {name: METHODS[name][0] for name in options.methods}
@@ -127,15 +121,10 @@ def main(options):
         raise SystemExit(f"Failed: {', '.join(errors)}. See log.txt in their folders.")
 
 
-class RecipeError(Exception):
-    """A recipe ended with an error; the message is its last line."""
-
-
 def run(name, options, epochs):
     """Runs a method's recipe in a process of its own, unless its run is complete.
 
-    `process.json` in the run's folder then says what it took, `log.txt` what it printed. Raw pixels
-    and the untrained encoder are measured once in each `options.folder`.
+    Raw pixels and the untrained encoder are measured once in each `options.folder`.
 
     Args:
         name: Key of `METHODS`.
@@ -146,47 +135,16 @@ def run(name, options, epochs):
         RecipeError: If the recipe fails.
     """
     _, recipe, own = METHODS[name]
-    folder = options.folder / name
     settings = {**own, **SETTINGS.get(options.dataset_name, {}).get(name, {})}
-    shared = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
-    shared |= {"epochs": epochs} if epochs else {}
-    wanted = shared | settings
-    if is_complete(folder, wanted):
-        return
-    command = [sys.executable, str(ROOT / "recipes" / f"{recipe}.py"), "--output", str(folder)]
-    if options.data_dir:
-        command += ["--data-dir", str(options.data_dir)]
-    for option, value in wanted.items():
-        values = value if isinstance(value, tuple) else (value,)
-        command += [f"--{option.replace('_', '-')}", *map(str, values)]
+    wanted = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
+    wanted |= {"epochs": epochs} if epochs else {}
+    flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
     if methods_table.read_baselines(options.folder):
-        command.append("--no-baselines")
-    folder.mkdir(parents=True, exist_ok=True)
-    print(f"{name}: {shlex.join(['python', *command[1:]])}", flush=True)
-    took = {"seed": options.seed, "encoder": options.encoder, "settings": settings}
-    took |= {"commit": commit()}
-    began = time.perf_counter()
-    # What a process is measured to take at most includes this one: nothing large is imported here.
-    with open(folder / "log.txt", "ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    took["minutes"] = (time.perf_counter() - began) / 60
-    took["peak_mib"] = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    took["error"] = last_error(process.returncode, folder / "log.txt")
-    (folder / "process.json").write_text(json.dumps(took, indent=2) + "\n")
-    if took["error"]:
-        raise RecipeError(took["error"])
-
-
-def is_complete(folder, wanted):
-    """Whether a folder holds a whole run with these settings."""
-    if not all((folder / file).exists() for file in ("config.json", "results.json", "time.json")):
-        return False
-    config = json.loads((folder / "config.json").read_text())
-    wanted = json.loads(json.dumps(wanted))
-    is_same = all(str(config.get(name)) == str(value) for name, value in wanted.items())
-    return is_same and not methods_table.read(folder / "process.json").get("error")
+        flags.append("--no-baselines")
+    noted = {"seed": options.seed, "encoder": options.encoder, "settings": settings}
+    recipe_runs.run(
+        ROOT / "recipes" / f"{recipe}.py", options.folder / name, wanted | settings, flags, noted
+    )
 
 
 def epochs_in_budget(name, options):
@@ -203,31 +161,6 @@ def epochs_in_budget(name, options):
         run(name, once, 1)
         timed = methods_table.read(once.folder / name / "time.json")
     return max(1, round(options.minutes * 60 * timed["epochs"] / timed["seconds"]))
-
-
-def last_error(code, log):
-    """Returns None where a process succeeded, else the last line of its error."""
-    if code == 0:
-        return None
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    lines = [line.strip("│╭╰─╮╯ ") for line in log.read_text(errors="replace").splitlines()]
-    lines = [line for line in lines if line] or [f"exit status {code}"]
-    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
-    return (errors or lines)[-1]
-
-
-def commit():
-    """Returns the commit of the code, marked where files differ from it; None without git."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        found, changed = (
-            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
-            for command in (["rev-parse", "--short", "HEAD"], ["status", "--short", *CODE])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.strip() + "-dirty" * bool(changed)
 
 
 if __name__ == "__main__":

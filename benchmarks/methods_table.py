@@ -2,7 +2,6 @@
 
 import csv
 import importlib.metadata
-import json
 import os
 import platform
 import re
@@ -10,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import textwrap
+
+from recipe_runs import read
 
 BASELINES = ("raw pixels", "untrained encoder")
 NUMBERS = ("knn", "linear", "labels_1", "labels_1_std", "labels_5", "labels_5_std")
@@ -33,11 +34,6 @@ PUBLISHED = {
         "SupCon, with all labels": (None, None, None, 93.8),
     }
 }
-
-
-def read(file):
-    """Returns what a JSON file holds; an empty dict where it is missing."""
-    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def read_baselines(folder):
@@ -118,19 +114,20 @@ def section(title, rows, command):
     return "\n\n".join([f"    {command}", facts, "\n".join(lines), *rest])
 
 
-def put(text, title, path):
+def put(text, title, path, heading=None):
     """Replaces what stands between the marker comments of a title; without them adds a section.
 
     Args:
         text: String, Markdown.
         title: What the opening marker says.
         path: File; made if missing.
+        heading: String, of a section that is added; None for one made of the title.
     """
     begin, end = f"<!-- methods: {title} -->", "<!-- end -->"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if begin not in before:
         start = f"{before.rstrip()}\n\n" if before.strip() else ""
-        before = f"{start}## All methods on {title.replace(' ', ', ', 1)}\n\n{begin}\n{end}\n"
+        before = f"{start}## {heading or f'All methods on {title}'}\n\n{begin}\n{end}\n"
     ahead, _, rest = before.partition(begin)
     old, found, behind = rest.partition(end)
     if not found or "<!-- methods:" in old:

@@ -1,0 +1,165 @@
+"""Methods of learning with few labels side by side: runs their recipes, writes table and curves.
+
+python benchmarks/few_labels.py                              # digits: 1, 2 and 4 labels per class
+python benchmarks/few_labels.py --dataset fashion_mnist --data-dir DIR --per-class 4 25 --epochs 20
+
+Each cell is the mean and the standard deviation, over label seeds, of the accuracy of the last
+averaged weights on all test images. The table goes to RESULTS.md, the curves beside the runs. The
+same command again goes on where a stopped one ended.
+"""
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Literal
+
+import few_labels_table
+import methods_table
+import recipe_runs
+import tyro
+
+ROOT = Path(__file__).parents[1]
+# Name: title, recipe, whether it starts from a pre-trained encoder.
+METHODS = {
+    "supervised": ("labels alone", "supervised", False),
+    "pseudo_label": ("Pseudo-Label", "pseudo_label", False),
+    "mean_teacher": ("mean teacher", "mean_teacher", False),
+    "uda": ("UDA", "uda", False),
+    "fixmatch": ("FixMatch", "fixmatch", False),
+    "dash": ("Dash", "dash", False),
+    "flexmatch": ("FlexMatch", "flexmatch", False),
+    "freematch": ("FreeMatch", "freematch", False),
+    "softmatch": ("SoftMatch", "softmatch", False),
+    "adamatch": ("AdaMatch", "adamatch", False),
+    "pretrained_supervised": ("labels alone, from SimCLR", "supervised", True),
+    "pretrained_fixmatch": ("FixMatch, from SimCLR", "fixmatch", True),
+}
+OWN = ("epochs", "batch_size", "unlabeled_ratio", "ema_momentum", "learning_rate", "probe_every")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to compare.
+
+    Args:
+        dataset: As in the recipes.
+        data_dir: As in the recipes.
+        encoder: As in the recipes.
+        per_class: Numbers of labels per class.
+        label_seeds: How many draws of the labels; the first are 0, 1, 2 ...
+        seed: As in the recipes.
+        epochs: As in the recipes; None for their own, and so on.
+        batch_size: As in the recipes.
+        unlabeled_ratio: As in the recipes.
+        ema_momentum: As in the recipes.
+        learning_rate: As in the recipes.
+        probe_every: Epochs from one point of the curves to the next.
+        pretrain_epochs: Of SimCLR, where a method starts from it; None for its recipe's own.
+        methods: Which to compare.
+        output: Folder for the runs; each data set and encoder has a folder in it.
+        results: File to write the table to.
+    """
+
+    dataset: str = "digits"
+    data_dir: Path | None = None
+    encoder: str = "small_resnet"
+    per_class: tuple[int, ...] = (1, 2, 4)
+    label_seeds: int = 5
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    unlabeled_ratio: int | None = None
+    ema_momentum: float | None = None
+    learning_rate: float | None = None
+    probe_every: int | None = None
+    pretrain_epochs: int | None = None
+    methods: tuple[Literal[tuple(METHODS)], ...] = tuple(METHODS)
+    output: Path = Path("runs/few_labels")
+    results: Path = ROOT / "RESULTS.md"
+
+    @property
+    def folder(self):
+        """Folder of all runs of this data set and encoder."""
+        return self.output / f"{Path(self.dataset).name}-{self.encoder}"
+
+    @property
+    def shared(self):
+        """What all runs are given."""
+        return {"dataset": self.dataset, "seed": self.seed, "encoder": self.encoder}
+
+
+def main(options):
+    """Runs what is not there yet, then prints the table and writes it."""
+    errors = []
+    for per_class in options.per_class:
+        for label_seed in range(options.label_seeds):
+            for name in options.methods:
+                try:
+                    run(name, options, per_class, label_seed)
+                except recipe_runs.RecipeError as error:
+                    errors.append(f"{name}, {per_class} per class, label seed {label_seed}")
+                    print(f"    failed: {error}", flush=True)
+    titles = {name: METHODS[name][0] for name in options.methods}
+    found = {
+        (name, per_class): [
+            place(options, name, per_class, seed) for seed in range(options.label_seeds)
+        ]
+        for name in options.methods
+        for per_class in options.per_class
+    }
+    command = shlex.join(["python", "benchmarks/few_labels.py", *sys.argv[1:]])
+    text = few_labels_table.section(found, titles, options.per_class, command)
+    title = f"few labels, {Path(options.dataset).name}"
+    heading = f"Few labels on {Path(options.dataset).name}"
+    methods_table.put(text, title, options.results, heading)
+    few_labels_table.curves(found, titles, options.per_class, options.folder / "curves.png")
+    print(f"\n{text}\n\nIn {options.results}; curves in {options.folder / 'curves.png'}.")
+    if errors:
+        raise SystemExit(f"Failed: {'; '.join(errors)}. See log.txt in their folders.")
+
+
+def place(options, name, per_class, label_seed):
+    """Folder of one run."""
+    return options.folder / name / f"{per_class}-per-class-{label_seed}"
+
+
+def run(name, options, per_class, label_seed):
+    """Runs a recipe with some labels, and SimCLR before where it starts from that.
+
+    Raises:
+        RecipeError: If a recipe fails.
+    """
+    _, recipe, from_pretrained = METHODS[name]
+    wanted = {**options.shared, "per_class": per_class, "label_seed": label_seed}
+    wanted |= {key: getattr(options, key) for key in OWN if getattr(options, key) is not None}
+    if from_pretrained:
+        wanted["pretrained"] = pretrain(options)
+    recipe_runs.run(
+        ROOT / "recipes" / f"{recipe}.py",
+        place(options, name, per_class, label_seed),
+        wanted,
+        flags(options),
+    )
+
+
+def pretrain(options):
+    """Runs SimCLR on all images, once, and returns the path of its model."""
+    folder = options.folder / "simclr"
+    epochs = {} if options.pretrain_epochs is None else {"epochs": options.pretrain_epochs}
+    recipe_runs.run(
+        ROOT / "recipes" / "simclr.py",
+        folder,
+        {**options.shared, **epochs},
+        [*flags(options), "--no-baselines"],
+    )
+    return folder / "model.keras"
+
+
+def flags(options):
+    """Words of a command that do not make a run what it is."""
+    return ["--data-dir", str(options.data_dir)] if options.data_dir else []
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,88 @@
+"""The table and the curves of `few_labels.py`, from the folders of runs."""
+
+import csv
+import statistics
+import textwrap
+
+import methods_table
+from recipe_runs import read
+
+
+def section(found, titles, per_class, command):
+    """Returns the Markdown of a table.
+
+    Args:
+        found: Dict from `(name, labels per class)` to the folders of runs, one a label seed.
+        titles: Dict from the name of a method to its title.
+        per_class: Numbers of labels per class.
+        command: What was run.
+    """
+    head = ["method", *(f"{count} per class" for count in per_class), "minutes a run"]
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |"]
+    for name, title in titles.items():
+        cells = [accuracy(found[name, count]) for count in per_class]
+        folders = [folder for count in per_class for folder in found[name, count]]
+        took = [read(folder / "process.json").get("minutes") for folder in folders]
+        took = [minutes for minutes in took if minutes]
+        cells.append(f"{statistics.median(took):.1f}" if took else "-")
+        lines.append(f"| {' | '.join([title, *cells])} |")
+    steps, commits = set(), set()
+    for folders in found.values():
+        for folder in folders:
+            steps |= {str(read(folder / "results.json").get("steps", "-"))}
+            commits |= {str(read(folder / "process.json").get("commit", "-"))}
+    seeds = max(len(folders) for folders in found.values())
+    note = (
+        f"Accuracy in percent of the last averaged weights on all test images, mean ± standard "
+        f"deviation over {seeds} draws of the labels; {' and '.join(sorted(steps))} steps, commit "
+        f"{' and '.join(sorted(commits))}; {methods_table.machine()}."
+    )
+    note = textwrap.fill(note, 108, break_on_hyphens=False)
+    return "\n\n".join([f"    {command}", note, "\n".join(lines)])
+
+
+def accuracy(folders):
+    """Mean and standard deviation in percent; how many runs where some are missing."""
+    shares = [read(folder / "results.json").get("accuracy") for folder in folders]
+    shares = [100 * share for share in shares if share is not None]
+    if not shares:
+        return "-"
+    spread = f" ± {statistics.stdev(shares):.1f}" if len(shares) > 1 else ""
+    missing = f" ({len(shares)} of {len(folders)})" if len(shares) < len(folders) else ""
+    return f"{statistics.mean(shares):.1f}{spread}{missing}"
+
+
+def curves(found, titles, per_class, path):
+    """Draws test accuracy over the epochs, the mean over label seeds, a plot for each number."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure  # without pyplot: no window, nothing global
+
+    figure = Figure(figsize=(4.6 * len(per_class) + 2.2, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(per_class), sharey=True, squeeze=False)[0]
+    for axis, count in zip(axes, per_class, strict=True):
+        for index, (name, title) in enumerate(titles.items()):
+            points = {}
+            for folder in found[name, count]:
+                for epoch, share in history(folder / "history.csv"):
+                    points.setdefault(epoch, []).append(100 * share)
+            at = sorted(points)
+            means = [statistics.mean(points[epoch]) for epoch in at]
+            color = colormaps["tab20"](index % 20)
+            axis.plot(at, means, marker=".", color=color, label=title)
+        axis.set_title(f"{count} labels per class" if count > 1 else "1 label per class")
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("test accuracy, %")
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def history(file):
+    """Pairs of an epoch and the test accuracy after it, where it was measured."""
+    if not file.exists():
+        return []
+    with open(file, newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    measured = [(1 + int(row["epoch"]), row.get("val_accuracy")) for row in rows]
+    return [(epoch, float(share)) for epoch, share in measured if share and share != "nan"]
