@@ -178,7 +178,7 @@ def _report(run, task, model, two_views):
     guessed, true = evaluation.extract_features(model, task.unlabeled)
     evaluation.class_counts(guessed, folder / "pseudo_labels.png", labels=true)
     images, _ = evaluation.read_images(task.test, 8)
-    evaluation.views_grid(images, two_views, folder / "views.png")
+    evaluation.views_grid(images, two_views, folder / "views.png", names=("weak", "strong"))
     evaluation.curves(callbacks.read_history(folder / "history.csv"), folder / "curves.png")
     print(
         f"Test accuracy {100 * accuracy:.1f} %, of {len(labels)} images, with {run.per_class} "

@@ -5,7 +5,7 @@ import numpy as np
 MAP_IMAGES = 2000  # t-SNE of more takes minutes and shows no more
 
 
-def views_grid(images, views, path, draws=2, seed=0):
+def views_grid(images, views, path, draws=2, seed=0, names=None):
     """Draws images in the first column, and random views of them in the others.
 
     Args:
@@ -14,7 +14,9 @@ def views_grid(images, views, path, draws=2, seed=0):
         path: File to write, `.png`.
         draws: Int, how often each view is drawn.
         seed: Int.
+        names: Sequence of strings, what each view is called; None for "view 1" and so on.
     """
+    names = names or [f"view {i + 1}" for i in range(len(views))]
     images = np.asarray(images)
     columns = [images]
     for draw in range(draws):
@@ -24,7 +26,7 @@ def views_grid(images, views, path, draws=2, seed=0):
     for column, shown in enumerate(columns):
         for row, image in enumerate(shown):
             _show(axes[row, column], image)
-        title = "image" if column == 0 else f"view {(column - 1) % len(views) + 1}"
+        title = "image" if column == 0 else names[(column - 1) % len(views)]
         axes[0, column].set_title(title, fontsize=8)
     save(figure, path)
 
