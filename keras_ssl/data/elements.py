@@ -24,6 +24,8 @@ def is_endless(dataset):
 def image_and_label(dataset, name="x"):
     """Returns the dataset with elements `(image,)` or `(image, label)`, batched or not.
 
+    Labels in a column, `(B, 1)` as `keras.datasets` has them, become `(B,)`.
+
     Raises:
         ValueError: If elements are neither an image, a tuple led by one, nor a dict of one.
     """
@@ -34,7 +36,7 @@ def image_and_label(dataset, name="x"):
                 f"`{name}` has dict elements without 'image'; its keys are {sorted(spec)}."
             )
         if "label" in spec:
-            return dataset.map(lambda element: (element["image"], element["label"]))
+            return _flat(dataset.map(lambda element: (element["image"], element["label"])))
         return dataset.map(lambda element: (element["image"],))
     if isinstance(spec, tf.TensorSpec):
         return dataset.map(lambda image: (image,))
@@ -45,9 +47,22 @@ def image_and_label(dataset, name="x"):
                 "((view_1, view_2),)."
             )
         if len(spec) > 2:
-            return dataset.map(lambda image, label, *rest: (image, label))
-        return dataset
+            dataset = dataset.map(lambda image, label, *rest: (image, label))
+        return _flat(dataset)
     raise ValueError(f"`{name}` has elements {spec}; accepted are {ACCEPTED}.")
+
+
+def _flat(dataset):
+    """Takes the last axis off labels that are a column."""
+    image, *label = dataset.element_spec
+    if (
+        not label
+        or not isinstance(label[0], tf.TensorSpec)
+        or None in (image.shape.rank, label[0].shape.rank)
+    ):
+        return dataset
+    is_column = label[0].shape.rank == image.shape.rank - 2 and label[0].shape[-1] == 1
+    return dataset.map(lambda x, y: (x, tf.squeeze(y, -1))) if is_column else dataset
 
 
 def single_images(dataset, name):

@@ -68,17 +68,19 @@ def evaluation(model, x, y=None, *, batch_size):
 
 
 def check_labeled(model, images, labels=None):
-    """Checks images with labels. Returns both as arrays."""
+    """Checks images with labels, also in a column `(B, 1)`. Returns both as arrays."""
     images = np.asarray(images)
     check_batch(images, "x", image_shape(model.network))
     if labels is None:
         raise ValueError("`x` has no labels to compare with: give elements (images, labels).")
-    return images, check_labels(model, labels, len(images))
+    return images, check_labels(model, labels, len(images), "y")
 
 
 def check_labels(model, labels, rows, name="labels"):
     """Raises unless there is one class number from 0 to K-1 for each image. Returns an array."""
     labels = np.asarray(labels)
+    if name == "y" and labels.ndim == 2 and labels.shape[1] == 1:  # as keras.datasets has them
+        labels = labels[:, 0]
     if labels.shape != (rows,):
         raise ValueError(
             f"`{name}` must hold one class number for each of {rows} images, shape ({rows},); "

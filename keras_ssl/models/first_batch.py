@@ -22,7 +22,7 @@ def check_images(model, images, labels=None):
     """
     images = np.asarray(images)
     check_batch(images, "x", (None, None, image_shape(model.encoder)[2]))
-    return images, _check_labels(labels, len(images))
+    return images, check_labels(labels, len(images))
 
 
 def views_for(model, images):
@@ -50,7 +50,7 @@ def check_views(model, views, labels=None, name="x"):
     rows = [len(view) for view in views]
     if len(set(rows)) > 1:
         raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
-    labels = _check_labels(labels, rows[0])
+    labels = check_labels(labels, rows[0])
     if labels is None and model.needs_labels:
         raise ValueError(
             f"{type(model).__name__} needs a label for each image, and the data has none: give "
@@ -87,10 +87,16 @@ def check_rows(model, rows, batch_size):
         )
 
 
-def _check_labels(labels, rows):
+def check_labels(labels, rows):
+    """Raises unless there is one label for each image. Returns an array, or None for None.
+
+    Those in a column, `(B, 1)` as `keras.datasets` has them, become `(B,)`.
+    """
     if labels is None:
         return None
     labels = np.asarray(labels)
-    if len(labels) != rows:
-        raise ValueError(f"`y` has {len(labels)} labels for {rows} images.")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape[:1] != (rows,):
+        raise ValueError(f"`y` has labels of shape {labels.shape} for {rows} images.")
     return labels

@@ -122,7 +122,7 @@ def test_replicas_need_batches_that_they_can_share(replicas):
 
 EVALUATED = {
     "no labels": ((IMAGES,), "`x` has no labels to compare with"),
-    "labels beyond": ((IMAGES, LABELS + 9), "`labels` must lie in 0..3.* from 9 to 12"),
+    "labels beyond": ((IMAGES, LABELS + 9), "`y` must lie in 0..3.* from 9 to 12"),
     "fewer labels": ((IMAGES, LABELS[:5]), r"one class number for each of 40 images.* \(5,\)"),
     "range": ((IMAGES / 1.0, LABELS), "float pixels from 0 to 255"),
     "training data": ((semi_supervised(LABELS),), "`x` holds what `fit` takes"),
@@ -142,9 +142,12 @@ def test_evaluate_takes_datasets_dicts_and_arrays_and_drops_no_image(model):
     expected = model.evaluate(IMAGES, LABELS, batch_size=40, verbose=0)
     pairs = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
     dicts = pairs.map(lambda image, label: {"image": image, "label": label})
+    column = pairs.map(lambda image, label: (image, label[None]))  # as keras.datasets has them
     for found in (
         model.evaluate(IMAGES / np.float32(255), LABELS, batch_size=16, verbose=0),
         model.evaluate(pairs.batch(16), verbose=0),
         model.evaluate(dicts.batch(7), verbose=0),
+        model.evaluate(IMAGES, LABELS[:, None], verbose=0),
+        model.evaluate(column.batch(16), verbose=0),
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-5)

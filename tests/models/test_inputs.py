@@ -186,7 +186,7 @@ def test_names_data_that_cannot_be_contrasted(model, images):
         model.fit(dataset({"picture": images}), verbose=0)
     with pytest.raises(ValueError, match="two image batches side by side"):
         model.fit(dataset(unit, unit), verbose=0)
-    with pytest.raises(ValueError, match="3 labels for 20 images"):
+    with pytest.raises(ValueError, match=r"labels of shape \(3,\) for 20 images"):
         model.fit(images, np.arange(3), verbose=0)
     with pytest.raises(ValueError, match="different numbers of images"):
         model.fit((unit, unit[:5]), verbose=0)
