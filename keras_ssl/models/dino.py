@@ -119,8 +119,7 @@ class DINO(SelfSupervisedModel):
         }
         if training:
             batch_center = sum(mean(t, axis=0) for t in teacher) / len(teacher)
-            kept = self.center_momentum * self.center
-            self.move(self.center, kept + (1.0 - self.center_momentum) * batch_center)
+            self.follow(self.center, batch_center, self.center_momentum)
         return terms
 
     def after_step(self):

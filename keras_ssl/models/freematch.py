@@ -57,9 +57,10 @@ class FreeMatch(SemiSupervisedModel):
         """Equations 5 to 13."""
         weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
         likeliest = ops.argmax(weak, axis=1)
-        confidence = self._follow(self.confidence, mean(ops.max(weak, axis=1)))
-        probabilities = self._follow(self.probabilities, mean(weak, axis=0))
-        histogram = self._follow(self.histogram, mean(one_hot(likeliest, weak), axis=0))
+        keep, shown = self.threshold_momentum, one_hot(likeliest, weak)
+        confidence = self.follow(self.confidence, mean(ops.max(weak, axis=1)), keep)
+        probabilities = self.follow(self.probabilities, mean(weak, axis=0), keep)
+        histogram = self.follow(self.histogram, mean(shown, axis=0), keep)
         thresholds = confidence * probabilities / ops.max(probabilities)
         each = ops.take(thresholds, likeliest, axis=0)
         loss, mask = losses.fixmatch(logits.weak, logits.strong, each)
@@ -70,10 +71,3 @@ class FreeMatch(SemiSupervisedModel):
             "mask": mask,
             "threshold": mean(thresholds),
         }
-
-    def _follow(self, state, value):
-        """Moves a running mean, and returns it."""
-        keep = self.threshold_momentum
-        value = keep * state + (1.0 - keep) * ops.cast(value, state.dtype)
-        self.move(state, value)
-        return value

@@ -55,24 +55,18 @@ class SoftMatch(SemiSupervisedModel):
     def compute_unlabeled(self, logits, batch):
         """Equations 5 to 9."""
         weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
-        probabilities = self._follow(self.probabilities, mean(weak, axis=0))
+        keep = self.weight_momentum
+        probabilities = self.follow(self.probabilities, mean(weak, axis=0), keep)
         aligned = weak / (self.num_classes * probabilities)
         aligned = aligned / ops.sum(aligned, axis=1, keepdims=True)
         confidence = ops.max(aligned, axis=1)
         batch_mean = mean(confidence)
         spread = ops.square(confidence - batch_mean)
         others = ops.maximum(ops.cast(ops.shape(spread)[0] - 1, spread.dtype), 1.0)
-        center = self._follow(self.mean_confidence, batch_mean)
-        variance = self._follow(self.variance, ops.sum(spread) / others)
+        center = self.follow(self.mean_confidence, batch_mean, keep)
+        variance = self.follow(self.variance, ops.sum(spread) / others, keep)
         below = ops.minimum(confidence - center, 0.0)
         weights = ops.exp(-ops.square(below) * self.sigmas**2 / (2.0 * variance))
         targets = one_hot(ops.argmax(weak, axis=1), weak)
         loss = losses.weighted_cross_entropy(logits.strong, targets, weights)
         return {"unsupervised_loss": loss, "mask": weights, "threshold": center}
-
-    def _follow(self, state, value):
-        """Moves a running mean, and returns it."""
-        keep = self.weight_momentum
-        value = keep * state + (1.0 - keep) * ops.cast(value, state.dtype)
-        self.move(state, value)
-        return value

@@ -37,6 +37,21 @@ class StateMixin:
             value = ops.where(is_last, value, ops.convert_to_tensor(weight))
         weight.assign(value)
 
+    def follow(self, weight, value, keep):
+        """Moves state as a running mean inside `compute_losses`, when training.
+
+        Args:
+            weight: What `add_state` returned.
+            value: Tensor, what the mean is of.
+            keep: Float in 0..1, how much of the mean stays.
+
+        Returns:
+            The new mean.
+        """
+        mean = keep * weight + (1.0 - keep) * ops.cast(value, weight.dtype)
+        self.move(weight, mean)
+        return mean
+
     def add_momentum_copies(self, *heads):
         """Copies the encoder, the projector and other heads to `momentum_<name>`."""
         for name in ("encoder", "projector", *heads):
