@@ -26,7 +26,7 @@ class FewLabelRun(runs.Run):
         batch_size: Labelled images in a step, over all devices.
         unlabeled_ratio: How many times as many unlabelled images.
         learning_rate: At the start; falls on 7/16 of a cosine.
-        weight_decay: How much of each kernel an optimizer step takes off, times the learning rate.
+        weight_decay: How much of each kernel is added to its gradient.
         ema_momentum: How much of the averaged weights stays at each step.
     """
 

@@ -10,6 +10,24 @@ ACCEPTED = (
 )
 
 
+def first_of(dataset):
+    """Returns the first element of a dataset as arrays.
+
+    Raises:
+        ValueError: If there is none, or a check in the pipeline refuses it.
+    """
+    try:
+        for element in dataset.take(1).as_numpy_iterator():
+            return element
+    except tf.errors.InvalidArgumentError as error:
+        _, is_ours, reason = error.message.partition("assertion failed: ")
+        if not is_ours:
+            raise
+        reason = " ".join(reason.split("\n")[0].replace("[", "").replace("]", "").split())
+        raise ValueError(f"`x` does not pass a check of its images: {reason}.") from error
+    raise ValueError("`x` is empty: the dataset has no batch.")
+
+
 def are_views(dataset):
     """Whether elements are ready views."""
     spec = dataset.element_spec
@@ -91,6 +109,27 @@ def single_images(dataset, name):
     return dataset
 
 
+def check_first(dataset, name):
+    """Raises ValueError where the first image is none: of a wrong type, or floats out of range.
+
+    Args:
+        dataset: Single images, from `single_images`.
+        name: The argument's name.
+    """
+    image = dataset.element_spec[0]
+    if image.dtype != tf.uint8 and not image.dtype.is_floating:
+        raise ValueError(
+            f"`{name}` must hold images in uint8 (0..255) or float (0..1), received dtype "
+            f"{image.dtype.name}."
+        )
+    for first, *_ in dataset.take(1).as_numpy_iterator():
+        if image.dtype.is_floating and not (first.min() >= -0.5 and first.max() <= 1.5):
+            raise ValueError(
+                f"`{name}` has float pixels from {first.min():.4g} to {first.max():.4g}; floats "
+                "must lie in 0..1. Divide by 255, or pass uint8, which means 0..255."
+            )
+
+
 def labeled_images(dataset, name):
     """As `single_images`, of elements `(image, label)` whose labels are single ints."""
     dataset = single_images(dataset, name)
@@ -122,10 +161,10 @@ def assert_images(images, index):
         return tf.identity(images)
 
 
-def assert_labels(labels, classes, index):
-    """Adds to the graph a check of one batch: class numbers from 0 to `classes` - 1."""
-    valid = tf.reduce_all((labels >= 0) & (labels < classes))
-    message = [f"Labels outside 0..{classes - 1} in the batch with index", index]
+def assert_labels(labels, classes, index, what="Labels"):
+    """Adds to the graph a check of one batch: numbers from 0 to `classes` - 1."""
+    valid = tf.reduce_all((labels >= 0) & (labels < tf.cast(classes, labels.dtype)))
+    message = [f"{what} outside 0..{classes - 1} in the batch with index", index]
     check = tf.debugging.Assert(valid, message)
     with tf.control_dependencies([] if check is None else [check]):  # None: eager
         return tf.identity(labels)

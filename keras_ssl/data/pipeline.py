@@ -1,5 +1,7 @@
 """From images to batches of views, drawn in parallel inside tf.data."""
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data import elements, epochs
@@ -33,6 +35,7 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             is not valid.
     """
     check_batch_size(batch_size)
+    check_seed(seed)
     if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
         raise ValueError(f"`views` must be a sequence of views, received {views!r}.")
     dataset = elements.single_images(dataset, "dataset")
@@ -59,15 +62,17 @@ def set_epoch(dataset, epoch):
     """Says which epoch the next iteration over a dataset of views is.
 
     Args:
-        dataset: What `data.views` returned, or a dataset made from it.
+        dataset: What `data.views` or `data.semi_supervised` returned, or a dataset made from it.
         epoch: Int >= 0.
 
     Raises:
-        ValueError: If the dataset does not come from `data.views`.
+        ValueError: If the dataset does not come from one of them.
     """
     found = epochs.find(dataset)
     if not found:
-        raise ValueError("`dataset` does not come from keras_ssl.data.views: it has no epoch.")
+        raise ValueError(
+            "`dataset` does not come from keras_ssl.data.views or semi_supervised: it has no epoch."
+        )
     for each in found:
         each.value = int(epoch)
 
@@ -153,7 +158,7 @@ def call(view):
     return tf.function(view, experimental_attributes={"_noinline": True})
 
 
-def checked_few_labels(dataset, classes):
+def checked_few_labels(dataset, classes, indices=None):
     """Adds the check of later batches of labelled and unlabelled images."""
 
     def check(index, element):
@@ -162,6 +167,10 @@ def checked_few_labels(dataset, classes):
             name: elements.assert_images(parts[name], index)
             for name in ("labeled", "weak", "strong")
         }
+        if labels.shape.rank == 2:  # in a column
+            labels = tf.squeeze(labels, -1)
+        if indices is not None:
+            parts["index"] = elements.assert_labels(parts["index"], indices, index, "`index`")
         return {**parts, **images}, elements.assert_labels(labels, classes, index)
 
     return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
@@ -209,5 +218,26 @@ def buffer_of(dataset):
 
 def check_batch_size(batch_size, name="batch_size"):
     """Raises ValueError unless a number of images is an int above 0."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    if not _is_int(batch_size) or batch_size < 1:
         raise ValueError(f"`{name}` must be an int above 0, received {batch_size!r}.")
+
+
+def check_seed(seed):
+    """Raises ValueError unless a seed is an int that fits 32 bits."""
+    if not _is_int(seed) or not -(2**31) <= seed < 2**31:
+        raise ValueError(f"`seed` must be an int that fits 32 bits, received {seed!r}.")
+
+
+def check_view(view, name):
+    """Raises TypeError unless a view can be called as one."""
+    if isinstance(view, keras.Layer):
+        raise TypeError(
+            f"`{name}` must be a view, and received a keras layer: wrap it, "
+            "keras_ssl.views.KerasLayer(layer)."
+        )
+    if not callable(view):
+        raise TypeError(f"`{name}` must be a view of keras_ssl.views or None, received {view!r}.")
+
+
+def _is_int(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

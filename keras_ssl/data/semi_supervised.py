@@ -6,7 +6,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data import elements, epochs
-from keras_ssl.data.pipeline import AUTOTUNE, buffer_of, call, check_batch_size, counted, shuffled
+from keras_ssl.data.pipeline import (
+    AUTOTUNE,
+    buffer_of,
+    call,
+    check_batch_size,
+    check_seed,
+    check_view,
+    counted,
+    shuffled,
+)
 from keras_ssl.views import fixmatch_strong, fixmatch_weak
 from keras_ssl.views.base import fold
 
@@ -37,7 +46,8 @@ def semi_supervised(
     An epoch is one pass over the unlabelled images, shuffled, without the last batch where it is
     not full; labelled images are shuffled by themselves and repeat as often as needed, also within
     a batch where there are few. The order and every draw of a view are a function of `(seed, epoch,
-    position)`; `fit` sets the epoch, and with `steps_per_epoch` goes on from pass to pass.
+    position)`; `fit` sets the epoch, and with `steps_per_epoch` goes on from pass to pass. In a
+    loop of one's own `data.set_epoch` does: a second iteration is the same epoch otherwise.
 
     Args:
         labeled: Unbatched `tf.data.Dataset` of `(image, label)` or of dicts, classes from 0.
@@ -65,13 +75,16 @@ def semi_supervised(
     """
     check_batch_size(batch_size)
     check_batch_size(unlabeled_ratio, "unlabeled_ratio")
+    check_seed(seed)
     for name, view in (("weak", weak), ("strong", strong)):
-        if view is not None and not callable(view):
-            raise TypeError(
-                f"`{name}` must be a view of keras_ssl.views or None, received {view!r}."
-            )
+        if view is not None:
+            check_view(view, name)
     labeled = elements.labeled_images(labeled, "labeled")
     unlabeled = elements.single_images(unlabeled, "unlabeled")
+    if len(unlabeled.element_spec) > 1:
+        elements.labeled_images(unlabeled, "unlabeled")
+    for name, dataset in (("labeled", labeled), ("unlabeled", unlabeled)):
+        elements.check_first(dataset, name)
     size = _size_of(labeled, unlabeled)
     classes = _count_classes(labeled)
     images = _count(unlabeled)

@@ -18,7 +18,7 @@ def split_labels(dataset, per_class, seed=0):
 
     Args:
         dataset: Unbatched `tf.data.Dataset` of `(image, label)` or of dicts with `"image"` and
-            `"label"`, in one order; images of one size.
+            `"label"`, in one order; images of one size. A label below 0 is one that is not known.
         per_class: Int >= 1.
         seed: Int.
 
@@ -48,6 +48,8 @@ def split_labels(dataset, per_class, seed=0):
         )
     chosen, counts = {}, {}
     for place, (image, label) in enumerate(dataset.as_numpy_iterator()):
+        if label < 0:
+            continue
         rank = int.from_bytes(hashlib.sha256(f"{int(seed)}:{place}".encode()).digest())
         best = chosen.setdefault(int(label), [])
         counts[int(label)] = counts.get(int(label), 0) + 1
@@ -55,7 +57,7 @@ def split_labels(dataset, per_class, seed=0):
         add = heapq.heappush if len(best) < per_class else heapq.heappushpop
         add(best, (-rank, place, image, label))
     if not counts:
-        raise ValueError("`dataset` is empty.")
+        raise ValueError("`dataset` is empty, or has no label of 0 or more.")
     short = {label: count for label, count in sorted(counts.items()) if count < per_class}
     if short:
         label, count = next(iter(short.items()))

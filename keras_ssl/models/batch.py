@@ -82,6 +82,8 @@ class SemiSupervisedBatch(NamedTuple):
         """Reads what a Keras step receives: `({"labeled", ...}, labels)`, or `(images, labels)`."""
         if isinstance(data, (cls, LabeledBatch)):
             return data
+        if isinstance(data, tuple) and len(data) == 3 and data[2] is None:
+            data = data[:2]  # as `train_on_batch` hands it on
         if isinstance(data, tuple) and len(data) == 2:
             if isinstance(data[0], dict):
                 return cls(labels=data[1], **data[0])

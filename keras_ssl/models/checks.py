@@ -27,6 +27,11 @@ def check_network(network, name, output):
             f"`{name}` must be a keras.Model from images (B, H, W, C) to {output}, "
             f"received {type(network).__name__}."
         )
+    if hasattr(network, "compute_losses"):
+        raise ValueError(
+            f"`{name}` is a {type(network).__name__}, a method that trains a network: pass the "
+            f"network itself, `model.encoder` or `model.classifier`."
+        )
     if not network.built:
         raise ValueError(
             f"`{name}` {network.name!r} is not built: call it once on a batch of images, or "
@@ -77,7 +82,9 @@ def number_of_classes(classifier):
             "`classifier` must return logits of shape (B, K), one for each of K >= 2 classes, and "
             f"it returns {shape}. keras_ssl.models.classifier(encoder, num_classes) makes one."
         )
-    last = classifier.layers[-1] if classifier.layers else classifier
+    last = classifier
+    while isinstance(last, keras.Model) and last.layers:
+        last = last.layers[-1]
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax:
         raise ValueError(

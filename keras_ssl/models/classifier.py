@@ -23,10 +23,17 @@ def classifier(encoder, num_classes):
 
     Raises:
         TypeError: If `encoder` is no `keras.Model` or `num_classes` no int.
-        ValueError: If `num_classes` is below 2 or the encoder is not as described.
+        ValueError: If `num_classes` is below 2, the encoder is not as described, or all its weights
+            are frozen one by one.
     """
     check_encoder(encoder)
     check_count(2, num_classes=num_classes)
+    if encoder.trainable and encoder.weights and not encoder.trainable_weights:
+        raise ValueError(
+            "`encoder` has no weights to train: they are frozen one by one, as those of a momentum "
+            "copy are. Make a new encoder and copy them, new.set_weights(encoder.get_weights()), "
+            "or set `encoder.trainable = False` to keep them as they are."
+        )
     images = keras.Input(image_shape(encoder), name="images")
     logits = keras.layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")
     return keras.Model(images, logits(encoder(images)), name="classifier")

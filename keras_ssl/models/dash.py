@@ -22,8 +22,8 @@ class Dash(SemiSupervisedModel):
     of its likeliest class's probability, by the weak view, lies below. Targets are sharpened
     predictions, and hard ones once the floor is reached. Choose it over FixMatch where a fixed
     threshold selects too little early on. Memory and cost are FixMatch's. `fit` logs what
-    `SemiSupervisedModel` says; `threshold` is a loss, 500 in the warm-up. A safe start is
-    FixMatch's.
+    `SemiSupervisedModel` says; `threshold` is a loss, 500 in the warm-up, and like all logs a mean
+    over the epoch. A safe start is FixMatch's.
 
         model = keras_ssl.Dash(keras_ssl.models.classifier(encoder, 10))
 

@@ -22,9 +22,9 @@ ACCEPTED = (
 
 def training(model, x, y, steps_per_epoch, initial_epoch):
     """Checks the first batch of `x` and returns `inputs.Prepared` with full batches."""
-    inputs.refuse_labels(y)
     if isinstance(x, keras.utils.PyDataset):
-        return inputs.Prepared(x, check_first(model, x[0]))
+        checked = Checked(x, lambda batch: check_first(model, batch, model.most_indices))
+        return inputs.Prepared(checked, checked[0])
     if not inputs.is_dataset(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset or a keras.utils.PyDataset of elements "
@@ -33,13 +33,17 @@ def training(model, x, y, steps_per_epoch, initial_epoch):
 
     from keras_ssl.data import elements, epochs, pipeline
 
+    inputs.refuse_labels(y)
     if steps_per_epoch is None and elements.is_endless(x):
         raise ValueError("`x` repeats forever: pass `steps_per_epoch`, or drop the repeat().")
-    first = check_first(model, first_batch.first_of(x))
     facts = next((each.facts for each in epochs.find(x) if each.facts is not None), None)
+    most_indices = model.most_indices if facts is None else None
+    first = check_first(model, first_batch.first_of(x), most_indices)
     check_classes(model, facts)
     x, start = inputs.continued(elements.like(x, first), steps_per_epoch, initial_epoch)
-    return inputs.Prepared(pipeline.checked_few_labels(x, model.num_classes), first, start, facts)
+    return inputs.Prepared(
+        pipeline.checked_few_labels(x, model.num_classes, most_indices), first, start, facts
+    )
 
 
 def evaluation(model, x, y=None, *, batch_size):
@@ -56,7 +60,8 @@ def evaluation(model, x, y=None, *, batch_size):
         first = check_labeled(model, *first_batch.first_of(x))
         return inputs.Prepared(pipeline.checked_labels(x, model.num_classes), first)
     if isinstance(x, keras.utils.PyDataset):
-        return inputs.Prepared(x, check_labeled(model, *x[0]))
+        checked = Checked(x, lambda batch: check_labeled(model, *batch))
+        return inputs.Prepared(checked, checked[0])
     if not inputs.is_array(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset of (images, labels) or an array of images, with its "
@@ -65,6 +70,38 @@ def evaluation(model, x, y=None, *, batch_size):
     images, labels = check_labeled(model, x, y)
     batch_size = 32 if batch_size is None else batch_size
     return inputs.Prepared(ArrayViews(images, labels, batch_size), (images[:2], labels[:2]))
+
+
+class Checked(keras.utils.PyDataset):
+    """A `keras.utils.PyDataset` of which every batch is checked.
+
+    Args:
+        dataset: What was received.
+        check: Function that raises for a batch, or returns it as arrays.
+    """
+
+    def __init__(self, dataset, check):
+        super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
+        self.dataset, self.check = dataset, check
+
+    @property
+    def num_batches(self):
+        """As of the dataset."""
+        return self.dataset.num_batches
+
+    def __getitem__(self, index):
+        try:
+            return self.check(self.dataset[index])
+        except ValueError as error:
+            raise ValueError(f"In the batch with index {index}: {error}") from error
+
+    def on_epoch_begin(self):
+        """As of the dataset."""
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        """As of the dataset."""
+        self.dataset.on_epoch_end()
 
 
 def check_labeled(model, images, labels=None):
@@ -79,7 +116,7 @@ def check_labeled(model, images, labels=None):
 def check_labels(model, labels, rows, name="labels"):
     """Raises unless there is one class number from 0 to K-1 for each image. Returns an array."""
     labels = np.asarray(labels)
-    if name == "y" and labels.ndim == 2 and labels.shape[1] == 1:  # as keras.datasets has them
+    if labels.ndim == 2 and labels.shape[1] == 1:  # as keras.datasets has them
         labels = labels[:, 0]
     if labels.shape != (rows,):
         raise ValueError(
@@ -96,7 +133,7 @@ def check_labels(model, labels, rows, name="labels"):
     return labels
 
 
-def check_first(model, element):
+def check_first(model, element, most_indices=None):
     """Checks a batch of labelled and unlabelled images. Returns it as arrays."""
     if not isinstance(element, tuple) or len(element) != 2 or not isinstance(element[0], dict):
         raise ValueError(
@@ -114,6 +151,18 @@ def check_first(model, element):
     rows = {name: len(part) for name, part in batch.items() if name != "labeled"}
     if len(set(rows.values())) > 1:
         raise ValueError(f"`x` has unlabelled parts of different numbers of images: {rows}.")
+    for name in ("index", *(["unlabeled_labels"] if "unlabeled_labels" in batch else [])):
+        if batch[name].ndim != 1 or batch[name].dtype.kind not in "iu":
+            raise ValueError(
+                f"`x[{name!r}]` must be ints of shape ({rows['index']},), one for each unlabelled "
+                f"image; received shape {batch[name].shape} and dtype {batch[name].dtype}."
+            )
+    most = most_indices
+    if batch["index"].min() < 0 or (most is not None and batch["index"].max() >= most):
+        raise ValueError(
+            f"`x['index']` must lie in 0..{'' if most is None else most - 1}, the place of each "
+            f"image; received from {batch['index'].min()} to {batch['index'].max()}."
+        )
     labels = check_labels(model, element[1], len(batch["labeled"]))
     replicas = distribute.replicas_of(model)
     for name in ("labeled", "weak"):

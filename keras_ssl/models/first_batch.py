@@ -9,9 +9,9 @@ from keras_ssl.images import check_batch
 
 def first_of(dataset):
     """Returns the first element of a dataset as arrays; ValueError if there is none."""
-    for batch in dataset.take(1).as_numpy_iterator():
-        return batch
-    raise ValueError("`x` is empty: the dataset has no batch.")
+    from keras_ssl.data import elements
+
+    return elements.first_of(dataset)
 
 
 def check_images(model, images, labels=None):

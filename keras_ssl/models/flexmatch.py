@@ -26,7 +26,8 @@ class FlexMatch(SemiSupervisedModel):
         threshold: Float in 0..1, the probability from which an image is taken for a class, and the
             highest threshold.
         num_unlabeled: Int >= 1, unlabelled images, the `index` of all below it; None to take it
-            from the data when `fit` begins, which that of `data.semi_supervised` tells.
+            from the data when `fit` begins, which that of `data.semi_supervised` tells. Give it
+            where weights alone are saved and loaded.
         ema_momentum: See `SemiSupervisedModel`.
         unlabeled_weight: See `SemiSupervisedModel`.
         seed: Int, see `SemiSupervisedModel`.
@@ -51,6 +52,11 @@ class FlexMatch(SemiSupervisedModel):
         self.num_unlabeled = num_unlabeled
         self.taken_for = None
         self._remember()
+
+    @property
+    def most_indices(self):
+        """Above every index."""
+        return self.num_unlabeled
 
     def take_facts(self, facts):
         """Makes room for each unlabelled image."""
@@ -78,7 +84,8 @@ class FlexMatch(SemiSupervisedModel):
         index = distribute.gather(batch.index)
         before = ops.take(self.taken_for, index, axis=0)
         now = ops.where(is_confident > 0, ops.cast(likeliest, "int32"), before)
-        self.move(self.taken_for, ops.scatter_update(self.taken_for, index[:, None], now))
+        # Also where gradients accumulate: each batch has other images.
+        self.taken_for.assign(ops.scatter_update(self.taken_for, index[:, None], now))
         return {"unsupervised_loss": loss, "mask": mask, "threshold": mean(thresholds)}
 
     def thresholds(self):

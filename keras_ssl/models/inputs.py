@@ -143,8 +143,16 @@ def split(x, y, fraction):
 
 def pair(validation_data):
     """Reads `validation_data` as `(x, y)`."""
-    arrays = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
-    if arrays and (np.ndim(validation_data[1]) == 1 or _are_view_arrays(validation_data[0])):
+    if not isinstance(validation_data, (tuple, list)):
+        return validation_data, None
+    if len(validation_data) == 3 and np.ndim(validation_data[2]) == 1:
+        raise ValueError(
+            "`validation_data` of arrays must be (x, y); it has a third part, and weights of "
+            "images are not supported."
+        )
+    if len(validation_data) == 2 and (
+        np.ndim(validation_data[1]) in (1, 2) or _are_view_arrays(validation_data[0])
+    ):
         return tuple(validation_data)
     return validation_data, None
 

@@ -104,8 +104,8 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
 
         Raises:
             ValueError: If a loss is given, or metrics without targets to compare with; under a
-                `tf.distribute` strategy, if `jit_compile=True` or the optimizer was made outside
-                the strategy's scope.
+                `tf.distribute` strategy, if `jit_compile=True`, gradients are accumulated or the
+                optimizer was made outside the strategy's scope.
         """
         self._refuse(loss=loss, metrics=metrics, **kwargs)
         replicas = distribute.under_strategy(self)
@@ -116,6 +116,11 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
             )
         with distribute.scope_of(self):
             optimizer = keras.optimizers.get(optimizer)
+            if replicas and optimizer.gradient_accumulation_steps:
+                raise ValueError(
+                    "`gradient_accumulation_steps` does not work under a tf.distribute strategy: "
+                    "Keras cannot trace it there. Use larger batches, or one device."
+                )
             distribute.check_same_strategy(self, optimizer)
             super().compile(optimizer, metrics=metrics, jit_compile=jit_compile, **kwargs)
         if replicas:
@@ -209,6 +214,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         Args:
             x: As `validation_data` in `fit`.
         """
+        self._assert_compile_called("evaluate")
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` calls with the data it prepared
             prepared = x
         else:

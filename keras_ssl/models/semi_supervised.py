@@ -52,8 +52,12 @@ class SemiSupervisedModel(Method):
 
     `fit` logs `loss`, `supervised_loss`, `unsupervised_loss`, `mask_rate` (the share of unlabelled
     images that counted, or their mean weight), `threshold`, the compiled metrics on the labelled
-    images, and where the data knows the labels of the unlabelled ones `pseudo_label_accuracy`: of
-    the images that counted, 0 in an epoch where none did.
+    images, and where the data has labels of the unlabelled ones `pseudo_label_accuracy`: of the
+    images that counted and whose label is known, 0 in an epoch without one.
+
+    Arguments that may be fractions are of "the run": all steps made so far and those of the present
+    call of `fit`. Where `fit` is called epoch by epoch, give them in steps. That every class has a
+    label, and a logit, is known only of data that `data.semi_supervised` made.
 
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
@@ -71,6 +75,7 @@ class SemiSupervisedModel(Method):
 
     views_used = ("weak", "strong")  # of the unlabelled images
     own_terms = ()  # further names of what `compute_unlabeled` returns to be logged
+    most_indices = None  # what each `index` must be below, where that matters
     step_arguments = ()  # names of arguments that, unless ints, need the length of the run
     read_batch = staticmethod(SemiSupervisedBatch.of)
     refused = {
@@ -119,6 +124,15 @@ class SemiSupervisedModel(Method):
         """What the unsupervised loss counts at this step."""
         return self.at_step(self.unlabeled_weight)
 
+    def call(self, images, training=False):
+        """Returns the logits `(B, K)`, float32, of the averaged weights, always as in inference.
+
+        Args:
+            images: `(B, H, W, C)`, uint8 0..255 or float 0..1.
+            training: Bool, of no consequence: `classifier` is what is trained.
+        """
+        return super().call(images, training=False)
+
     def compute_losses(self, batch, training):
         """The labelled loss plus the method's; in evaluation the labelled one of averaged weights.
 
@@ -142,7 +156,8 @@ class SemiSupervisedModel(Method):
                 pseudo_labels = ops.argmax(logits.weak, axis=1)
             truth = distribute.gather(batch.unlabeled_labels)
             losses["pseudo_label_accuracy"] = _accuracy(pseudo_labels, truth, mask)
-        weight = ops.cast(self.weight_of_unlabeled(), supervised.dtype)
+        # Not cast: that takes a bare number in float32 on TensorFlow.
+        weight = ops.convert_to_tensor(self.weight_of_unlabeled(), supervised.dtype)
         total = supervised + weight * terms["unsupervised_loss"]
         return {"loss": total, **losses, "outputs": local.labeled}
 
@@ -160,7 +175,9 @@ class SemiSupervisedModel(Method):
     def progress(self, length):
         """How much of `length`, steps or a fraction of the run, has passed: a scalar in 0..1."""
         passed = ops.cast(self.step, keras.config.floatx())
-        return ops.minimum(passed / ops.maximum(self.in_steps(length), 1e-12), 1.0)
+        steps = self.in_steps(length)
+        part = ops.minimum(passed / ops.maximum(steps, 1e-12), 1.0)
+        return ops.where(steps > 0, part, ops.ones_like(part))
 
     def evaluate(self, *args, **kwargs):
         """Returns the loss of the averaged weights on images with labels, and compiled metrics.
@@ -217,6 +234,10 @@ class SemiSupervisedModel(Method):
 
     def _begin(self, train, epochs, steps_per_epoch):
         """Notes how long the run is, for what is a fraction of it."""
+        if not self.classifier.trainable_weights:
+            raise ValueError(
+                "`classifier` has no weights to train: all are frozen, one by one or as a whole."
+            )
         self.take_facts(train.facts)
         steps = steps_per_epoch or few_labels.count(train.data)
         needing = [n for n in self.step_arguments if not isinstance(getattr(self, n), int)]
@@ -245,10 +266,17 @@ class SemiSupervisedModel(Method):
     def _prepare(self, first):
         super()._prepare(first if isinstance(first[0], dict) else None)
         metrics = self._compile_metrics
-        if metrics is not None and not metrics.built:
-            with distribute.scope_of(self):
-                labels = keras.KerasTensor((None,), "int32")
-                metrics.build(labels, keras.KerasTensor((None, self.num_classes)))
+        if metrics is None or metrics.built:
+            return
+        with distribute.scope_of(self):
+            labels = keras.KerasTensor((None,), "int32")
+            metrics.build(labels, keras.KerasTensor((None, self.num_classes)))
+        for name in ("loss", *self._trackers_by_term):
+            if name in metrics.result():
+                raise ValueError(
+                    f"`metrics` has one named {name!r}, which {type(self).__name__} logs itself: "
+                    "give it another name."
+                )
 
 
 def _accuracy(pseudo_labels, truth, mask):

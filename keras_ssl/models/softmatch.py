@@ -8,6 +8,8 @@ from keras_ssl.losses.checks import check_positive, mean, one_hot
 from keras_ssl.models.checks import check_momentum, check_number
 from keras_ssl.models.semi_supervised import SemiSupervisedModel
 
+TINY = 1e-12
+
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class SoftMatch(SemiSupervisedModel):
@@ -57,8 +59,8 @@ class SoftMatch(SemiSupervisedModel):
         weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
         keep = self.weight_momentum
         probabilities = self.follow(self.probabilities, mean(weak, axis=0), keep)
-        aligned = weak / (self.num_classes * probabilities)
-        aligned = aligned / ops.sum(aligned, axis=1, keepdims=True)
+        aligned = weak / ops.maximum(self.num_classes * probabilities, TINY)
+        aligned = aligned / ops.maximum(ops.sum(aligned, axis=1, keepdims=True), TINY)
         confidence = ops.max(aligned, axis=1)
         batch_mean = mean(confidence)
         spread = ops.square(confidence - batch_mean)
@@ -66,7 +68,7 @@ class SoftMatch(SemiSupervisedModel):
         center = self.follow(self.mean_confidence, batch_mean, keep)
         variance = self.follow(self.variance, ops.sum(spread) / others, keep)
         below = ops.minimum(confidence - center, 0.0)
-        weights = ops.exp(-ops.square(below) * self.sigmas**2 / (2.0 * variance))
+        weights = ops.exp(-ops.square(below) * self.sigmas**2 / ops.maximum(2.0 * variance, TINY))
         targets = one_hot(ops.argmax(weak, axis=1), weak)
         loss = losses.weighted_cross_entropy(logits.strong, targets, weights)
         return {"unsupervised_loss": loss, "mask": weights, "threshold": center}

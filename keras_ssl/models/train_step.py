@@ -76,6 +76,11 @@ class _Shared:
 
 
 class _TensorFlowStep(_Shared):
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Does nothing: all is built. Keras's own averages the parts that replicas have of the
+        first batch, which may differ in size.
+        """
+
     def train_step(self, data):
         batch = self.read_batch(data)
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.

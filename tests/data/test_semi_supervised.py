@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -144,6 +145,23 @@ def images_alone(dataset):
         (lambda a, b: (images_alone(a), b), {}, "`labeled` has no labels"),
         (lambda a, b: (a.map(lambda i, y: (i, y - 1)), b), {}, "labels from 0 on, received -1"),
         (lambda a, b: (a.map(lambda i, y: (i[:2], y)), b), {}, "must be of one shape"),
+        (lambda a, b: (a, b), {"seed": "a"}, "`seed` must be an int .*received 'a'"),
+        (lambda a, b: (a, b), {"strong": keras.layers.RandomFlip()}, "`strong` .*KerasLayer"),
+        (
+            lambda a, b: (a, b.map(lambda i, y: (tf.cast(i, tf.float32) + 9, y))),
+            {},
+            "`unlabeled` has float pixels from .* Divide by 255",
+        ),
+        (
+            lambda a, b: (a.map(lambda i, y: (tf.cast(i, tf.int32), y)), b),
+            {},
+            "`labeled` must hold images in uint8 .* int32",
+        ),
+        (
+            lambda a, b: (a, b.map(lambda i, y: (i, tf.one_hot(y, 4)))),
+            {},
+            "`unlabeled` must have one class number for each image",
+        ),
         (lambda a, b: (IMAGES, b), {}, "`labeled` must be a tf.data.Dataset"),
     ],
 )

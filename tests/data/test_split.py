@@ -60,6 +60,15 @@ def test_all_images_stay_in_the_unlabelled_part_with_their_labels(dataset):
     assert [label for _, label in unlabeled.as_numpy_iterator()] == LABELS.tolist()
 
 
+def test_labels_below_zero_are_not_known(dataset):
+    hidden = dataset.map(
+        lambda image, label: (image, tf.where(image[0, 0, 0] < 20, -tf.ones_like(label), label))
+    )
+    labeled, unlabeled = data.split_labels(hidden, 2)
+    assert all(place >= 20 for place in places(labeled))
+    assert int(unlabeled.cardinality()) == 40
+
+
 def test_reads_dicts(dataset):
     dicts = dataset.map(lambda image, label: {"image": image, "label": label})
     labeled, _ = keras_ssl.data.split_labels(dicts, 4)
@@ -75,7 +84,7 @@ def test_reads_dicts(dataset):
         (lambda x: x, {"per_class": 1, "seed": "a"}, "`seed` must be an int, received 'a'"),
         (lambda x: x.batch(4), {"per_class": 1}, "give it unbatched"),
         (lambda x: x.repeat(), {"per_class": 1}, "repeats forever"),
-        (lambda x: x.take(0), {"per_class": 1}, "`dataset` is empty"),
+        (lambda x: x.take(0), {"per_class": 1}, "`dataset` is empty, or has no label"),
         (lambda x: x.map(lambda i, _: i), {"per_class": 1}, "`dataset` has no labels"),
         (
             lambda x: x.map(lambda i, label: (i, tf.one_hot(label, 3))),

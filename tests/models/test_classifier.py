@@ -46,6 +46,14 @@ def test_names_what_has_no_encoder():
         encoder_of(keras.Model(images, x))
 
 
+def test_a_momentum_copy_is_named_as_what_cannot_be_trained_further():
+    byol = checks.make("BYOL")
+    with pytest.raises(ValueError, match=r"`encoder` has no weights to train: .* one by one"):
+        keras_ssl.models.classifier(byol.momentum_encoder, 4)
+    with pytest.raises(ValueError, match=r"`encoder` is a BYOL, .* `model.encoder`"):
+        keras_ssl.models.classifier(byol, 4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -38,7 +38,7 @@ def test_every_precision_on_two_replicas_is_near_one_device(policy, elsewhere):
     checks.assert_equal(found, expected, checks.ON_REPLICAS[policy], where=policy)
 
 
-@each_method
+@pytest.mark.parametrize("name", [n for n, policy in checks.PRECISIONS if "bfloat" in policy])
 def test_two_replicas_exchange_what_half_precision_computes(name, elsewhere):
     found, expected = in_precision(name, "mixed_bfloat16", elsewhere)
     assert all(np.all(np.isfinite(values)) for values in found.values())

@@ -46,6 +46,9 @@ ELEMENTS = {
     "float labels": ({"labels": LABELS[:8] / 1.0}, "`labels` must be ints.*float64"),
     "range": ({"weak": np.full((16, 8, 8, 3), 9.0)}, r"`x\['weak'\]` has float pixels"),
     "size": ({"labeled": IMAGES[:8, :6]}, r"`x\['labeled'\]` has height 6 and the network takes"),
+    "index beyond": ({"index": np.arange(16) - 1}, r"`x\['index'\]` must lie in .* from -1 to 14"),
+    "index": ({"index": np.arange(16) / 1.0}, r"`x\['index'\]` must be ints of shape \(16,\)"),
+    "truth": ({"unlabeled_labels": np.zeros((16, 1))}, r"unlabeled_labels.*shape \(16, 1\)"),
     "fewer strong": ({"strong": IMAGES[:15]}, "different numbers of images: .*'strong': 15"),
 }
 
@@ -100,6 +103,77 @@ def test_a_later_batch_is_named_by_its_index(model, part):
     x = tf.data.Dataset.from_tensor_slices((parts, labels))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)batch with index.*2"):
         model.fit(x, verbose=0)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches as they are given."""
+
+    def __init__(self, *batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+@pytest.mark.parametrize("bad", [{"labels": LABELS[:8] + 1}, {"index": np.arange(16) - 1}])
+def test_a_later_batch_of_a_py_dataset_is_checked_too(model, bad):
+    with pytest.raises(ValueError, match=r"In the batch with index 1: .* must lie in"):
+        model.fit(Batches(element(), element(**bad)), verbose=0)
+
+
+def test_labels_in_a_column_are_those_of_keras_datasets(model):
+    column = LABELS[:, None]
+    expected = model.evaluate(IMAGES, LABELS, batch_size=20, verbose=0)
+    batches = Batches((IMAGES[:20], column[:20]), (IMAGES[20:], column[20:]))
+    np.testing.assert_allclose(model.evaluate(batches, verbose=0), expected, rtol=1e-5)
+    few = tf.data.Dataset.from_tensors(element(labels=column[:8]))
+    history = model.fit(few, validation_data=(IMAGES, column), verbose=0).history
+    assert {"val_loss", "val_accuracy"} <= set(history)
+
+
+@pytest.mark.parametrize("batch_size", [11, 8, 5])
+def test_replicas_evaluate_batches_that_they_cannot_share(batch_size, replicas):
+    expected = checks.make("FixMatch")
+    expected.compile("sgd", metrics=["accuracy"])
+    with replicas.scope():
+        model = checks.make("FixMatch")
+        model.compile("sgd", metrics=["accuracy"])
+    x, y = IMAGES[:11], LABELS[:11]
+    np.testing.assert_allclose(
+        model.evaluate(x, y, batch_size=batch_size, verbose=0),
+        expected.evaluate(x, y, verbose=0),
+        rtol=1e-5,
+    )
+
+
+def test_a_classifier_with_nothing_to_train_is_named(model):
+    frozen = keras_ssl.FixMatch(model.ema_classifier)
+    frozen.compile("sgd")
+    with pytest.raises(ValueError, match="`classifier` has no weights to train"):
+        frozen.fit(tf.data.Dataset.from_tensors(element()), verbose=0)
+
+
+def test_training_and_evaluation_on_one_batch_work_as_in_keras(model):
+    parts, labels = element()
+    first = model.train_on_batch(parts, labels, return_dict=True)
+    assert {"loss", "mask_rate"} <= set(first)
+    assert "loss" in model.test_on_batch(IMAGES[:8], LABELS[:8], return_dict=True)
+
+
+def test_evaluation_needs_a_compiled_model():
+    with pytest.raises(ValueError, match="compile"):
+        checks.make("FixMatch").evaluate(IMAGES, LABELS, verbose=0)
+
+
+def test_metrics_named_as_what_is_logged_are_refused():
+    model = checks.make("FixMatch")
+    model.compile("sgd", metrics=[keras.metrics.SparseCategoricalAccuracy(name="threshold")])
+    with pytest.raises(ValueError, match="`metrics` has one named 'threshold'"):
+        model.fit(tf.data.Dataset.from_tensors(element()), verbose=0)
 
 
 def test_a_last_batch_that_is_not_full_is_dropped(model):

@@ -1,5 +1,6 @@
 """What only FlexMatch promises: a threshold for each class, and a memory of each image."""
 
+import keras
 import method_checks as checks
 import numpy as np
 import pytest
@@ -64,4 +65,17 @@ def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path)
 def test_names_what_is_not_known():
     model = checks.make("FlexMatch", num_unlabeled=None)
     with pytest.raises(ValueError, match="`num_unlabeled` is None and `x` does not tell"):
+        checks.train(model, checks.two_views(16))
+
+
+def test_every_batch_is_remembered_where_gradients_accumulate():
+    model = checks.make("FlexMatch", threshold=0.0)
+    optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=4)
+    checks.train(model, checks.two_views(16), batch_size=4, epochs=1, optimizer=optimizer)
+    assert np.all(np.asarray(model.taken_for) >= 0)
+
+
+def test_an_index_beyond_the_memory_is_named():
+    model = checks.make("FlexMatch", num_unlabeled=10)
+    with pytest.raises(ValueError, match=r"`x\['index'\]` must lie in 0..9"):
         checks.train(model, checks.two_views(16))

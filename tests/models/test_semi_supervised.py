@@ -76,6 +76,15 @@ def test_call_predict_evaluate_and_exports_use_the_averaged_weights(tmp_path):
     np.testing.assert_allclose(loaded.serve(images), features, atol=1e-5)
 
 
+def test_a_call_in_training_mode_leaves_the_average_alone():
+    model = checks.make("FixMatch")
+    before = checks.arrays(model.ema_classifier.weights)
+    expected = np.asarray(model(VIEWS[0]))
+    np.testing.assert_array_equal(model(VIEWS[0], training=True), expected)
+    for new, old in zip(model.ema_classifier.weights, before, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
 def test_the_average_is_never_trained():
     model = checks.make("FixMatch")
     for value in (False, True):
@@ -260,6 +269,14 @@ def test_plain_images_under_replicas_equal_one_device(float64, replicas):
             np.testing.assert_allclose(found, weight, atol=1e-8)
 
 
+def test_replicas_do_not_accumulate_gradients(replicas):
+    with replicas.scope():
+        model = checks.make("FixMatch")
+        optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+        with pytest.raises(ValueError, match="`gradient_accumulation_steps` does not work"):
+            model.compile(optimizer)
+
+
 @pytest.mark.parametrize("argument", ["loss", "loss_weights"])
 def test_compile_names_what_it_does_not_take(argument):
     with pytest.raises(ValueError, match=f"FixMatch.compile.* takes no `{argument}`"):
@@ -278,6 +295,11 @@ def softmaxed():
         (lambda: "resnet", "`classifier` must be a keras.Model from images .* received str"),
         (lambda: keras.Sequential([keras.layers.Flatten()]), "`classifier` .* is not built"),
         (lambda: checks.small_encoder(width=1), r"`classifier` must return logits of shape"),
+        (lambda: checks.make("FixMatch"), "`classifier` is a FixMatch, .* `model.classifier`"),
+        (
+            lambda: keras.Sequential([keras.Input((8, 8, 3)), softmaxed()]),
+            "its last layer ends in a softmax",
+        ),
         (softmaxed, "`classifier` must return logits, and its last layer ends in a softmax"),
     ],
 )

@@ -33,3 +33,11 @@ class Reference:
 
 def test_follows_the_paper_step_by_step(float64):
     references.follow(checks.make("SoftMatch"), Reference())
+
+
+def test_equal_images_leave_the_weights_finite():
+    model = checks.make("SoftMatch", weight_momentum=0.0)
+    views = tuple(np.repeat(view[:1], 16, axis=0) for view in checks.two_views(16))
+    history = checks.train(model, views)
+    assert np.all(np.isfinite(history["loss"]))
+    assert all(np.all(np.isfinite(weight)) for weight in model.get_weights())

@@ -22,8 +22,20 @@ def test_kernels_alone_decay():
     gradients = [keras.ops.convert_to_tensor(gradient) for gradient in gradients]
     optimizer.apply(gradients, model.trainable_weights)
     for weight in model.trainable_weights:
-        expected = 1 - 0.5 * 0.25 if weight.name == "kernel" else 1.0
+        # the gradient is 0.25; Nesterov looks ahead by 0.9 of the step
+        expected = 1 - 1.9 * 0.5 * 0.25 if weight.name == "kernel" else 1.0
         np.testing.assert_allclose(weight, expected, err_msg=weight.path)
+
+
+def test_decay_has_its_part_in_momentum():
+    kernel = keras.Variable(np.ones((2, 2), "float32"))
+    optimizer = SGD(0.1, momentum=0.9, nesterov=False, weight_decay=0.5)
+    weight, velocity = 1.0, 0.0
+    for _ in range(3):
+        optimizer.apply([keras.ops.zeros((2, 2))], [kernel])
+        velocity = 0.9 * velocity - 0.1 * 0.5 * weight
+        weight += velocity
+    np.testing.assert_allclose(kernel, weight, rtol=1e-6)
 
 
 def test_it_is_nesterov_momentum_and_takes_the_gradient_of_all():
