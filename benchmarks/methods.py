@@ -40,7 +40,13 @@ SETTINGS = {
         "simclr": {"temperature": 0.2},
         "moco_v2": {"queue_size": 4096},
         "nnclr": {"queue_size": 4096},
-        "swav": {"prototypes": 512},
+        "swav": {"prototypes": 128, "batch_size": 64, "frozen_epochs": 0},
+        "dino": {
+            "batch_size": 64,
+            "learning_rate": 4e-3,
+            "teacher_temperature": (0.03, 0.03),
+            "frozen_epochs": 0,
+        },
         "emp_ssl": {"patch_scale": (0.25, 0.25)},
     }
 }
