@@ -7,6 +7,8 @@ import textwrap
 import methods_table
 from recipe_runs import read
 
+LAST = 5  # points at the end of a curve, of which papers report the median
+
 
 def section(found, titles, per_class, command):
     """Returns the Markdown of a table.
@@ -34,7 +36,8 @@ def section(found, titles, per_class, command):
     seeds = max(len(folders) for folders in found.values())
     note = (
         f"Accuracy in percent of the last averaged weights on all test images, mean ± standard "
-        f"deviation over {seeds} draws of the labels; {' and '.join(sorted(steps))} steps, commit "
+        f"deviation over {seeds} draws of the labels; in brackets the mean of the medians of the "
+        f"last {LAST} points of the curves. {' and '.join(sorted(steps))} steps, commit "
         f"{' and '.join(sorted(commits))}; {methods_table.machine()}."
     )
     note = textwrap.fill(note, 108, break_on_hyphens=False)
@@ -42,14 +45,17 @@ def section(found, titles, per_class, command):
 
 
 def accuracy(folders):
-    """Mean and standard deviation in percent; how many runs where some are missing."""
+    """Mean and deviation in percent, then that of the curves' ends; how many where some lack."""
     shares = [read(folder / "results.json").get("accuracy") for folder in folders]
     shares = [100 * share for share in shares if share is not None]
     if not shares:
         return "-"
+    curves = [[share for _, share in history(folder / "history.csv")][-LAST:] for folder in folders]
+    medians = [100 * statistics.median(curve) for curve in curves if curve]
     spread = f" ± {statistics.stdev(shares):.1f}" if len(shares) > 1 else ""
-    missing = f" ({len(shares)} of {len(folders)})" if len(shares) < len(folders) else ""
-    return f"{statistics.mean(shares):.1f}{spread}{missing}"
+    late = f" ({statistics.mean(medians):.1f})" if medians else ""
+    missing = f", {len(shares)} of {len(folders)}" if len(shares) < len(folders) else ""
+    return f"{statistics.mean(shares):.1f}{spread}{late}{missing}"
 
 
 def curves(found, titles, per_class, path):

@@ -57,8 +57,8 @@ def test_the_table_holds_mean_and_spread_over_the_draws_of_labels(options, capsy
     text = options.results.read_text()
     assert "## Few labels on digits" in text
     assert "    python benchmarks/few_labels.py --label-seeds 2\n" in text
-    assert "| FixMatch | 11.0 ± 1.4 | 41.0 ± 1.4 |" in text
-    assert "| FixMatch, from SimCLR | 41.0 ± 1.4 | 71.0 ± 1.4 |" in text
+    assert "| FixMatch | 11.0 ± 1.4 (11.0) | 41.0 ± 1.4 (41.0) |" in text
+    assert "| FixMatch, from SimCLR | 41.0 ± 1.4 (41.0) | 71.0 ± 1.4 (71.0) |" in text
     assert "40 steps" in text
     assert (options.folder / "curves.png").stat().st_size > 0
 
@@ -81,7 +81,7 @@ def test_a_failure_is_named_and_leaves_the_others(options, capsys):
     (options.folder / "break").write_text("")
     with pytest.raises(SystemExit, match="Failed: fixmatch, 1 per class, label seed 1"):
         main(options)
-    assert "| FixMatch | 10.0 (1 of 2) | 40.0 (1 of 2) |" in options.results.read_text()
+    assert "| FixMatch | 10.0 (10.0), 1 of 2 | 40.0 (40.0), 1 of 2 |" in options.results.read_text()
     assert "failed: ValueError: no labels" in capsys.readouterr().out
 
 
