@@ -3,6 +3,18 @@
 from keras_ssl.encoders.application import application
 from keras_ssl.encoders.resnet import resnet18, resnet34, resnet50
 from keras_ssl.encoders.small_resnet import small_resnet
+from keras_ssl.encoders.vit import vit, vit_base, vit_small, vit_tiny
 from keras_ssl.encoders.wide_resnet import wide_resnet
 
-__all__ = ["application", "resnet18", "resnet34", "resnet50", "small_resnet", "wide_resnet"]
+__all__ = [
+    "application",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "small_resnet",
+    "vit",
+    "vit_base",
+    "vit_small",
+    "vit_tiny",
+    "wide_resnet",
+]

@@ -31,13 +31,18 @@ def normalized_input(input_shape):
         TypeError: If `input_shape` is not a sequence of three.
         ValueError: If one of the three is not as described, or the channels come first.
     """
-    channels = check_input_shape(input_shape)[2]
+    images = keras.Input((None, None, check_input_shape(input_shape)[2]), name="images")
+    return images, normalized(images)
+
+
+def normalized(images):
+    """Normalises images `(B, H, W, C)` in 0..1 as `normalized_input` says."""
+    channels = images.shape[-1]
     mean, std = [GREY_MEAN] * channels, [GREY_STD] * channels
     if channels in (3, 4):
         mean[:3], std[:3] = RGB_MEAN, RGB_STD
         mean[3:], std[3:] = [0.5] * (channels - 3), [0.5] * (channels - 3)
-    images = keras.Input((None, None, channels), name="images")
-    return images, affine(
+    return affine(
         images, [1 / each for each in std], [-m / d for m, d in zip(mean, std, strict=True)]
     )
 
@@ -54,7 +59,9 @@ def affine(images, scale, shift):
         scale: List of C floats.
         shift: List of C floats.
     """
-    scale, shift = (np.array(numbers, images.dtype) for numbers in (scale, shift))
+    scale, shift = (
+        np.array(n, keras.backend.standardize_dtype(images.dtype)) for n in (scale, shift)
+    )
     return ops.add(ops.multiply(images, scale), shift)
 
 

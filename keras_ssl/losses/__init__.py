@@ -1,13 +1,17 @@
 """Losses of the papers as pure functions of `keras.ops`."""
 
 from keras_ssl.losses.barlow_twins import barlow_twins, barlow_twins_terms
+from keras_ssl.losses.clip import clip
 from keras_ssl.losses.cosine import byol, negative_cosine
 from keras_ssl.losses.dash import dash
 from keras_ssl.losses.dino import dino
 from keras_ssl.losses.emp_ssl import emp_ssl, emp_ssl_terms, total_coding_rate
 from keras_ssl.losses.fixmatch import fixmatch, weighted_cross_entropy
 from keras_ssl.losses.freematch import fairness
+from keras_ssl.losses.ibot import ibot
 from keras_ssl.losses.info_nce import info_nce
+from keras_ssl.losses.koleo import koleo
+from keras_ssl.losses.mae import mae
 from keras_ssl.losses.mean_teacher import mean_teacher
 from keras_ssl.losses.nnclr import nnclr
 from keras_ssl.losses.nt_xent import nt_xent
@@ -20,13 +24,17 @@ __all__ = [
     "barlow_twins",
     "barlow_twins_terms",
     "byol",
+    "clip",
     "dash",
     "dino",
     "emp_ssl",
     "emp_ssl_terms",
     "fairness",
     "fixmatch",
+    "ibot",
     "info_nce",
+    "koleo",
+    "mae",
     "mean_teacher",
     "negative_cosine",
     "nnclr",

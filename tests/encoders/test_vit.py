@@ -1,0 +1,200 @@
+"""Vision transformers against NumPy written from the papers."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ssl import encoders
+from keras_ssl.encoders.positions import GridPositions
+
+IMAGES = np.random.default_rng(0).random((3, 8, 12, 3))
+
+
+def made(**kwargs):
+    """A small one whose weights all count."""
+    settings = {"width": 12, "depth": 2, "heads": 3, "registers": 2, **kwargs}
+    encoder = encoders.vit((8, 12, 3), 4, **settings)
+    rng = np.random.default_rng(1)
+    for weight in encoder.weights:
+        weight.assign(rng.normal(0.1, 0.4, weight.shape))
+    return encoder
+
+
+def layer_norm(x, layer):
+    gamma, beta = np.asarray(layer.gamma), np.asarray(layer.beta)
+    deviation = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-6)
+    return gamma * (x - x.mean(axis=-1, keepdims=True)) / deviation + beta
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def attention(x, layer):
+    """Equation 1 of Vaswani et al., head by head; the output and the scores."""
+    names = ("query", "key", "value")
+    dense = [getattr(layer, f"_{name}_dense") for name in names]
+    q, k, v = (
+        np.einsum("btd,dhk->bhtk", x, np.asarray(each.kernel)) + np.asarray(each.bias)[:, None]
+        for each in dense
+    )
+    scores = softmax(np.einsum("bhtk,bhsk->bhts", q, k) / np.sqrt(q.shape[-1]))
+    out = np.einsum("bhts,bhsk,hkd->btd", scores, v, np.asarray(layer._output_dense.kernel))
+    return out + np.asarray(layer._output_dense.bias), scores
+
+
+def gelu(x):
+    erf = np.vectorize(__import__("math").erf)
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def expected_tokens(encoder, images, positions=None):
+    """Tokens after the last norm, and the scores of the last block."""
+    mean, std = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2470, 0.2435, 0.2616])
+    b, height, width, _ = images.shape
+    patches = ((images - mean) / std).reshape(b, height // 4, 4, width // 4, 4, 3)
+    kernel = np.asarray(encoder.embed.kernel)
+    grid = np.einsum("bhiwjc,ijcd->bhwd", patches, kernel) + np.asarray(encoder.embed.bias)
+    grid += np.asarray(encoder.positions.embeddings) if positions is None else positions
+    first = [np.asarray(encoder.class_token), np.asarray(encoder.register_tokens)]
+    first = np.repeat(np.concatenate(first, axis=1), b, axis=0)
+    x = np.concatenate([first, grid.reshape(b, -1, grid.shape[-1])], axis=1)
+    for block in encoder.blocks:
+        branch, scores = attention(layer_norm(x, block.attention_norm), block.attention)
+        scale = np.asarray(block.attention_scale) if block.layer_scale else 1
+        x = x + scale * branch
+        hidden = layer_norm(x, block.dense_norm) @ np.asarray(block.dense_in.kernel)
+        hidden = gelu(hidden + np.asarray(block.dense_in.bias))
+        scale = np.asarray(block.dense_scale) if block.layer_scale else 1
+        branch = hidden @ np.asarray(block.dense_out.kernel) + np.asarray(block.dense_out.bias)
+        x = x + scale * branch
+    return layer_norm(x, encoder.norm), scores
+
+
+@pytest.mark.parametrize("layer_scale", [None, 0.5])
+def test_tokens_features_and_attention_are_those_of_the_papers(layer_scale, float64):
+    encoder = made(layer_scale=layer_scale)
+    expected, scores = expected_tokens(encoder, IMAGES)
+    found = encoder.tokens(IMAGES)
+    np.testing.assert_allclose(found.class_token, expected[:, 0], atol=1e-10)
+    np.testing.assert_allclose(found.patches, expected[:, 3:], atol=1e-10)
+    np.testing.assert_allclose(encoder(IMAGES), expected[:, 0], atol=1e-10)
+    maps = scores[:, :, 0, 3:].reshape(3, 3, 2, 3)
+    np.testing.assert_allclose(encoder.attention_maps(IMAGES), maps, atol=1e-10)
+
+
+def test_features_may_be_the_mean_of_the_patches(float64):
+    encoder = made(features="mean")
+    np.testing.assert_allclose(
+        encoder(IMAGES), np.mean(encoder.tokens(IMAGES).patches, axis=1), atol=1e-10
+    )
+
+
+def cubic(x):
+    """Keys' kernel with a of -0.75."""
+    x = abs(x)
+    if x <= 1:
+        return 1.25 * x**3 - 2.25 * x**2 + 1
+    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+
+
+def resized(grid, rows, columns):
+    """Bicubic, pixel by pixel, edges repeated."""
+    height, width, _ = grid.shape
+    out = np.zeros((rows, columns, grid.shape[2]))
+    for row, column in np.ndindex(rows, columns):
+        y, x = (row + 0.5) * height / rows - 0.5, (column + 0.5) * width / columns - 0.5
+        for i in range(int(np.floor(y)) - 1, int(np.floor(y)) + 3):
+            for j in range(int(np.floor(x)) - 1, int(np.floor(x)) + 3):
+                cell = grid[np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)]
+                out[row, column] += cubic(y - i) * cubic(x - j) * cell
+    return out
+
+
+@pytest.mark.parametrize("size", [(16, 24), (4, 4), (12, 8)])
+def test_positions_are_interpolated_for_other_sizes(size, float64):
+    encoder = made()
+    images = np.random.default_rng(2).random((2, *size, 3))
+    positions = resized(np.asarray(encoder.positions.embeddings), size[0] // 4, size[1] // 4)
+    expected, _ = expected_tokens(encoder, images, positions)
+    np.testing.assert_allclose(encoder.tokens(images).patches, expected[:, 3:], atol=1e-9)
+
+
+def test_a_grid_whose_size_is_open_gets_the_same_positions(float64):
+    layer = GridPositions(3, 5)
+    layer.build((None, 3, 5, 4))
+    layer.embeddings.assign(np.random.default_rng(0).random((3, 5, 4)))
+    for rows, columns in ((3, 5), (6, 4)):
+        grid = keras.Input((None, None, 4))
+        model = keras.Model(grid, layer(grid))
+        zeros = np.zeros((1, rows, columns, 4))
+        found = model.predict_on_batch(zeros)
+        np.testing.assert_allclose(found, layer(zeros), atol=1e-12)
+
+
+def test_masked_patches_and_those_left_out_are_not_seen(float64):
+    encoder, rng = made(), np.random.default_rng(3)
+    mask = np.array([[True, False] * 3] * 3)
+    token = rng.normal(size=12)
+    hidden = IMAGES.copy()
+    hidden.reshape(3, 2, 4, 3, 4, 3)[:, 0, :, 0] = rng.random((3, 4, 4, 3))  # patch 0, masked
+    found = encoder.tokens(IMAGES, mask=mask, mask_token=token)
+    again = encoder.tokens(hidden, mask=mask, mask_token=token)
+    np.testing.assert_allclose(found.patches, again.patches, atol=1e-12)
+    assert np.abs(found.patches - np.asarray(encoder.tokens(IMAGES).patches)).max() > 0.01
+    keep = np.array([[1, 3, 5]] * 3)
+    found, again = encoder.tokens(IMAGES, keep=keep), encoder.tokens(hidden, keep=keep)
+    assert found.patches.shape == (3, 3, 12)
+    np.testing.assert_allclose(found.patches, again.patches, atol=1e-12)
+    everything = encoder.tokens(IMAGES, keep=np.array([[0, 1, 2, 3, 4, 5]] * 3))
+    np.testing.assert_allclose(everything.patches, encoder.tokens(IMAGES).patches, atol=1e-12)
+
+
+def test_branches_are_left_out_for_whole_images_in_training_alone():
+    keras.utils.set_random_seed(0)
+    encoder = made(depth=3, drop_path=0.6)
+    images = np.repeat(IMAGES[:1], 64, axis=0).astype("float32")
+    usual = np.asarray(encoder(images))
+    np.testing.assert_allclose(usual, usual[:1].repeat(64, axis=0), atol=1e-5)
+    trained = np.asarray(encoder(images, training=True))
+    assert 3 < len(np.unique(np.round(trained[:, 0], 3))) <= 3 * 9  # first block keeps all
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    encoder = made(drop_path=0.1, layer_scale=0.1, features="mean")
+    encoder.save(tmp_path / "vit.keras")
+    loaded = keras.saving.load_model(tmp_path / "vit.keras")
+    images = IMAGES.astype("float32")
+    np.testing.assert_array_equal(loaded(images), encoder(images))
+    assert loaded.get_config() == encoder.get_config()
+
+
+def test_sizes_by_name_have_the_papers_numbers_of_weights():
+    for build, millions in ((encoders.vit_tiny, 5.5), (encoders.vit_small, 21.7)):
+        count = build((224, 224, 3), 16).count_params() / 1e6
+        assert count == pytest.approx(millions, abs=0.1)  # less a classifier of 1,000 classes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (30, 32, 3)}, r"multiples of `patch_size`; received \(30, 32, 3\) and 4"),
+        ({"input_shape": (None, 32, 3)}, "`input_shape` must have a height and a width"),
+        ({"patch_size": 0}, "`patch_size` must be an int above 0"),
+        ({"width": 10}, "`width` must be a multiple of `heads`; received 10 and 3"),
+        ({"depth": 1.5}, "`depth` must be an int above 0"),
+        ({"registers": -1}, "`registers` must be an int of at least 0"),
+        ({"drop_path": 1.0}, "`drop_path` must be at least 0 and below 1, received 1.0"),
+        ({"features": "patches"}, r"`features` must be one of .*received 'patches'"),
+    ],
+)
+def test_names_a_bad_argument(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        encoders.vit(**{"input_shape": (32, 32, 3), "patch_size": 4, **arguments})
+
+
+@pytest.mark.parametrize("size", [(7, 8), (8, 2)])
+def test_names_images_that_the_patch_does_not_divide(size):
+    with pytest.raises(ValueError, match=r"it must be a multiple of the patch size, 4"):
+        made()(np.zeros((1, *size, 3), "float32"))
