@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "grayscale": ["RandomGrayscale"],
         "jitter": ["ColorJitter"],
         "keras_layer": ["KerasLayer"],
+        "masks": ["BlockMask", "RandomMask"],
         "multi_crop": ["MultiCrop", "dino", "swav"],
         "rand_augment": ["RandAugment"],
         "ready": ["barlow_twins", "byol", "emp_ssl", "simclr", "simsiam", "vicreg"],
