@@ -15,13 +15,15 @@ PROJECT = Path(__file__).parent.parent
 ALLOWED = {
     "__init__": None,  # everything
     "losses": set(),
-    "heads": {"losses"},
+    "heads": {"losses", "positions", "transformer"},
+    "positions": set(),
+    "transformer": set(),
     "momentum": set(),
     "queue": set(),
     "distribute": set(),
     "export": set(),
     "images": {"losses"},
-    "encoders": set(),
+    "encoders": {"positions", "transformer"},
     "optimizers": set(),
     "views": set(),
     "data": {"views"},

@@ -6,8 +6,8 @@ import keras
 from keras import layers, ops
 
 from keras_ssl.encoders.blocks import check_input_shape, check_positive_int, normalized
-from keras_ssl.encoders.positions import GridPositions
-from keras_ssl.encoders.transformer import TransformerBlock
+from keras_ssl.positions import GridPositions
+from keras_ssl.transformer import TransformerBlock
 
 FEATURES = ("class", "mean")
 

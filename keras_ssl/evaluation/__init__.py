@@ -5,7 +5,13 @@ from keras_ssl.evaluation.collapse import alignment, feature_std, rankme, unifor
 from keras_ssl.evaluation.features import extract_features, read_images
 from keras_ssl.evaluation.knn import knn, knn_from_features
 from keras_ssl.evaluation.linear_probe import few_labels, linear_probe, linear_probe_from_features
-from keras_ssl.evaluation.pictures import curves, feature_map, nearest_neighbours, views_grid
+from keras_ssl.evaluation.pictures import (
+    curves,
+    feature_map,
+    image_grid,
+    nearest_neighbours,
+    views_grid,
+)
 from keras_ssl.evaluation.report import baselines, report
 from keras_ssl.evaluation.table import format_table, probe_table
 
@@ -20,6 +26,7 @@ __all__ = [
     "feature_std",
     "few_labels",
     "format_table",
+    "image_grid",
     "knn",
     "knn_from_features",
     "linear_probe",

@@ -17,16 +17,30 @@ def views_grid(images, views, path, draws=2, seed=0, names=None):
         names: Sequence of strings, what each view is called; None for "view 1" and so on.
     """
     names = names or [f"view {i + 1}" for i in range(len(views))]
-    images = np.asarray(images)
-    columns = [images]
+    columns = [("image", np.asarray(images))]
     for draw in range(draws):
-        columns += [np.asarray(view(images, (seed + draw, i))) for i, view in enumerate(views)]
-    figure = new_figure(1.1 * len(columns), 1.1 * len(images))
-    axes = figure.subplots(len(images), len(columns), squeeze=False)
-    for column, shown in enumerate(columns):
+        for i, view in enumerate(views):
+            made = np.asarray(view(images, (seed + draw, i)))
+            if made.ndim == 2:  # a mask of patches: white for those that are not seen
+                made = made.reshape(-1, *view.grid, 1).astype("float32")
+            columns.append((names[i], made))
+    image_grid(columns, path)
+
+
+def image_grid(columns, path):
+    """Draws images side by side.
+
+    Args:
+        columns: Sequence of pairs of a title and an array `(N, H, W, C)`, uint8 or float 0..1; a
+            row for each image.
+        path: File to write, `.png`.
+    """
+    rows = len(columns[0][1])
+    figure = new_figure(1.1 * len(columns), 1.1 * rows)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for column, (title, shown) in enumerate(columns):
         for row, image in enumerate(shown):
             _show(axes[row, column], image)
-        title = "image" if column == 0 else names[(column - 1) % len(views)]
         axes[0, column].set_title(title, fontsize=8)
     save(figure, path)
 

@@ -12,6 +12,7 @@ from keras_ssl.models.emp_ssl import EMPSSL
 from keras_ssl.models.fixmatch import FixMatch
 from keras_ssl.models.flexmatch import FlexMatch
 from keras_ssl.models.freematch import FreeMatch
+from keras_ssl.models.mae import MAE
 from keras_ssl.models.mean_teacher import MeanTeacher
 from keras_ssl.models.moco import MoCo
 from keras_ssl.models.nnclr import NNCLR
@@ -29,6 +30,7 @@ __all__ = [
     "BYOL",
     "DINO",
     "EMPSSL",
+    "MAE",
     "NNCLR",
     "UDA",
     "AdaMatch",

@@ -45,6 +45,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
 
     needs_labels = False  # whether batches must carry labels
     multi_crop = False  # whether views after the second may be smaller
+    masks = 0  # how many of the views, the last ones, are masks of patches
     read_batch = staticmethod(Batch.of)
     refused = {
         "loss": "it has a loss of its own",
@@ -70,6 +71,9 @@ class SelfSupervisedModel(ForwardMixin, Method):
     def default_views(self, size):
         """Returns the paper's views of images of `size` `(height, width)`: a tuple of callables."""
         raise NotImplementedError(f"{type(self).__name__} has no views of its own: pass `views=`.")
+
+    def check_masks(self, masks):
+        """Raises ValueError for masks, a tuple of arrays `(B, N)`, that the method cannot use."""
 
     def export_encoder(self, path):
         """Writes a TensorFlow SavedModel of the encoder to the folder `path`.

@@ -54,6 +54,16 @@ def check_network(network, name, output):
             )
 
 
+def check_vision_transformer(encoder):
+    """Raises unless `encoder` tells its tokens, as what `encoders.vit` returns."""
+    check_encoder(encoder)
+    if not hasattr(encoder, "tokens") or not hasattr(encoder, "patch_size"):
+        raise TypeError(
+            "`encoder` must be a vision transformer, keras_ssl.encoders.vit(input_shape, "
+            f"patch_size), whose patches can be masked; received {type(encoder).__name__}."
+        )
+
+
 def output_shape(network):
     """Returns the shape of a network's output; the batch is None."""
     try:

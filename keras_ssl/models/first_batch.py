@@ -37,11 +37,12 @@ def views_for(model, images):
 
 def check_views(model, views, labels=None, name="x"):
     """Checks ready views. Returns the first two images of each, and their labels if any."""
-    views = tuple(np.asarray(view) for view in views)
-    if len(views) < 2:
+    every = tuple(np.asarray(view) for view in views)
+    views = every[: len(every) - model.masks]
+    if len(views) < (1 if model.masks else 2):
         raise ValueError(
-            f"`{name}` has {len(views)} view of each image; {type(model).__name__} compares two or "
-            "more."
+            f"`{name}` has {len(every)} view of each image; {type(model).__name__} "
+            + ("takes images and masks." if model.masks else "compares two or more.")
         )
     takes = image_shape(model.encoder)
     for index, view in enumerate(views):
@@ -50,6 +51,7 @@ def check_views(model, views, labels=None, name="x"):
     rows = [len(view) for view in views]
     if len(set(rows)) > 1:
         raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
+    _check_masks(model, every[len(views) :], rows[0], name)
     labels = check_labels(labels, rows[0])
     if labels is None and model.needs_labels:
         raise ValueError(
@@ -61,8 +63,20 @@ def check_views(model, views, labels=None, name="x"):
             f"{type(model).__name__} needs one class number for each image, labels of shape (B,); "
             f"received shape {labels.shape}."
         )
-    few = tuple(view[:2] for view in views)
+    few = tuple(view[:2] for view in every)
     return (few,) if labels is None else (few, labels[:2])
+
+
+def _check_masks(model, masks, rows, name):
+    """Raises unless masks are `(B, N)`, a row for each image."""
+    for mask in masks:
+        if mask.ndim != 2 or len(mask) != rows:
+            raise ValueError(
+                f"The last of `{name}` must be masks of patches, of shape ({rows}, N), received "
+                f"shape {mask.shape}: {type(model).__name__} takes images and masks."
+            )
+    if masks:
+        model.check_masks(masks)
 
 
 def check_rows(model, rows, batch_size):

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "grayscale": ["RandomGrayscale"],
         "jitter": ["ColorJitter"],
         "keras_layer": ["KerasLayer"],
+        "mae": ["mae"],
         "masks": ["BlockMask", "RandomMask"],
         "multi_crop": ["MultiCrop", "dino", "swav"],
         "rand_augment": ["RandAugment"],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_ssl import encoders
-from keras_ssl.encoders.positions import GridPositions
+from keras_ssl.positions import GridPositions
 
 IMAGES = np.random.default_rng(0).random((3, 8, 12, 3))
 

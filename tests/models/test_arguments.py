@@ -23,7 +23,10 @@ BAD = {
     "frozen_steps": (*COUNT, None),
     "invariance": (*NOT_NEGATIVE, None, SCHEDULE),
     "iterations": (*COUNT, 0, None),
+    "decoder": ("big", 8, (), (8, 1), (8, 0, 2), (8, 1.0, 2), (9, 1, 2), None),
+    "mask_ratio": RATIO,
     "momentum": SHARE,
+    "normalize": ("yes", 1, None),
     "predictor": (*HEAD, (16, 5)),  # another width than the projector's
     "predictor_learning_rate": NOT_NEGATIVE,
     "projector": HEAD,

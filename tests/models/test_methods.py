@@ -26,7 +26,8 @@ def test_one_step_moves_every_trainable_weight(name):
     checks.train(model, checks.two_views(16), epochs=1)
     after = checks.arrays(model.trainable_weights)
     for weight, new, old in zip(model.trainable_weights, after, before, strict=True):
-        assert np.abs(new - old).max() > 0, weight.path
+        if not weight.path.endswith("key/bias"):  # a softmax takes off what all keys share
+            assert np.abs(new - old).max() > 0, weight.path
 
 
 @each_method

@@ -21,7 +21,12 @@ from keras_ssl.evaluation import pictures
 from keras_ssl.runs import Run
 
 # Enough to run all of the recipe's own code, in little time.
-LITTLE = {"dino": {"prototypes": 64}, "emp_ssl": {"patches": 3}, "moco": {"queue_size": 512}}
+LITTLE = {
+    "mae": {"depth": 1, "width": 12},
+    "dino": {"prototypes": 64},
+    "emp_ssl": {"patches": 3},
+    "moco": {"queue_size": 512},
+}
 NAMES = [name for name in ALL if options_of(name) is Run]
 VARIANTS = [(name, LITTLE.get(name, {})) for name in NAMES] + [("moco", {"version": 3})]
 

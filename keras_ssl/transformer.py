@@ -5,7 +5,7 @@ from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-def exact_gelu(x):
+def gelu(x):
     """Gaussian error linear unit; TensorFlow's own rounds a constant to float32 in float64."""
     return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
 
@@ -46,9 +46,7 @@ class TransformerBlock(layers.Layer):
             self.heads, width // self.heads, kernel_initializer=drawn, dtype=policy
         )
         self.dense_norm = layers.LayerNormalization(epsilon=1e-6, dtype=policy)
-        self.dense_in = layers.Dense(
-            self.hidden, exact_gelu, kernel_initializer=drawn, dtype=policy
-        )
+        self.dense_in = layers.Dense(self.hidden, gelu, kernel_initializer=drawn, dtype=policy)
         self.dense_out = layers.Dense(width, kernel_initializer=drawn, dtype=policy)
         self.drop = layers.Dropout(self.drop_path, noise_shape=(None, 1, 1), dtype=policy)
         self.attention_norm.build(input_shape)

@@ -1,4 +1,4 @@
-"""Heads: what stands between an encoder's features and a loss."""
+"""Heads of dense layers, and prototypes."""
 
 import keras
 from keras import layers, ops
@@ -110,12 +110,6 @@ def prototypes(count, input_dim):
 def width_of(head, input_dim):
     """The width of what a head returns for `(batch, input_dim)`."""
     return head.compute_output_shape((None, input_dim))[-1]
-
-
-@keras.saving.register_keras_serializable("keras_ssl")
-def gelu(x):
-    """Gaussian error linear unit; TensorFlow's own rounds a constant to float32 in float64."""
-    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
