@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import numpy_transformer as reference
 import pytest
 
 from keras_ssl import encoders
@@ -20,62 +21,10 @@ def made(**kwargs):
     return encoder
 
 
-def layer_norm(x, layer):
-    gamma, beta = np.asarray(layer.gamma), np.asarray(layer.beta)
-    deviation = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-6)
-    return gamma * (x - x.mean(axis=-1, keepdims=True)) / deviation + beta
-
-
-def softmax(x):
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def attention(x, layer):
-    """Equation 1 of Vaswani et al., head by head; the output and the scores."""
-    names = ("query", "key", "value")
-    dense = [getattr(layer, f"_{name}_dense") for name in names]
-    q, k, v = (
-        np.einsum("btd,dhk->bhtk", x, np.asarray(each.kernel)) + np.asarray(each.bias)[:, None]
-        for each in dense
-    )
-    scores = softmax(np.einsum("bhtk,bhsk->bhts", q, k) / np.sqrt(q.shape[-1]))
-    out = np.einsum("bhts,bhsk,hkd->btd", scores, v, np.asarray(layer._output_dense.kernel))
-    return out + np.asarray(layer._output_dense.bias), scores
-
-
-def gelu(x):
-    erf = np.vectorize(__import__("math").erf)
-    return x * (1 + erf(x / np.sqrt(2))) / 2
-
-
-def expected_tokens(encoder, images, positions=None):
-    """Tokens after the last norm, and the scores of the last block."""
-    mean, std = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2470, 0.2435, 0.2616])
-    b, height, width, _ = images.shape
-    patches = ((images - mean) / std).reshape(b, height // 4, 4, width // 4, 4, 3)
-    kernel = np.asarray(encoder.embed.kernel)
-    grid = np.einsum("bhiwjc,ijcd->bhwd", patches, kernel) + np.asarray(encoder.embed.bias)
-    grid += np.asarray(encoder.positions.embeddings) if positions is None else positions
-    first = [np.asarray(encoder.class_token), np.asarray(encoder.register_tokens)]
-    first = np.repeat(np.concatenate(first, axis=1), b, axis=0)
-    x = np.concatenate([first, grid.reshape(b, -1, grid.shape[-1])], axis=1)
-    for block in encoder.blocks:
-        branch, scores = attention(layer_norm(x, block.attention_norm), block.attention)
-        scale = np.asarray(block.attention_scale) if block.layer_scale else 1
-        x = x + scale * branch
-        hidden = layer_norm(x, block.dense_norm) @ np.asarray(block.dense_in.kernel)
-        hidden = gelu(hidden + np.asarray(block.dense_in.bias))
-        scale = np.asarray(block.dense_scale) if block.layer_scale else 1
-        branch = hidden @ np.asarray(block.dense_out.kernel) + np.asarray(block.dense_out.bias)
-        x = x + scale * branch
-    return layer_norm(x, encoder.norm), scores
-
-
 @pytest.mark.parametrize("layer_scale", [None, 0.5])
 def test_tokens_features_and_attention_are_those_of_the_papers(layer_scale, float64):
     encoder = made(layer_scale=layer_scale)
-    expected, scores = expected_tokens(encoder, IMAGES)
+    expected, scores = reference.tokens(encoder, IMAGES)
     found = encoder.tokens(IMAGES)
     np.testing.assert_allclose(found.class_token, expected[:, 0], atol=1e-10)
     np.testing.assert_allclose(found.patches, expected[:, 3:], atol=1e-10)
@@ -117,7 +66,7 @@ def test_positions_are_interpolated_for_other_sizes(size, float64):
     encoder = made()
     images = np.random.default_rng(2).random((2, *size, 3))
     positions = resized(np.asarray(encoder.positions.embeddings), size[0] // 4, size[1] // 4)
-    expected, _ = expected_tokens(encoder, images, positions)
+    expected, _ = reference.tokens(encoder, images, positions)
     np.testing.assert_allclose(encoder.tokens(images).patches, expected[:, 3:], atol=1e-9)
 
 

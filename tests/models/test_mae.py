@@ -1,0 +1,112 @@
+"""What only MAE promises: masked patches are painted from the others, and nothing else."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import numpy_transformer as reference
+import pytest
+import references
+import tensorflow as tf
+
+import keras_ssl
+
+IMAGES = checks.two_views(6)[0].astype("float64")
+MASK = checks.with_masks(keras_ssl.MAE, (IMAGES, None))[1]
+
+
+def cut(images):
+    """Patches of 2 x 2 pixels, row by row."""
+    rows = [
+        images[:, i : i + 2, j : j + 2].reshape(len(images), -1)
+        for i in range(0, 8, 2)
+        for j in range(0, 8, 2)
+    ]
+    return np.stack(rows, axis=1)
+
+
+def painted(model, images, mask):
+    """The decoder's patches, image by image."""
+    keep = np.stack([np.flatnonzero(~row) for row in mask])
+    tokens, _ = reference.tokens(model.encoder, images, keep=keep)
+    decoder = model.patch_decoder
+    seen = reference.dense(tokens[:, 2:], decoder.embed)  # after the class token, one register
+    x = np.repeat(np.asarray(decoder.mask_token), len(images), axis=0).repeat(16, axis=1)
+    for image, rows in enumerate(keep):
+        x[image, rows] = seen[image]
+    x = x + np.asarray(decoder.positions.embeddings).reshape(16, -1)
+    x = np.concatenate([reference.dense(tokens[:, :1], decoder.embed), x], axis=1)
+    for block in decoder.blocks:
+        x, _ = reference.through(x, block)
+    return reference.dense(reference.layer_norm(x, decoder.norm)[:, 1:], decoder.to_pixels)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_loss_is_the_papers(normalize, float64):
+    model = checks.make("MAE", normalize=normalize)
+    target = cut(IMAGES)
+    if normalize:
+        mean, variance = target.mean(-1, keepdims=True), target.var(-1, ddof=1, keepdims=True)
+        target = (target - mean) / np.sqrt(variance + 1e-6)
+    expected = np.mean((painted(model, IMAGES, MASK) - target)[MASK] ** 2)
+    found = references.one_step(model, (IMAGES, IMAGES))["loss"]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_is_masked_has_no_part_in_what_is_painted(float64):
+    model = checks.make("MAE")
+    other = IMAGES.copy()
+    for image, row in enumerate(MASK):
+        for patch in np.flatnonzero(row):
+            i, j = 2 * (patch // 4), 2 * (patch % 4)
+            other[image, i : i + 2, j : j + 2] = 0.5
+    found, expected = (model.predict_patches(x, MASK) for x in (other, IMAGES))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_reconstructions_keep_what_is_seen():
+    model = checks.make("MAE")
+    images = IMAGES.astype("float32")
+    for shown, is_grey in zip(model.reconstruct(images, MASK), (True, False), strict=True):
+        np.testing.assert_allclose(cut(shown)[~MASK], cut(images)[~MASK], atol=1e-6)
+        assert np.all(cut(shown)[MASK] == 0.5) == is_grey
+
+
+def test_larger_images_than_the_encoder_was_made_for_are_painted_too():
+    model = checks.make("MAE")
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype="uint8")
+    model.compile(keras.optimizers.SGD(0.1))
+    history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
+    assert np.all(np.isfinite(history["loss"]))
+
+
+def ready(images=IMAGES, mask=MASK):
+    return tf.data.Dataset.from_tensors(((images.astype("float32"), mask),))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda: ready(mask=MASK[:, :-1]), "must have 11 of 15 patches each"),
+        (lambda: ready(mask=~MASK), r"must have 12 of 16 patches each, by `mask_ratio`; received"),
+        (lambda: ready(mask=IMAGES), r"must be masks of patches, of shape \(6, N\)"),
+        (lambda: tf.data.Dataset.from_tensors(((IMAGES,),)), "MAE takes images and masks"),
+    ],
+)
+def test_names_what_it_cannot_mask(data, message):
+    model = checks.make("MAE")
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=message):
+        model.fit(data(), verbose=0)
+
+
+def test_needs_a_vision_transformer():
+    with pytest.raises(TypeError, match="`encoder` must be a vision transformer"):
+        keras_ssl.MAE(checks.small_encoder())
+
+
+def test_all_patches_or_none_cannot_be_masked():
+    for ratio in (0.0, 1.0):
+        model = checks.make("MAE", mask_ratio=ratio)
+        model.compile("sgd")
+        with pytest.raises(ValueError, match="some must be seen, and some painted"):
+            model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)
