@@ -33,9 +33,16 @@ class Run:
     dataset: str = "digits"
     data_dir: Path | None = None
     image_size: int | None = None
-    encoder: Literal["small_resnet", "resnet18", "resnet34", "resnet50", "wide_resnet"] = (
-        "small_resnet"
-    )
+    encoder: Literal[
+        "small_resnet",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "wide_resnet",
+        "vit_tiny",
+        "vit_small",
+        "vit_base",
+    ] = "small_resnet"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: Literal["none", "mirrored"] = "none"
     probe_every: int = 5
@@ -98,7 +105,14 @@ def count_steps(train, epochs, batch_size):
 
 
 def new_encoder(run, shape):
-    """Makes the encoder that a run asks for, for images of `shape`."""
+    """Makes the encoder that a run asks for, for images of `shape`.
+
+    Patches of a vision transformer are an eighth of the shorter side, 2 pixels at least and 16 at
+    most.
+    """
+    if run.encoder.startswith("vit"):
+        patch = max(2, min(16, min(shape[:2]) // 8))
+        return getattr(encoders, run.encoder)(shape, patch)
     is_small = min(shape[:2]) < 64
     stem = {"stem": "cifar"} if run.encoder.startswith("resnet") and is_small else {}
     return getattr(encoders, run.encoder)(shape, **stem)

@@ -63,7 +63,11 @@ class TransformerBlock(layers.Layer):
     def call(self, tokens, training=False, causal=False):
         """Returns tokens `(B, T, D)`; if `causal`, each sees itself and those before it alone."""
         x = self.attention_norm(tokens)
-        branch = self.attention(x, x, use_causal_mask=causal, training=training)
+        options = {"use_causal_mask": causal, "training": training}
+        if self.compute_dtype == "float64":  # in which fused attention, on JAX, does not compute
+            branch, _ = self.attention(x, x, return_attention_scores=True, **options)
+        else:
+            branch = self.attention(x, x, **options)
         if self.layer_scale is not None:
             branch = branch * ops.cast(self.attention_scale, branch.dtype)
         tokens = tokens + self.drop(branch, training=training)

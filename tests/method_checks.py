@@ -27,6 +27,14 @@ def _few_labels(method, **settings):
     )
 
 
+def _transformer(method, features="class", **settings):
+    """Makes a method of a small vision transformer, which takes the encoder's place."""
+    return lambda encoder, **kwargs: method(
+        keras_ssl.encoders.vit((8, 8, 3), 2, 8, 1, 2, registers=1, features=features),
+        **{**settings, **kwargs},
+    )
+
+
 FEW_LABELS = {
     "AdaMatch": _few_labels(keras_ssl.AdaMatch, warmup=3),
     "Dash": _few_labels(keras_ssl.Dash, warmup=2, decay_interval=1, decay=1.25, floor=0.7),
@@ -44,10 +52,19 @@ METHODS = {
     "BarlowTwins": _small(keras_ssl.BarlowTwins),
     "DINO": _small(keras_ssl.DINO, prototypes=12, momentum=0.75, teacher_temperature=0.05),
     "EMPSSL": _small(keras_ssl.EMPSSL),
-    "MAE": lambda encoder, **kwargs: keras_ssl.MAE(
-        keras_ssl.encoders.vit((8, 8, 3), 2, 8, 1, 2, registers=1, features="mean"),
-        **{"decoder": (8, 1, 2), **kwargs},
+    "DINOv2": _transformer(
+        keras_ssl.DINOv2, projector=(16, 8), prototypes=12, momentum=0.75, teacher_temperature=0.2
     ),
+    "DINOv2 centred": _transformer(
+        *(keras_ssl.DINOv2, "mean"),
+        projector=(16, 8),
+        prototypes=12,
+        shared_head=True,
+        balance="center",
+        momentum=0.75,
+        teacher_temperature=0.2,
+    ),
+    "MAE": _transformer(keras_ssl.MAE, "mean", decoder=(8, 1, 2)),
     "MoCo": _small(keras_ssl.MoCo, queue_size=48, momentum=0.75),
     "MoCo v3": _small(keras_ssl.MoCo, version=3, predictor=(16, 8), momentum=0.75),
     "NNCLR": _small(keras_ssl.NNCLR, predictor=(16, 8), queue_size=48),
@@ -65,7 +82,7 @@ PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS if name not in FEW_LA
 PRECISIONS += [("FixMatch", "mixed_bfloat16")]
 PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
 SYMMETRIC = (
-    set(METHODS) - set(FEW_LABELS) - {"MAE", "MoCo", "SwAV"}
+    set(METHODS) - set(FEW_LABELS) - {"DINOv2", "DINOv2 centred", "MAE", "MoCo", "SwAV"}
 )  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
 OTHER_VALUES = {
@@ -95,6 +112,18 @@ OTHER_VALUES = {
         "momentum": 0.5,
         "frozen_steps": 2,
     },
+    "DINOv2": {
+        "prototypes": 8,
+        "shared_head": True,
+        "student_temperature": 0.2,
+        "teacher_temperature": 0.1,
+        "balance": "center",
+        "momentum": 0.5,
+        "patch_weight": 0.5,
+        "koleo_weight": 0.5,
+        "frozen_steps": 2,
+    },
+    "DINOv2 centred": {"center_momentum": 0.5},
     "EMPSSL": {"invariance": 100.0, "epsilon": 0.5},
     "MAE": {"decoder": (8, 2, 2), "normalize": False},
     "MoCo": {"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
@@ -215,11 +244,12 @@ def evaluate(model, views, batch_size=16):
 
 
 def with_masks(model, views):
-    """Puts masks of 12 of 16 patches in the place of the second view, where a method takes them."""
+    """Adds masks of 12 of 16 patches where a method takes them, one for each view that it has."""
     if not model.masks:
         return views
-    draws = np.random.default_rng(3).random((len(views[0]), 16))
-    return views[0], np.argsort(np.argsort(draws)) < 12
+    draws = np.random.default_rng(3).random((model.masks, len(views[0]), 16))
+    masks = np.argsort(np.argsort(draws)) < 12
+    return (*views[: model.masks], *masks)
 
 
 def arrays(weights):

@@ -83,7 +83,10 @@ def test_resnets_take_a_stem_that_fits_the_images(size, kernel):
 
 def test_every_encoder_that_can_be_asked_for_is_there():
     names = typing.get_args(typing.get_type_hints(Run)["encoder"])
-    assert set(names) == set(encoders.__all__) - {"application"}
+    assert set(names) == set(encoders.__all__) - {"application", "vit"}
+    for size, patch in ((8, 2), (32, 4), (224, 16)):
+        run = Run(Path("here"), encoder="vit_tiny")
+        assert runs.new_encoder(run, (size, size, 3)).patch_size == patch
     encoder = runs.new_encoder(Run(Path("here"), encoder="wide_resnet"), (8, 8, 1))
     assert encoder.output_shape == (None, 128)
 

@@ -10,7 +10,7 @@ from keras_ssl.losses.checks import (
 )
 
 
-def sinkhorn(scores, epsilon=0.05, iterations=3):
+def sinkhorn(scores, epsilon=0.05, iterations=3, weights=None):
     """Assigns rows to prototypes so that all prototypes are used alike.
 
     In turn, the assignments are scaled to equal sums over each prototype and to equal sums over
@@ -20,6 +20,8 @@ def sinkhorn(scores, epsilon=0.05, iterations=3):
         scores: Float tensor `(B, K)`, similarities of rows to prototypes. No gradient reaches them.
         epsilon: Float > 0; smaller is nearer to one prototype a row.
         iterations: Int >= 1.
+        weights: Tensor `(B,)` of 1 for rows that are to be shared out and 0 for those that have no
+            part in it, whose own assignments mean nothing; None for all.
 
     Returns:
         `(B, K)`, float32 (float64 for float64 input), in 0..1; rows sum to 1.
@@ -39,8 +41,9 @@ def sinkhorn(scores, epsilon=0.05, iterations=3):
         raise ValueError(f"`iterations` must be an int, at least 1, received {iterations!r}.")
 
     log = scores / epsilon
+    out = 0.0 if weights is None else -1e9 * (1.0 - ops.cast(weights, log.dtype))[:, None]
     for _ in range(iterations):
-        log = log - ops.logsumexp(log, axis=0, keepdims=True)
+        log = log - ops.logsumexp(log + out, axis=0, keepdims=True)
         log = log - ops.logsumexp(log, axis=1, keepdims=True)
     return ops.exp(log)
 

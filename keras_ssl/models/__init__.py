@@ -8,6 +8,7 @@ from keras_ssl.models.byol import BYOL
 from keras_ssl.models.classifier import classifier
 from keras_ssl.models.dash import Dash
 from keras_ssl.models.dino import DINO
+from keras_ssl.models.dinov2 import DINOv2
 from keras_ssl.models.emp_ssl import EMPSSL
 from keras_ssl.models.fixmatch import FixMatch
 from keras_ssl.models.flexmatch import FlexMatch
@@ -36,6 +37,7 @@ __all__ = [
     "AdaMatch",
     "BarlowTwins",
     "Batch",
+    "DINOv2",
     "Dash",
     "FixMatch",
     "FlexMatch",

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "jitter": ["ColorJitter"],
         "keras_layer": ["KerasLayer"],
         "mae": ["mae"],
-        "masks": ["BlockMask", "RandomMask"],
+        "masks": ["BlockMask", "RandomMask", "dinov2"],
         "multi_crop": ["MultiCrop", "dino", "swav"],
         "rand_augment": ["RandAugment"],
         "ready": ["barlow_twins", "byol", "emp_ssl", "simclr", "simsiam", "vicreg"],

@@ -140,3 +140,11 @@ def test_names_a_bad_temperature_or_epsilon(number):
 def test_sinkhorn_names_a_bad_number_of_iterations(iterations):
     with pytest.raises(ValueError, match="`iterations`"):
         sinkhorn(SCORES, iterations=iterations)
+
+
+def test_rows_of_weight_zero_have_no_part_in_the_assignment():
+    scores = np.random.default_rng(0).normal(size=(6, 4))
+    used = np.array([1, 0, 1, 1, 0, 1])
+    found = np.asarray(sinkhorn(scores, weights=used))
+    np.testing.assert_allclose(found[used == 1], sinkhorn(scores[used == 1]), atol=1e-12)
+    assert np.all(np.isfinite(sinkhorn(scores.astype("float32"), weights=0 * used)))

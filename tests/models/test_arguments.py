@@ -17,6 +17,7 @@ RATIO = (-0.1, 1.1, NAN, True, "0.9", None, SCHEDULE)
 HEAD = ("big", 8, (), (8, 0), (8, -4), (8.0, 4), (True,))
 # For each argument values that it must not take, of a wrong kind or out of range.
 BAD = {
+    "balance": ("mean", None, True, 1),
     "center_momentum": (*SHARE, SCHEDULE),
     "covariance": (*NOT_NEGATIVE, None, SCHEDULE),
     "epsilon": (*POSITIVE, SCHEDULE),
@@ -24,9 +25,11 @@ BAD = {
     "invariance": (*NOT_NEGATIVE, None, SCHEDULE),
     "iterations": (*COUNT, 0, None),
     "decoder": ("big", 8, (), (8, 1), (8, 0, 2), (8, 1.0, 2), (9, 1, 2), None),
+    "koleo_weight": (*NOT_NEGATIVE, None, SCHEDULE),
     "mask_ratio": RATIO,
     "momentum": SHARE,
     "normalize": ("yes", 1, None),
+    "patch_weight": (*NOT_NEGATIVE, None, SCHEDULE),
     "predictor": (*HEAD, (16, 5)),  # another width than the projector's
     "predictor_learning_rate": NOT_NEGATIVE,
     "projector": HEAD,
@@ -47,6 +50,7 @@ BAD = {
     "floor": (*NOT_NEGATIVE, None, SCHEDULE),
     "initial_threshold": ("test", None, 0.5, True),
     "num_unlabeled": (0, -1, 2.0, True, "8"),
+    "shared_head": ("yes", 1, None),
     "sigmas": (*POSITIVE, SCHEDULE),
     "signal_annealing": ("cosine", None, True, 1.0),
     "threshold": RATIO,

@@ -11,7 +11,7 @@ import tensorflow as tf
 import keras_ssl
 
 IMAGES = checks.two_views(6)[0].astype("float64")
-MASK = checks.with_masks(keras_ssl.MAE, (IMAGES, None))[1]
+MASK = checks.with_masks(keras_ssl.MAE, (IMAGES,))[1]
 
 
 def cut(images):

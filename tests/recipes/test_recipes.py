@@ -22,6 +22,7 @@ from keras_ssl.runs import Run
 
 # Enough to run all of the recipe's own code, in little time.
 LITTLE = {
+    "dinov2": {"depth": 1, "width": 12, "prototypes": 64},
     "mae": {"depth": 1, "width": 12},
     "dino": {"prototypes": 64},
     "emp_ssl": {"patches": 3},

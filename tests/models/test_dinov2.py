@@ -1,0 +1,109 @@
+"""What only DINOv2 promises: its three terms are the papers', and who sees what."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from losses_checks import unit
+from references import softmax
+
+import keras_ssl
+
+NAMES = ("DINOv2", "DINOv2 centred")
+
+
+class Reference:
+    """The terms from class tokens and patches; scores and their balance in NumPy."""
+
+    def __init__(self, model):
+        self.model, self.center, self.patch_center = model, np.zeros(12), np.zeros(12)
+
+    def scores(self, tokens, kind):
+        projected = getattr(self.model, f"{kind}projector")(tokens.reshape(-1, 8))
+        kernel = np.asarray(getattr(self.model, f"{kind}prototypes").kernel)
+        scores = unit(np.asarray(projected)) @ unit(kernel.T).T
+        return scores.reshape(*tokens.shape[:-1], -1)
+
+    def assign(self, scores, center, weights=None):
+        """Sinkhorn of the rows that count, three times; or a centred softmax."""
+        if self.model.balance == "center":
+            return softmax((scores - center) / 0.2)
+        rows = np.ones(len(scores), bool) if weights is None else weights
+        q = np.exp(scores[rows] / 0.2)
+        for _ in range(3):
+            q /= q.sum(axis=0, keepdims=True)
+            q /= q.sum(axis=1, keepdims=True)
+        found = np.full(scores.shape, np.nan)
+        found[rows] = q
+        return found
+
+    def terms(self, large, masks):
+        model = self.model
+        student = [
+            model.encoder.tokens(x, mask=m, mask_token=model.mask_token)
+            for x, m in zip(large, masks, strict=True)
+        ]
+        teacher = [model.momentum_encoder.tokens(x) for x in large]
+        patch = "" if model.shared_head else "patch_"
+        s = [self.scores(np.asarray(x.class_token), "") for x in student]
+        t = [self.scores(np.asarray(x.class_token), "momentum_") for x in teacher]
+        targets = self.assign(np.concatenate(t), self.center)
+        targets = np.split(targets, 2)
+        dino = np.mean(
+            [-np.mean(np.sum(targets[1 - i] * np.log(softmax(s[i] / 0.1)), 1)) for i in (0, 1)]
+        )
+        s_patches = np.concatenate([self.scores(np.asarray(x.patches), patch) for x in student])
+        t_patches = [self.scores(np.asarray(x.patches), f"momentum_{patch}") for x in teacher]
+        t_patches, mask = np.concatenate(t_patches), np.concatenate(masks)
+        targets = self.assign(t_patches.reshape(-1, 12), self.patch_center, mask.ravel())
+        targets = targets.reshape(t_patches.shape)
+        logs = np.log(softmax(s_patches.reshape(-1, 12) / 0.1)).reshape(s_patches.shape)
+        costs = [
+            -np.mean(np.sum(targets[i][m] * logs[i][m], axis=1)) if m.any() else 0.0
+            for i, m in enumerate(mask)
+        ]
+        koleo = 0.0
+        for each in student:
+            rows = unit(np.asarray(each.class_token))
+            distances = np.linalg.norm(rows[:, None] - rows[None], axis=2) + 9 * np.eye(len(rows))
+            koleo -= np.mean(np.log(distances.min(axis=1)))
+        self.center = 0.9 * self.center + 0.1 * np.concatenate(t).mean(axis=0)
+        self.patch_center = 0.9 * self.patch_center + 0.1 * t_patches[mask].mean(axis=0)
+        return {"dino": dino, "ibot": np.mean(costs), "koleo": koleo}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_terms_are_the_papers_step_by_step(name, float64):
+    model, views = checks.make(name), checks.two_views(16)
+    reference = Reference(model)
+    first, second, *masks = checks.with_masks(model, views)
+    for _ in range(3):
+        expected = reference.terms((first, second), masks)
+        found = references.one_step(model, views)
+        for term, value in expected.items():
+            assert found[term] == pytest.approx(value, rel=1e-6), term
+        total = expected["dino"] + expected["ibot"] + 0.1 * expected["koleo"]
+        assert found["loss"] == pytest.approx(total, rel=1e-6)
+    if model.balance == "center":
+        np.testing.assert_allclose(model.center, reference.center, atol=1e-9)
+        np.testing.assert_allclose(model.patch_center, reference.patch_center, atol=1e-9)
+
+
+def test_small_crops_and_images_without_a_mask_are_taken():
+    model = checks.make("DINOv2", views=keras_ssl.views.dinov2(8, 2, small_crops=2))
+    model.compile(keras.optimizers.SGD(0.1))
+    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), dtype="uint8")
+    history = model.fit(images, batch_size=8, epochs=3, verbose=0).history
+    assert all(np.all(np.isfinite(values)) for values in history.values())
+
+
+def test_the_views_are_crops_of_whole_patches_and_two_masks():
+    made = keras_ssl.views.dinov2(20, 4, small_crops=3)
+    images = np.zeros((5, 20, 20, 3), "uint8")
+    shapes = [tuple(view(images, (0, i)).shape) for i, view in enumerate(made)]
+    assert shapes == [(5, 20, 20, 3)] * 2 + [(5, 8, 8, 3)] * 3 + [(5, 25)] * 2
+    with pytest.raises(ValueError, match=r"`small_size` must be a multiple of `patch_size`"):
+        keras_ssl.views.dinov2(20, 4, small_size=10)
+    with pytest.raises(ValueError, match=r"`size` must be a multiple of `patch_size`"):
+        keras_ssl.views.dinov2(18, 4)
