@@ -297,6 +297,10 @@ def main(path, where):
     """Trains each method and saves its numbers: in float64, or in less, on replicas."""
     strategy = contextlib.nullcontext()
     if where == "data_parallel":
+        import jax
+
+        # Not one step ahead of another: two devices on few cores may wait for each other for ever.
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     if where in ("mirrored", "precisions"):
         import tensorflow as tf

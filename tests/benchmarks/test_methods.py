@@ -93,9 +93,9 @@ def test_each_method_gets_its_recipe_with_its_settings_and_the_same_epochs(fakes
     assert "--temperature 0.2" in ran(options, "simclr")[0]
     assert "--queue-size 4096" in ran(options, "moco_v2")[0]
     assert "--version 3" in ran(options, "moco_v3")[0]
-    assert "--prototypes 512" in ran(options, "swav")[0]
+    assert "--prototypes 128" in ran(options, "swav")[0]
     text = options.results.read_text()
-    assert "SwAV `--prototypes 512`" in text
+    assert "SwAV `--prototypes 128 --batch-size 64" in text
     assert "    python benchmarks/methods.py --epochs 3\n" in text
     assert {row["seed"] for row in rows_of(options) if row["epochs"]} == {"4"}
 

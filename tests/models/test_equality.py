@@ -50,9 +50,10 @@ def test_two_replicas_exchange_what_half_precision_computes(name, elsewhere):
 def elsewhere(tmp_path_factory):
     """What each method gives in other processes: on the JAX backend, and on four replicas."""
     folder = tmp_path_factory.mktemp("elsewhere")
+    on_jax = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}
     runs = {
-        "jax": ("one_device", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
-        "two devices of jax": ("data_parallel", {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}),
+        "jax": ("one_device", on_jax),
+        "two devices of jax": ("data_parallel", on_jax),
         "four replicas": ("mirrored", {"KERAS_BACKEND": "tensorflow"}),
         "precisions": ("precisions", {"KERAS_BACKEND": "tensorflow"}),
     }
