@@ -64,7 +64,7 @@ def tokens(encoder, images, positions=None, keep=None):
     patch = encoder.patch_size
     b, height, width, _ = images.shape
     shape = (b, height // patch, patch, width // patch, patch, 3)
-    kernel = np.asarray(encoder.embed.kernel)
+    kernel = np.asarray(encoder.embed.kernel).reshape(patch, patch, 3, -1)
     grid = np.einsum("bhiwjc,ijcd->bhwd", ((images - mean) / std).reshape(shape), kernel)
     grid += np.asarray(encoder.embed.bias)
     grid += np.asarray(encoder.positions.embeddings) if positions is None else positions

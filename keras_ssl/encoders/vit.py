@@ -69,14 +69,8 @@ class VisionTransformer(keras.Model):
         self.feature_kind = features
         self.layer_scale = layer_scale
         drawn = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.embed = layers.Conv2D(
-            width,
-            patch_size,
-            strides=patch_size,
-            kernel_initializer=drawn,
-            data_format="channels_last",
-            name="patches",
-        )
+        # Not a convolution: TensorFlow's returns a wrong shape for a replica without images.
+        self.embed = layers.Dense(width, kernel_initializer=drawn, name="patches")
         self.positions = GridPositions(height // patch_size, columns // patch_size)
         self.blocks = [
             TransformerBlock(
@@ -99,7 +93,7 @@ class VisionTransformer(keras.Model):
         if self.built:
             return
         width = self.width
-        self.embed.build(input_shape)
+        self.embed.build((None, None, None, self.patch_size**2 * self.image_shape[2]))
         self.positions.build((None, None, None, width))
         for block in self.blocks:
             block.build((None, None, width))
@@ -186,6 +180,14 @@ class VisionTransformer(keras.Model):
             model.trainable = False
         return model
 
+    def _cut(self, images):
+        """Patches `(B, h, w, P)` of images."""
+        patch, (height, width, channels) = self.patch_size, ops.shape(images)[1:]
+        rows, columns = height // patch, width // patch
+        cut = ops.reshape(images, (-1, rows, patch, columns, patch, channels))
+        cut = ops.transpose(cut, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(cut, (-1, rows, columns, patch * patch * self.image_shape[2]))
+
     def _embedded(self, images, mask=None, mask_token=None, keep=None):
         """Class token, registers and patches `(B, T, D)`, positions added."""
         for axis, size in enumerate(images.shape[1:3]):
@@ -195,7 +197,7 @@ class VisionTransformer(keras.Model):
                     f"`images` have {what} {size}, and it must be a multiple of the patch size, "
                     f"{self.patch_size}."
                 )
-        patches = self.embed(normalized(ops.cast(images, keras.config.floatx())))
+        patches = self.embed(self._cut(normalized(ops.cast(images, keras.config.floatx()))))
         count, rows, columns, width = ops.shape(patches)
         if mask is not None:
             mask = ops.reshape(mask, (-1, rows, columns, 1))
