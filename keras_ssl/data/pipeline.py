@@ -31,6 +31,7 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         `tf.data.Dataset` of `((view_1, ..., view_V),)`, or `((view_1, ..., view_V), labels)`.
 
     Raises:
+        TypeError: If a view is a keras layer, which `keras_ssl.views.KerasLayer` makes one.
         ValueError: If the dataset is batched or does not fill a batch, or `batch_size` or `views`
             is not valid.
     """
@@ -38,6 +39,8 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
     check_seed(seed)
     if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
         raise ValueError(f"`views` must be a sequence of views, received {views!r}.")
+    for view in views:
+        check_view(view, "views")
     dataset = elements.single_images(dataset, "dataset")
     images = int(dataset.cardinality())
     if 0 <= images < batch_size:

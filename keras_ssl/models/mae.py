@@ -84,11 +84,8 @@ class MAE(SelfSupervisedModel):
 
     def patches_of(self, images):
         """Cuts images `(B, H, W, C)` into patches `(B, N, P)`, row by row."""
-        patch, channels = self.encoder.patch_size, images.shape[-1]
-        rows, columns = (side // patch for side in images.shape[1:3])
-        cut = ops.reshape(images, (-1, rows, patch, columns, patch, channels))
-        cut = ops.transpose(cut, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(cut, (-1, rows * columns, patch * patch * channels))
+        grid = self.encoder.patches_of(images)
+        return ops.reshape(grid, (-1, grid.shape[1] * grid.shape[2], grid.shape[3]))
 
     def predict_patches(self, images, mask, training=False):
         """What the decoder paints, `(B, N, P)`, of all patches.
@@ -130,8 +127,8 @@ class MAE(SelfSupervisedModel):
         patches = as_float(self.patches_of(images))
         painted = self.predict_patches(images, mask)
         if self.normalize:
-            mean = ops.mean(patches, axis=-1, keepdims=True)
             pixels = patches.shape[-1]
+            mean = ops.sum(patches, axis=-1, keepdims=True) / pixels
             variance = ops.sum(ops.square(patches - mean), axis=-1, keepdims=True) / (pixels - 1)
             painted = painted * ops.sqrt(variance + EPSILON) + mean
         hidden = ops.cast(mask, patches.dtype)[:, :, None]

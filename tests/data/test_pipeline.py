@@ -124,6 +124,7 @@ def test_dict_elements_and_images_alone_are_taken(numbered):
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
+        (lambda x: x, {"views": [keras.layers.RandomFlip()]}, "keras layer: wrap it"),
         (lambda x: x.batch(4), {}, "give it unbatched"),
         (lambda x: x.take(0), {}, "`dataset` is empty"),
         (lambda x: x.take(3), {}, "3 images and a batch takes 4"),
@@ -135,7 +136,7 @@ def test_dict_elements_and_images_alone_are_taken(numbered):
     ],
 )
 def test_names_bad_input(numbered, change, arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         data.views(change(numbered), **{"views": (same, same), "batch_size": 4, **arguments})
 
 
