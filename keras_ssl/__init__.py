@@ -16,6 +16,7 @@ from keras_ssl import (
 )
 from keras_ssl.models import (
     BYOL,
+    CLIP,
     DINO,
     EMPSSL,
     MAE,
@@ -31,6 +32,7 @@ from keras_ssl.models import (
     MeanTeacher,
     MoCo,
     PseudoLabel,
+    ReCLIP,
     SelfSupervisedModel,
     SemiSupervisedModel,
     SimCLR,
@@ -45,6 +47,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
+    "CLIP",
     "DINO",
     "EMPSSL",
     "MAE",
@@ -60,6 +63,7 @@ __all__ = [
     "MeanTeacher",
     "MoCo",
     "PseudoLabel",
+    "ReCLIP",
     "SelfSupervisedModel",
     "SemiSupervisedModel",
     "SimCLR",

@@ -1,5 +1,7 @@
 """Turns a trained network into a SavedModel that needs neither keras_ssl nor Keras."""
 
+import tempfile
+
 import keras
 from keras import layers
 
@@ -15,7 +17,7 @@ def serving_model(model):
         float32 (in float64 where that is Keras's `floatx`).
     """
     floatx = keras.config.floatx()
-    images = keras.Input(image_shape(model), dtype="uint8", name="images")
+    images = keras.Input(_shape_for_export(model), dtype="uint8", name="images")
     unit = layers.Rescaling(1 / 255, dtype=floatx)(images)
     features = layers.Identity(dtype=floatx, name="features")(model(unit, training=False))
     return keras.Model(images, features, name=model.name)
@@ -34,6 +36,54 @@ def write(model, path, format="tf_saved_model", **kwargs):
         # JAX cannot differentiate a strided convolution of images whose size is left open.
         kwargs = {"jax2tf_kwargs": {"with_gradient": False}, **kwargs}
     serving_model(model).export(path, format=format, **kwargs)
+
+
+def write_text(model, path, length, to_words=None, tokenizer=None):
+    """Exports a network of words as a TensorFlow SavedModel that takes text, or words.
+
+    Args:
+        model: Built `keras.Model` from int words `(B, T)` to `(B, D)`.
+        path: Where the artifact goes.
+        length: Int, T.
+        to_words: Function from a string tensor `(B,)` to words `(B, T)`; None to take words.
+        tokenizer: The layer that `to_words` uses, if any.
+    """
+    import tensorflow as tf
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    words = [tf.TensorSpec((None, length), tf.int32, "words")]
+    is_jax = keras.backend.backend() == "jax"
+    options = {"jax2tf_kwargs": {"with_gradient": False}} if is_jax else {}
+    archive.add_endpoint("serve", model.__call__, words, **options)
+    if to_words is None:
+        archive.write_out(path, verbose=False)
+        return
+    # Text is TensorFlow's alone, which Keras's archive does not join with a network of JAX.
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        both = tf.Module()
+        both.network = tf.saved_model.load(folder)
+        both.tables = [
+            part
+            for layer in tokenizer._flatten_layers()
+            for part in vars(layer).values()
+            if isinstance(part, tf.lookup.StaticHashTable)
+        ]
+        captions = [tf.TensorSpec((None,), tf.string, "captions")]
+        both.serve = tf.function(
+            lambda captions: both.network.serve(to_words(captions)), input_signature=captions
+        )
+        tf.saved_model.save(both, path, signatures=both.serve)
+
+
+def _shape_for_export(model):
+    """What `image_shape` returns; on JAX one size where patches are cut, which it must know."""
+    if keras.backend.backend() == "jax":
+        for layer in (model, *model._flatten_layers()):
+            if hasattr(layer, "patch_size") and hasattr(layer, "image_shape"):
+                return layer.image_shape
+    return image_shape(model)
 
 
 def image_shape(model):

@@ -17,7 +17,7 @@ def copy_of(layer):
     Returns:
         A built layer of the same class with equal weights, named `"momentum_<name>"`.
     """
-    config = layer.get_config()
+    config = _of_its_own(layer.get_config())
     if "name" in config:  # an own class need not take one
         config = {**config, "name": f"momentum_{layer.name}"}
     copy = type(layer).from_config(config)
@@ -26,6 +26,16 @@ def copy_of(layer):
     copy.set_weights(layer.get_weights())
     freeze(copy)
     return copy
+
+
+def _of_its_own(config):
+    """A config without the marks by which Keras, while it loads a file, makes one object of two."""
+    if isinstance(config, dict):
+        kept = {name: part for name, part in config.items() if name != "shared_object_id"}
+        return {name: _of_its_own(part) for name, part in kept.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_of_its_own(part) for part in config)
+    return config
 
 
 def freeze(copy):

@@ -118,7 +118,9 @@ def new_encoder(run, shape):
     return getattr(encoders, run.encoder)(shape, **stem)
 
 
-def train(run, settings, new_model, views, train, test, *, epochs, batch_size, average=None):
+def train(
+    run, settings, new_model, views, train, test, *, epochs, batch_size, average=None, pairs=None
+):
     """Trains a model, tells what its features are worth, and keeps all of it in the run's folder.
 
     A folder whose run was stopped is gone on with.
@@ -134,6 +136,7 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
         epochs: Int, passes over the images.
         batch_size: Int, images in a step, over all devices.
         average: Sequence of views to measure the mean features of as well, or None.
+        pairs: Images with captions to train on, in the place of `train`, or None.
 
     Returns:
         The trained model.
@@ -147,7 +150,7 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
 
     began = time.perf_counter()
     model.fit(
-        data.views(train, views, batch_size, seed=run.seed),
+        data.views(pairs or train, views, batch_size, seed=run.seed),
         epochs=epochs,
         initial_epoch=done,
         callbacks=[
@@ -165,6 +168,7 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
 
     model.save(run.output / "model.keras")
     model.export_encoder(run.output / "encoder")
+    exported = run.output / "encoder" / ("image" if pairs else "")  # beside the one of text
     history = callbacks.read_history(run.output / "history.csv")
     table = evaluation.report(
         model, baselines, train, test, run.output, history, views, average=average
@@ -174,7 +178,7 @@ def train(run, settings, new_model, views, train, test, *, epochs, batch_size, a
         f"In {run.output}: config.json, history.csv, time.json, results.json, table.txt, and as "
         "pictures views.png, curves.png, map.png and neighbours.png.\n"
         f'To go on in Keras:  model = keras.saving.load_model("{run.output / "model.keras"}")\n'
-        f'To use elsewhere:   encoder = tf.saved_model.load("{run.output / "encoder"}")\n'
+        f'To use elsewhere:   encoder = tf.saved_model.load("{exported}")\n'
         "                    features = encoder.serve(uint8_images)"
     )
     return model

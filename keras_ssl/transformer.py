@@ -7,7 +7,22 @@ from keras import layers, ops
 @keras.saving.register_keras_serializable("keras_ssl")
 def gelu(x):
     """Gaussian error linear unit; TensorFlow's own rounds a constant to float32 in float64."""
-    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
+    return 0.5 * x * (1.0 + _erf(x * 0.5**0.5))
+
+
+def _erf(x):
+    """The error function; on JAX, below float64, right to 1.5e-7: Abramowitz, Stegun 7.1.26.
+
+    TensorFlow 2.21 cannot read JAX's own from a SavedModel.
+    """
+    x = ops.convert_to_tensor(x)
+    if keras.backend.backend() != "jax" or x.dtype == "float64":
+        return ops.erf(x)
+    size = ops.abs(ops.cast(x, "float32"))
+    t, series = 1.0 / (1.0 + 0.3275911 * size), 0.0
+    for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series = (series + factor) * t
+    return ops.cast(ops.sign(x) * (1.0 - series * ops.exp(-size * size)), x.dtype)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")

@@ -35,6 +35,22 @@ def _transformer(method, features="class", **settings):
     )
 
 
+def _captioned(encoder, **kwargs):
+    """CLIP with a small reader of captions, which come as numbers of words."""
+    text_encoder = keras_ssl.encoders.text_transformer(12, 4, 8, 1, 2)
+    return keras_ssl.CLIP(encoder, text_encoder, **{"projection": 8, **kwargs})
+
+
+def _adapted(encoder, **kwargs):
+    """ReCLIP of a small CLIP that knows the names of four classes."""
+    words = keras.layers.TextVectorization(vocabulary=["a", "cat", "dog", "fox", "hen"])
+    text_encoder = keras_ssl.encoders.text_transformer(words, 4, 8, 1, 2)
+    clip = keras_ssl.CLIP(encoder, text_encoder, projection=8)
+    names, templates = ["cat", "dog", "fox", "hen"], ["a {}", "{}"]
+    settings = {"class_names": names, "templates": templates, "neighbours": 3, **kwargs}
+    return keras_ssl.ReCLIP(clip, **settings)
+
+
 FEW_LABELS = {
     "AdaMatch": _few_labels(keras_ssl.AdaMatch, warmup=3),
     "Dash": _few_labels(keras_ssl.Dash, warmup=2, decay_interval=1, decay=1.25, floor=0.7),
@@ -50,6 +66,7 @@ METHODS = {
     **FEW_LABELS,
     "BYOL": _small(keras_ssl.BYOL, predictor=(16, 8), momentum=0.75),
     "BarlowTwins": _small(keras_ssl.BarlowTwins),
+    "CLIP": _captioned,
     "DINO": _small(keras_ssl.DINO, prototypes=12, momentum=0.75, teacher_temperature=0.05),
     "EMPSSL": _small(keras_ssl.EMPSSL),
     "DINOv2": _transformer(
@@ -68,6 +85,7 @@ METHODS = {
     "MoCo": _small(keras_ssl.MoCo, queue_size=48, momentum=0.75),
     "MoCo v3": _small(keras_ssl.MoCo, version=3, predictor=(16, 8), momentum=0.75),
     "NNCLR": _small(keras_ssl.NNCLR, predictor=(16, 8), queue_size=48),
+    "ReCLIP": _adapted,
     "SimCLR": _small(keras_ssl.SimCLR),
     "SimSiam": _small(keras_ssl.SimSiam, predictor=(16, 8)),
     "SupCon": _small(keras_ssl.SupCon),
@@ -81,9 +99,8 @@ ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 PRECISIONS = [(name, "mixed_bfloat16") for name in METHODS if name not in FEW_LABELS]
 PRECISIONS += [("FixMatch", "mixed_bfloat16")]
 PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
-SYMMETRIC = (
-    set(METHODS) - set(FEW_LABELS) - {"DINOv2", "DINOv2 centred", "MAE", "MoCo", "SwAV"}
-)  # each crop of SwAV has a queue of its own
+SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centred", "MAE", "MoCo"}
+SYMMETRIC -= {"ReCLIP", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
 OTHER_VALUES = {
     "AdaMatch": {"threshold": 0.99, "warmup": 6},
@@ -104,6 +121,7 @@ OTHER_VALUES = {
     "UDA": {"temperature": 1.0, "threshold": 0.6, "signal_annealing": "linear"},
     "BYOL": {"momentum": 0.5},
     "BarlowTwins": {"redundancy_weight": 0.1},
+    "CLIP": {"projection": 4, "temperature": 0.01, "max_scale": 3.0},
     "DINO": {
         "prototypes": 8,
         "student_temperature": 0.2,
@@ -129,6 +147,7 @@ OTHER_VALUES = {
     "MoCo": {"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
     "MoCo v3": {"temperature": 0.5, "momentum": 0.5},
     "NNCLR": {"temperature": 0.5, "queue_size": 16},
+    "ReCLIP": {"training_template": "a {}", "project": False, "neighbours": None, "reach": 0.5},
     "SimCLR": {"temperature": 0.1},
     "SimSiam": {"predictor_learning_rate": 0.01},
     "SupCon": {"temperature": 0.5},
@@ -225,8 +244,7 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Fal
         data = FewLabels(views, batch_size)
         return model.fit(data, epochs=epochs, verbose=0, **kwargs).history
     return model.fit(
-        with_masks(model, views),
-        labels(len(views[0])),
+        *given(model, views),
         batch_size=batch_size,
         epochs=epochs,
         shuffle=False,
@@ -237,10 +255,26 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Fal
 
 def evaluate(model, views, batch_size=16):
     """The logs of `evaluate`, a list."""
-    y = labels(len(views[0]))
-    is_semi = isinstance(model, keras_ssl.SemiSupervisedModel)
-    x = views[0] if is_semi else with_masks(model, views)
+    if isinstance(model, (keras_ssl.SemiSupervisedModel, keras_ssl.ReCLIP)):
+        x, y = views[0], labels(len(views[0]))
+    else:
+        x, y = given(model, views)
     return np.ravel(model.evaluate(x, y, batch_size=batch_size, verbose=0))
+
+
+def given(model, views):
+    """What a method takes beside or instead of some of two views, and what comes with images."""
+    if isinstance(model, keras_ssl.ReCLIP):
+        return views[0], labels(len(views[0]))
+    if isinstance(model, keras_ssl.CLIP):
+        return views[:1], captions(len(views[0]))
+    return with_masks(model, views), labels(len(views[0]))
+
+
+def captions(count):
+    """Numbers of one to four words, `(count, 4)`, filled up with 0."""
+    words = np.random.default_rng(7).integers(1, 12, (count, 4))
+    return np.where(np.arange(4) <= np.arange(count)[:, None] % 4, words, 0)
 
 
 def with_masks(model, views):
@@ -282,7 +316,8 @@ def assert_equal(left, right, tolerance=1e-8, where=""):
     assert left.keys() == right.keys(), where
     for key in left:
         message = f"{where}: {key}"
-        np.testing.assert_allclose(left[key], right[key], rtol=0, atol=tolerance, err_msg=message)
+        near = {"rtol": tolerance, "atol": tolerance}  # relative where numbers are above 1
+        np.testing.assert_allclose(left[key], right[key], **near, err_msg=message)
 
 
 def in_float64():

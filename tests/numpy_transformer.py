@@ -16,7 +16,7 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def attention(x, layer):
+def attention(x, layer, causal=False):
     """Equation 1 of Vaswani et al., head by head; the output and the scores."""
     names = ("query", "key", "value")
     dense = [getattr(layer, f"_{name}_dense") for name in names]
@@ -24,7 +24,11 @@ def attention(x, layer):
         np.einsum("btd,dhk->bhtk", x, np.asarray(each.kernel)) + np.asarray(each.bias)[:, None]
         for each in dense
     )
-    scores = softmax(np.einsum("bhtk,bhsk->bhts", q, k) / np.sqrt(q.shape[-1]))
+    scores = np.einsum("bhtk,bhsk->bhts", q, k) / np.sqrt(q.shape[-1])
+    if causal:
+        later = np.triu(np.ones(scores.shape[-2:], bool), 1)
+        scores = np.where(later, -np.inf, scores)
+    scores = softmax(scores)
     out = np.einsum("bhts,bhsk,hkd->btd", scores, v, np.asarray(layer._output_dense.kernel))
     return out + np.asarray(layer._output_dense.bias), scores
 
@@ -34,9 +38,9 @@ def gelu(x):
     return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
-def through(x, block):
+def through(x, block, causal=False):
     """What a block makes of tokens, and its attention scores."""
-    branch, scores = attention(layer_norm(x, block.attention_norm), block.attention)
+    branch, scores = attention(layer_norm(x, block.attention_norm), block.attention, causal)
     scale = np.asarray(block.attention_scale) if block.layer_scale else 1
     x = x + scale * branch
     hidden = layer_norm(x, block.dense_norm) @ np.asarray(block.dense_in.kernel)

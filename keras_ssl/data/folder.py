@@ -56,6 +56,14 @@ def decodable(root, split, corrupt):
     return files.subset(good)._replace(shapes=shapes)
 
 
+def classes(root, split):
+    """Names of the classes of a split, in the order of their labels; empty where there are none."""
+    files = _find(root, split)
+    if files.labels is None:
+        return []
+    return sorted({path.relative_to(files.root).parts[0] for path in files.paths})
+
+
 def hold_out(files, every):
     """Splits files in two by their names: about one in `every` goes to the second part.
 

@@ -51,7 +51,7 @@ def load(name, split="train", image_size=None, data_dir=None, corrupt="skip"):
     path = Path(name).expanduser()
     if path.is_dir():
         return folder.dataset(folder.decodable(path, split, corrupt), size)
-    return _of_tfds(_builder(name, data_dir), split, size)
+    return _of_tfds(builder(name, data_dir), split, size)
 
 
 def load_train_and_test(name, image_size=None, data_dir=None, corrupt="skip"):
@@ -96,7 +96,7 @@ def _splits(name, data_dir):
         return [
             split for split in HELD_OUT if (path / "train").is_dir() and (path / split).is_dir()
         ]
-    return _builder(name, data_dir).info.splits
+    return builder(name, data_dir).info.splits
 
 
 def _hold_out(dataset):
@@ -166,7 +166,8 @@ def _of_tfds(builder, split, size):
     return resized(dataset, size)
 
 
-def _builder(name, data_dir):
+def builder(name, data_dir):
+    """The builder of TensorFlow Datasets of that name; ValueError if none, with close names."""
     import tensorflow_datasets as tfds
 
     try:

@@ -3,6 +3,7 @@
 from keras_ssl.encoders.application import application
 from keras_ssl.encoders.resnet import resnet18, resnet34, resnet50
 from keras_ssl.encoders.small_resnet import small_resnet
+from keras_ssl.encoders.text_transformer import text_transformer
 from keras_ssl.encoders.vit import vit, vit_base, vit_small, vit_tiny
 from keras_ssl.encoders.wide_resnet import wide_resnet
 
@@ -12,6 +13,7 @@ __all__ = [
     "resnet34",
     "resnet50",
     "small_resnet",
+    "text_transformer",
     "vit",
     "vit_base",
     "vit_small",

@@ -191,7 +191,7 @@ class VisionTransformer(keras.Model):
     def _embedded(self, images, mask=None, mask_token=None, keep=None):
         """Class token, registers and patches `(B, T, D)`, positions added."""
         for axis, size in enumerate(images.shape[1:3]):
-            if size is not None and (size % self.patch_size or not size):
+            if isinstance(size, int) and (size % self.patch_size or not size):
                 what = ("height", "width")[axis]
                 raise ValueError(
                     f"`images` have {what} {size}, and it must be a multiple of the patch size, "

@@ -13,6 +13,7 @@ from keras_ssl.evaluation.pictures import (
     views_grid,
 )
 from keras_ssl.evaluation.report import baselines, report
+from keras_ssl.evaluation.retrieval import recall_at_k, similarity_matrix
 from keras_ssl.evaluation.table import format_table, probe_table
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "probe_table",
     "rankme",
     "read_images",
+    "recall_at_k",
     "report",
+    "similarity_matrix",
     "uniformity",
     "views_grid",
 ]

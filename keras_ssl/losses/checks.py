@@ -70,3 +70,12 @@ def check_not_negative(**numbers):
             isinstance(number, (int, float)) and not 0 <= number < float("inf")
         ):
             raise ValueError(f"`{name}` must be a finite number, at least 0, received {number!r}.")
+
+
+def check_count(least, **counts):
+    """Raises unless each value is an int of at least `least`."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"`{name}` must be an int, received {value!r}.")
+        if value < least:
+            raise ValueError(f"`{name}` must be at least {least}, received {value}.")

@@ -1,11 +1,12 @@
 """The loss of CLIP."""
 
+import keras
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, cross_entropy, normalize
+from keras_ssl.losses.checks import as_float, check_count, check_pairs, mean, normalize
 
 
-def clip(image, text, scale):
+def clip(image, text, scale, blocks=1):
     """Contrast of images with their captions, both ways, over the whole batch.
 
     Args:
@@ -13,20 +14,43 @@ def clip(image, text, scale):
         text: Float tensor `(B, D)`, projections of the captions, same order.
         scale: Float > 0 or scalar tensor, what cosine similarities are multiplied with: the inverse
             of the temperature.
+        blocks: Int >= 1. With more than one the similarities of a part of the images at a time are
+            computed, and again for the gradient: memory for `B * B / blocks` of them, where 1
+            keeps all `B * B`, for half as much computing again. The value is the same.
 
     Returns:
         Scalar >= 0, the mean of both directions and over rows, float32 (float64 for float64 input);
         log B for a batch without information.
 
     Raises:
-        ValueError: If the shapes differ or are not `(B, D)`.
+        TypeError: If `blocks` is not an int.
+        ValueError: If the shapes differ or are not `(B, D)`, or `blocks` is below 1.
 
     Source:
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3.
     """
     image, text = as_float(image), as_float(text)
     check_pairs(image=image, text=text)
-    logits = ops.matmul(normalize(image), ops.transpose(normalize(text)))
-    logits = logits * ops.convert_to_tensor(scale, logits.dtype)
-    pairs = ops.eye(ops.shape(image)[0], dtype=logits.dtype)
-    return 0.5 * (cross_entropy(logits, pairs) + cross_entropy(ops.transpose(logits), pairs))
+    check_count(1, blocks=blocks)
+    image = normalize(image) * ops.convert_to_tensor(scale, image.dtype)
+    text = normalize(text)
+    own = ops.sum(image * text, axis=1)
+
+    def log_sums(rows, text):
+        """Log of the sum over captions, of each row, and over these rows, of each caption."""
+        logits = ops.matmul(rows, ops.transpose(text))
+        return ops.logsumexp(logits, axis=1), ops.logsumexp(logits, axis=0)
+
+    blocks = blocks if image.shape[0] is None else min(blocks, image.shape[0])
+    if blocks == 1:
+        of_images, of_texts = log_sums(image, text)
+    else:
+        count = ops.shape(image)[0]
+        again = keras.remat(log_sums)  # for the gradient: nothing of a block is kept
+        parts = [
+            again(image[index * count // blocks : (index + 1) * count // blocks], text)
+            for index in range(blocks)
+        ]
+        of_images = ops.concatenate([rows for rows, _ in parts])
+        of_texts = ops.logsumexp(ops.stack([texts for _, texts in parts]), axis=0)
+    return 0.5 * (mean(of_images - own) + mean(of_texts - own))

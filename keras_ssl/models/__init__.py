@@ -6,6 +6,7 @@ from keras_ssl.models.base import SelfSupervisedModel
 from keras_ssl.models.batch import Batch, LabeledBatch, SemiSupervisedBatch
 from keras_ssl.models.byol import BYOL
 from keras_ssl.models.classifier import classifier
+from keras_ssl.models.clip import CLIP
 from keras_ssl.models.dash import Dash
 from keras_ssl.models.dino import DINO
 from keras_ssl.models.dinov2 import DINOv2
@@ -18,6 +19,7 @@ from keras_ssl.models.mean_teacher import MeanTeacher
 from keras_ssl.models.moco import MoCo
 from keras_ssl.models.nnclr import NNCLR
 from keras_ssl.models.pseudo_label import PseudoLabel
+from keras_ssl.models.reclip import ReCLIP
 from keras_ssl.models.semi_supervised import SemiSupervisedModel
 from keras_ssl.models.simclr import SimCLR
 from keras_ssl.models.simsiam import SimSiam
@@ -29,6 +31,7 @@ from keras_ssl.models.vicreg import VICReg
 
 __all__ = [
     "BYOL",
+    "CLIP",
     "DINO",
     "EMPSSL",
     "MAE",
@@ -46,6 +49,7 @@ __all__ = [
     "MeanTeacher",
     "MoCo",
     "PseudoLabel",
+    "ReCLIP",
     "SelfSupervisedModel",
     "SemiSupervisedBatch",
     "SemiSupervisedModel",

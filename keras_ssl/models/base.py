@@ -43,8 +43,9 @@ class SelfSupervisedModel(ForwardMixin, Method):
         TypeError: If an argument is of the wrong kind.
     """
 
-    needs_labels = False  # whether batches must carry labels
+    needs_labels = None  # what must come with each image, if anything
     multi_crop = False  # whether views after the second may be smaller
+    least_views = 2  # of each image, masks among them
     masks = 0  # how many of the views, the last ones, are masks of patches
     read_batch = staticmethod(Batch.of)
     refused = {
@@ -56,7 +57,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
 
     def __init__(self, encoder, *, views=None, seed=0, **kwargs):
         check_encoder(encoder)
-        check_views(views)
+        check_views(views, self.least_views)
         super().__init__(seed=seed, **kwargs)
         self.encoder = encoder
         self.views = None if views is None else tuple(views)
@@ -71,6 +72,14 @@ class SelfSupervisedModel(ForwardMixin, Method):
     def default_views(self, size):
         """Returns the paper's views of images of `size` `(height, width)`: a tuple of callables."""
         raise NotImplementedError(f"{type(self).__name__} has no views of its own: pass `views=`.")
+
+    def check_labels(self, labels):
+        """Raises ValueError for labels, an array, of a method that `needs_labels`."""
+        if labels.ndim != 1:
+            raise ValueError(
+                f"{type(self).__name__} needs one class number for each image, labels of shape "
+                f"(B,); received shape {labels.shape}."
+            )
 
     def check_masks(self, masks):
         """Raises ValueError for masks, a tuple of arrays `(B, N)`, that the method cannot use."""

@@ -8,23 +8,50 @@ from keras_ssl.losses.checks import check_not_negative
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
-def check_encoder(encoder):
-    """Raises unless `encoder` is a built, serialisable model from images to `(B, D)`."""
-    check_network(encoder, "encoder", "features (B, D)")
-    feature_width(encoder)
+def check_encoder(encoder, name="encoder"):
+    """Raises unless an encoder is a built, serialisable model from images to `(B, D)`."""
+    check_network(encoder, name, "features (B, D)")
+    feature_width(encoder, name)
 
 
-def check_network(network, name, output):
-    """Raises unless a network is a built, serialisable model of one batch of images.
+def check_text_encoder(encoder):
+    """Raises unless `encoder` is a built, serialisable model from words to `(B, E)`. Returns E."""
+    name, takes = "text_encoder", "words (B, T)"
+    check_network(encoder, name, "features (B, E)", takes, axes=2)
+    try:
+        shape = encoder.output_shape
+    except AttributeError:  # a subclassed model has no symbolic output
+        words = keras.KerasTensor((None, context_length(encoder)), "int32")
+        shape = encoder.compute_output_spec(words).shape
+    return width_of_features(shape, name, "")
+
+
+def context_length(encoder):
+    """How many words a text encoder takes; ValueError where it does not tell."""
+    length = getattr(encoder, "context_length", None)
+    if length is None and hasattr(encoder, "inputs"):
+        length = encoder.input_shape[1]
+    if length is None:
+        raise ValueError(
+            f"`text_encoder` {encoder.name!r} must tell how many words it takes: give it an "
+            "attribute `context_length`, or an input of known length, keras.Input((32,))."
+        )
+    return int(length)
+
+
+def check_network(network, name, output, takes="images (B, H, W, C)", axes=4):
+    """Raises unless a network is a built, serialisable model of one batch of images, or of text.
 
     Args:
         network: What was received.
         name: The argument's name.
         output: What the network must return, in words.
+        takes: What it must take, in words.
+        axes: Int, of what it must take.
     """
     if not isinstance(network, keras.Model):
         raise TypeError(
-            f"`{name}` must be a keras.Model from images (B, H, W, C) to {output}, "
+            f"`{name}` must be a keras.Model from {takes} to {output}, "
             f"received {type(network).__name__}."
         )
     if hasattr(network, "compute_losses"):
@@ -34,8 +61,9 @@ def check_network(network, name, output):
         )
     if not network.built:
         raise ValueError(
-            f"`{name}` {network.name!r} is not built: call it once on a batch of images, or "
-            f"`{name}.build((None, height, width, channels))`, before passing it."
+            f"`{name}` {network.name!r} is not built: call it once on a batch of {takes}, or "
+            f"`{name}.build({'(None, height, width, channels)' if axes == 4 else '(None, words)'})`"
+            ", before passing it."
         )
     try:
         network.get_config()
@@ -47,10 +75,9 @@ def check_network(network, name, output):
         ) from error
     if isinstance(network, keras.Sequential) or hasattr(network, "inputs"):
         received = network.input_shape
-        if isinstance(received, (list, dict)) or len(received) != 4:
+        if isinstance(received, (list, dict)) or len(received) != axes:
             raise ValueError(
-                f"`{name}` must take one batch of images (B, H, W, C), and its input has shape "
-                f"{received}."
+                f"`{name}` must take one batch of {takes}, and its input has shape {received}."
             )
 
 
@@ -73,13 +100,20 @@ def output_shape(network):
         return network.compute_output_spec(images).shape
 
 
-def feature_width(encoder):
+def feature_width(encoder, name="encoder"):
     """Returns D of an encoder's output `(B, D)`; ValueError for any other output."""
-    shape = output_shape(encoder)
+    advice = (
+        ' End it with a pooling layer; for keras.applications: include_top=False, pooling="avg".'
+    )
+    return width_of_features(output_shape(encoder), name, advice)
+
+
+def width_of_features(shape, name, advice):
+    """Returns D of a shape `(B, D)`; ValueError for any other."""
     if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None:
         raise ValueError(
-            f"`encoder` must return features of shape (B, D) with D known, and it returns {shape}. "
-            'End it with a pooling layer; for keras.applications: include_top=False, pooling="avg".'
+            f"`{name}` must return features of shape (B, D) with D known, and it returns {shape}."
+            f"{advice}"
         )
     return shape[1]
 
@@ -104,8 +138,8 @@ def number_of_classes(classifier):
     return shape[1]
 
 
-def check_views(views):
-    """Raises unless `views` is None or a sequence of at least two callables."""
+def check_views(views, least):
+    """Raises unless `views` is None or a sequence of at least `least` callables."""
     if views is None:
         return
     if not isinstance(views, (tuple, list)) or not all(callable(view) for view in views):
@@ -113,8 +147,9 @@ def check_views(views):
             "`views` must be a sequence of views such as keras_ssl.views.simclr(32), one for each "
             f"output; received {views!r}."
         )
-    if len(views) < 2:
-        raise ValueError(f"`views` needs two views or more, received {len(views)}.")
+    if len(views) < least:
+        needed = "two views" if least == 2 else "a view"
+        raise ValueError(f"`views` needs {needed} or more, received {len(views)}.")
 
 
 def check_number(**values):
@@ -156,15 +191,6 @@ def check_optional_rate(**values):
     given = {name: value for name, value in values.items() if value is not None}
     check_schedule(**given)
     check_not_negative(**given)
-
-
-def check_count(least, **counts):
-    """Raises unless each value is an int of at least `least`."""
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"`{name}` must be an int, received {value!r}.")
-        if value < least:
-            raise ValueError(f"`{name}` must be at least {least}, received {value}.")
 
 
 def check_steps(**values):

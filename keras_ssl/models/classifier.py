@@ -3,7 +3,8 @@
 import keras
 
 from keras_ssl.export import image_shape
-from keras_ssl.models.checks import check_count, check_encoder
+from keras_ssl.losses.checks import check_count
+from keras_ssl.models.checks import check_encoder
 
 
 def classifier(encoder, num_classes):

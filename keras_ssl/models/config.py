@@ -8,6 +8,8 @@ import keras
 class ConfigMixin:
     """Config of a `keras.Model` that keeps each argument of `__init__` under its own name."""
 
+    supplied = ()  # arguments of a base class that a class gives it, and does not take
+
     def get_config(self):
         """Every argument of `__init__`, read from the attribute of its name."""
         policy = keras.saving.serialize_keras_object(self.dtype_policy)
@@ -41,7 +43,8 @@ class ConfigMixin:
             if not issubclass(base, ConfigMixin) or "__init__" not in vars(base):
                 continue
             for name, parameter in inspect.signature(base.__init__).parameters.items():
-                if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                is_own = name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+                if is_own and name not in cls.supplied:
                     names.setdefault(name)
         return list(names)
 

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from keras_ssl import distribute, heads, losses, views
-from keras_ssl.losses.checks import as_float, check_positive, cross_entropy, mean
+from keras_ssl.losses.checks import as_float, check_count, check_positive, cross_entropy, mean
 from keras_ssl.models.base import SelfSupervisedModel
-from keras_ssl.models.checks import check_count, check_momentum, check_number, check_schedule
+from keras_ssl.models.checks import check_momentum, check_number, check_schedule
 from keras_ssl.models.pairs import mean_over_ordered_pairs
 
 LARGE = 2  # crops that the teacher sees

@@ -6,10 +6,9 @@ import keras
 from keras import ops
 
 from keras_ssl import distribute, heads, losses, views
-from keras_ssl.losses.checks import as_float, check_not_negative, check_positive, mean
+from keras_ssl.losses.checks import as_float, check_count, check_not_negative, check_positive, mean
 from keras_ssl.models.base import SelfSupervisedModel
 from keras_ssl.models.checks import (
-    check_count,
     check_momentum,
     check_number,
     check_schedule,

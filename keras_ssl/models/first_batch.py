@@ -39,7 +39,7 @@ def check_views(model, views, labels=None, name="x"):
     """Checks ready views. Returns the first two images of each, and their labels if any."""
     every = tuple(np.asarray(view) for view in views)
     views = every[: len(every) - model.masks]
-    if len(views) < (1 if model.masks else 2):
+    if len(views) < (1 if model.masks else model.least_views):
         raise ValueError(
             f"`{name}` has {len(every)} view of each image; {type(model).__name__} "
             + ("takes images and masks." if model.masks else "compares two or more.")
@@ -55,14 +55,12 @@ def check_views(model, views, labels=None, name="x"):
     labels = check_labels(labels, rows[0])
     if labels is None and model.needs_labels:
         raise ValueError(
-            f"{type(model).__name__} needs a label for each image, and the data has none: give "
-            "elements (images, labels), or ((view_1, ..., view_V), labels), or `y` with arrays."
+            f"{type(model).__name__} needs {model.needs_labels} for each image, and the data has "
+            "none: give elements (images, labels), or ((view_1, ..., view_V), labels), or `y` with "
+            "arrays."
         )
-    if model.needs_labels and labels.ndim != 1:
-        raise ValueError(
-            f"{type(model).__name__} needs one class number for each image, labels of shape (B,); "
-            f"received shape {labels.shape}."
-        )
+    if model.needs_labels:
+        model.check_labels(labels)
     few = tuple(view[:2] for view in every)
     return (few,) if labels is None else (few, labels[:2])
 

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_ssl import distribute, losses
-from keras_ssl.losses.checks import mean, one_hot
-from keras_ssl.models.checks import check_count, check_share
+from keras_ssl.losses.checks import check_count, mean, one_hot
+from keras_ssl.models.checks import check_share
 from keras_ssl.models.semi_supervised import SemiSupervisedModel
 
 

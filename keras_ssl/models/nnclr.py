@@ -3,9 +3,9 @@
 import keras
 
 from keras_ssl import distribute, heads, losses, queue, views
-from keras_ssl.losses.checks import as_float, check_positive, normalize
+from keras_ssl.losses.checks import as_float, check_count, check_positive, normalize
 from keras_ssl.models.base import SelfSupervisedModel
-from keras_ssl.models.checks import check_count, check_schedule
+from keras_ssl.models.checks import check_schedule
 from keras_ssl.models.pairs import mean_over_ordered_pairs
 
 

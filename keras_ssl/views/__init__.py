@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "augment": ["augment"],
         "base": ["View"],
         "blur": ["GaussianBlur"],
+        "clip": ["clip"],
         "compose": ["Compose"],
         "crop": ["RandomResizedCrop"],
         "cutout": ["Cutout"],

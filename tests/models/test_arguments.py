@@ -17,6 +17,8 @@ RATIO = (-0.1, 1.1, NAN, True, "0.9", None, SCHEDULE)
 HEAD = ("big", 8, (), (8, 0), (8, -4), (8.0, 4), (True,))
 # For each argument values that it must not take, of a wrong kind or out of range.
 BAD = {
+    "blocks": (*COUNT, 0, None),
+    "class_names": ([], ["cat"], ["cat", "cat"], ["cat", ""], "cat", None, [1, 2]),
     "balance": ("mean", None, True, 1),
     "center_momentum": (*SHARE, SCHEDULE),
     "covariance": (*NOT_NEGATIVE, None, SCHEDULE),
@@ -26,16 +28,21 @@ BAD = {
     "iterations": (*COUNT, 0, None),
     "decoder": ("big", 8, (), (8, 1), (8, 0, 2), (8, 1.0, 2), (9, 1, 2), None),
     "koleo_weight": (*NOT_NEGATIVE, None, SCHEDULE),
+    "max_scale": (*POSITIVE, SCHEDULE),
     "mask_ratio": RATIO,
     "momentum": SHARE,
+    "neighbours": (*COUNT, 0),
     "normalize": ("yes", 1, None),
     "patch_weight": (*NOT_NEGATIVE, None, SCHEDULE),
     "predictor": (*HEAD, (16, 5)),  # another width than the projector's
     "predictor_learning_rate": NOT_NEGATIVE,
+    "project": ("yes", 1, None),
+    "projection": (*COUNT, 0),
     "projector": HEAD,
     "prototypes": ("big", 0, 1, -2, 2.0, True, None),
     "queue_size": COUNT,
     "queue_start": (*COUNT, None),
+    "reach": (*RATIO, 1),
     "redundancy_weight": (*NOT_NEGATIVE, None, SCHEDULE),
     "seed": ("a", 1.0, None, True, 2**31),
     "student_temperature": POSITIVE,
@@ -53,8 +60,11 @@ BAD = {
     "shared_head": ("yes", 1, None),
     "sigmas": (*POSITIVE, SCHEDULE),
     "signal_annealing": ("cosine", None, True, 1.0),
+    "tokenizer": ("words", 12, [str], keras.layers.TextVectorization()),
+    "templates": ([], ["a"], "a {}", None, [3]),
     "threshold": RATIO,
     "threshold_momentum": RATIO,
+    "training_template": ("a", 3, ["a {}"]),
     "unlabeled_weight": (*NOT_NEGATIVE, None),
     "warmup": STEPS,
     "weight_momentum": RATIO,
@@ -67,7 +77,16 @@ def arguments(name):
     method = type(checks.make(name))
     own = set(inspect.signature(method.__init__).parameters) - {"self", "encoder", "kwargs"}
     shared = {"ema_momentum", "unlabeled_weight"} if name in checks.FEW_LABELS else {"views"}
-    return sorted(own - {"classifier"} | {"seed"} | shared)
+    shared = set() if name == "ReCLIP" else shared
+    networks = {"classifier", "clip", "image_encoder", "text_encoder"}
+    return sorted(own - networks | {"seed"} | shared)
+
+
+def bad(name, argument):
+    """Values that a method must not take; one view is enough for CLIP alone."""
+    if (name, argument) == ("CLIP", "views"):
+        return [value for value in BAD["views"] if not isinstance(value, list) or len(value) > 1]
+    return BAD[argument]
 
 
 def is_refused(name, argument, value):
@@ -81,5 +100,5 @@ def is_refused(name, argument, value):
 
 @pytest.mark.parametrize("name", checks.METHODS)
 def test_every_argument_refuses_by_its_name_what_it_cannot_mean(name):
-    given = [(argument, value) for argument in arguments(name) for value in BAD[argument]]
+    given = [(argument, value) for argument in arguments(name) for value in bad(name, argument)]
     assert [case for case in given if not is_refused(name, *case)] == []

@@ -12,7 +12,7 @@ import keras_ssl
 each_method = pytest.mark.parametrize("name", checks.METHODS)
 
 
-@each_method
+@pytest.mark.parametrize("name", sorted(set(checks.METHODS) - {"ReCLIP"}))  # whose labels change
 def test_the_loss_falls_on_one_repeated_batch(name):
     history = checks.train(checks.make(name), checks.two_views(16), epochs=30)
     assert np.all(np.isfinite(history["loss"]))
@@ -105,7 +105,8 @@ def fit_images(name, seed=0):
         x = keras_ssl.data.semi_supervised(both.take(8), both, 4, unlabeled_ratio=2, seed=seed)
         history = model.fit(x, epochs=2, verbose=0).history
     else:
-        history = model.fit(images, checks.labels(16), batch_size=8, epochs=2, verbose=0).history
+        y = checks.given(model, (images,))[1]
+        history = model.fit(images, y, batch_size=8, epochs=2, verbose=0).history
     return history["loss"], model.get_weights()
 
 
@@ -136,9 +137,10 @@ def test_the_exports_equal_predict_where_keras_ssl_is_absent(tmp_path, rng):
             model.export(tmp_path / name, verbose=False)
         else:
             model.export_encoder(tmp_path / name)
-        expected[name] = model.predict(images, verbose=0)
+        place = f"{name}/image" if name == "CLIP" else name
+        expected[place] = model.predict(images, verbose=0)
     model.export(tmp_path / "keras", verbose=False)
-    expected["keras"] = expected[name]
+    expected["keras"] = expected[place]
     script = (
         "import sys, numpy as np, tensorflow as tf\n"
         "sys.modules['keras_ssl'] = sys.modules['keras'] = None\n"

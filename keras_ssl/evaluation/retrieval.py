@@ -1,0 +1,82 @@
+"""How often the right one is among the nearest: images by text, and text by images."""
+
+import numpy as np
+
+from keras_ssl.evaluation.checks import check_count
+from keras_ssl.evaluation.pictures import new_figure, save
+
+ROWS = 1024  # queries compared at a time
+
+
+def recall_at_k(queries, memory, k=1, same=None):
+    """Share of queries of which a right answer is among the k nearest by cosine.
+
+    Args:
+        queries: Float array `(N, D)`, encodings of images, say.
+        memory: Float array `(N, D)`, of their captions: row i answers query i.
+        k: Int >= 1; capped at N.
+        same: Sequence of N labels, or captions: rows of equal ones answer each other. None where
+            row i alone answers query i.
+
+    Returns:
+        Float in 0..1.
+
+    Raises:
+        ValueError: If the shapes do not fit, or `k` is below 1.
+    """
+    queries, memory = np.asarray(queries, "float32"), np.asarray(memory, "float32")
+    check_count(k=k)
+    if queries.ndim != 2 or queries.shape != memory.shape or not len(queries):
+        raise ValueError(
+            "`queries` and `memory` must be of one shape (N, D), N > 0; received "
+            f"{queries.shape} and {memory.shape}."
+        )
+    groups = np.arange(len(memory)) if same is None else np.unique(same, return_inverse=True)[1]
+    if len(groups) != len(memory):
+        raise ValueError(f"`same` has {len(groups)} labels for {len(memory)} rows.")
+    k, right = min(k, len(memory)), 0
+    memory = _unit(memory)
+    for start in range(0, len(queries), ROWS):
+        near = _unit(queries[start : start + ROWS]) @ memory.T
+        nearest = np.argpartition(-near, k - 1, axis=1)[:, :k]
+        own = groups[start : start + ROWS, None]
+        right += int(np.any(groups[nearest] == own, axis=1).sum())
+    return right / len(queries)
+
+
+def similarity_matrix(images, texts, names, path):
+    """Draws the cosine similarities of images (columns) with texts (rows).
+
+    Args:
+        images: Pair of the images `(N, H, W, C)` and their encodings `(N, D)`.
+        texts: Float array `(M, D)`, encodings of text.
+        names: M strings, the texts.
+        path: File to write, `.png`.
+
+    Returns:
+        Float array `(M, N)`.
+    """
+    shown, encoded = images
+    similar = _unit(np.asarray(texts, "float32")) @ _unit(np.asarray(encoded, "float32")).T
+    rows, columns = similar.shape
+    figure = new_figure(2.5 + 0.62 * columns, 1.4 + 0.4 * rows)
+    grid = figure.add_gridspec(2, columns, height_ratios=[1, max(1, 0.6 * rows)])
+    for column, image in enumerate(shown):
+        axis = figure.add_subplot(grid[0, column])
+        axis.imshow(np.squeeze(image), cmap="gray" if image.shape[-1] == 1 else None)
+        axis.set_axis_off()
+    axis = figure.add_subplot(grid[1, :])
+    drawn = axis.imshow(similar, cmap="viridis", aspect="auto")
+    axis.set_yticks(range(rows), names, fontsize=7)
+    axis.set_xticks([])
+    middle = (similar.min() + similar.max()) / 2
+    for (row, column), value in np.ndenumerate(similar):
+        color = "white" if value < middle else "black"
+        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=color)
+    figure.colorbar(drawn, ax=axis, label="cosine", shrink=0.8)
+    save(figure, path)
+    return similar
+
+
+def _unit(rows):
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

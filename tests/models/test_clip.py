@@ -1,0 +1,305 @@
+"""What only CLIP promises: images and captions meet, text is read as it comes."""
+
+import warnings
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+import tensorflow as tf
+from processes import run_python
+
+import keras_ssl
+
+COLOURS = ("red", "green", "blue")
+
+
+def shades(count=48, seed=0):
+    """Images `(count, 8, 8, 3)` of one colour each, captions, and the colours' numbers."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 60, (count, 8, 8, 3), dtype="uint8")
+    colours = np.arange(count) % 3
+    images[np.arange(count), :, :, colours] += 150
+    phrases = [f"a {size} field of {COLOURS[i]}" for size in ("wide", "small") for i in range(3)]
+    return images, np.array(phrases)[np.arange(count) % 6], colours
+
+
+def reader(context_length=6):
+    """A text encoder that knows the captions."""
+    words = keras.layers.TextVectorization()
+    words.adapt(shades()[1])
+    return keras_ssl.encoders.text_transformer(words, context_length, 16, 1, 2)
+
+
+def made(context_length=6, **kwargs):
+    """CLIP of a small encoder and a reader, compiled."""
+    settings = {"projection": 8, **kwargs}
+    model = keras_ssl.CLIP(checks.small_encoder(), reader(context_length), **settings)
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
+def averaged(words):
+    """A network of words that takes the mean of their embeddings."""
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(12, 5)(words))
+    return keras.Model(words, x)
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_the_loss_is_the_papers(blocks, float64):
+    model = checks.make("CLIP", blocks=blocks)
+    views, words = checks.two_views(16), checks.captions(16)
+    features = np.asarray(model.encoder(views[0], training=True))
+    image = unit(features @ np.asarray(model.image_tower.layers[-2].kernel))
+    text = unit(np.asarray(model.text_tower(words)))
+    logits = image @ text.T / 0.07
+    answers = np.arange(16)
+    expected = references.cross_entropy(logits, answers) + references.cross_entropy(
+        logits.T, answers
+    )
+    logs = references.one_step(model, views)
+    assert logs["loss"] == pytest.approx(expected / 2, rel=1e-7)
+    assert logs["scale"] == pytest.approx(1 / 0.07)
+
+
+def test_the_scale_is_held_below_its_largest():
+    model = checks.make("CLIP", temperature=1 / 99, max_scale=100.0)
+    model.log_scale.assign(np.log(99.99))
+    model.compile(keras.optimizers.SGD(-10.0))  # uphill, where a wrong pair has a larger scale
+    seen = []
+    for _ in range(4):
+        checks.train(model, checks.two_views(16), epochs=1)
+        seen.append(float(np.exp(model.log_scale)))
+    assert max(seen) <= 100.0 * (1 + 1e-5)
+    assert seen[-1] == pytest.approx(100.0) or min(seen) < 99.99
+
+
+def test_it_tells_colours_it_was_told_of_in_other_phrases():
+    model = made()
+    images, captions, _ = shades()
+    data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(24)
+    loss = model.fit(data, epochs=40, verbose=0).history["loss"]
+    assert loss[-1] < loss[0] - 0.5
+    others, _, truth = shades(30, seed=1)
+    classifier = model.zero_shot(COLOURS, ["a field of {}", "{}"])
+    assert np.mean(classifier.predict(others, verbose=0).argmax(axis=1) == truth) > 0.9
+    both = [model.predict(others, verbose=0), model.encode_text([f"{c} field" for c in COLOURS])]
+    assert [rows.shape for rows in both] == [(30, 8), (3, 8)]
+
+
+def test_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases():
+    model = made()
+    images, templates = shades(12)[0], ["a {}", "a wide field of {}"]
+    weights = []
+    for name in COLOURS:
+        phrases = model.encode_text([template.format(name) for template in templates])
+        weights.append(unit(phrases).mean(axis=0))
+    features = unit(model.predict(images, verbose=0))
+    expected = features @ unit(np.array(weights)).T / 0.07
+    classifier = model.zero_shot(COLOURS, templates)
+    np.testing.assert_allclose(classifier.predict(images, verbose=0), expected, atol=1e-4)
+    found = model.class_weights(COLOURS, templates)
+    np.testing.assert_allclose(found, unit(np.array(weights)), atol=1e-6)
+
+
+def test_a_zero_shot_classifier_is_evaluated_saved_and_exported_like_any_other(tmp_path):
+    classifier = made().zero_shot(COLOURS)
+    images, _, colours = shades(12)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(0.03), loss=loss, metrics=["accuracy"])
+    before = classifier.evaluate(images, colours, verbose=0)[0]
+    classifier.fit(images, colours, epochs=30, verbose=0)
+    assert classifier.evaluate(images, colours, verbose=0)[0] < before
+    classifier.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    classifier.export(tmp_path / "served", verbose=False)
+    expected = classifier.predict(images, verbose=0)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
+    loaded = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(loaded.serve(images), expected, atol=1e-4)
+
+
+def elements(kind):
+    """The same pairs in each form that `fit` takes."""
+    images, captions, _ = shades(24)
+    both = tf.data.Dataset.from_tensor_slices((images, captions))
+    if kind == "arrays":
+        return images, list(captions)
+    if kind == "words":
+        return images, reader().tokenizer(captions).numpy()
+    if kind == "dicts":
+        return (both.map(lambda image, caption: {"image": image, "caption": caption}).batch(8),)
+    if kind == "views":
+        return (keras_ssl.data.views(both, keras_ssl.views.clip(8), 8),)
+    return (both.batch(8),)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "dicts", "views", "words"])
+def test_pairs_are_taken_in_the_forms_that_users_have_them(kind):
+    model = made()
+    history = model.fit(*elements(kind), batch_size=8, epochs=2, verbose=0).history
+    assert np.all(np.isfinite(history["loss"]))
+    pairs = elements("dataset" if kind == "views" else kind)
+    assert np.all(np.isfinite(model.evaluate(*pairs, verbose=0)))
+
+
+def test_both_towers_are_exported_and_read_text_where_keras_ssl_is_absent(tmp_path):
+    model = made()
+    images, captions, _ = shades(5)
+    model.export_encoder(tmp_path)
+    np.save(tmp_path / "images.npy", images)
+    script = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "sys.modules['keras_ssl'] = sys.modules['keras'] = None\n"
+        "image, text = (tf.saved_model.load(name) for name in ('image', 'text'))\n"
+        "np.savez('served.npz', image=image.serve(np.load('images.npy')),\n"
+        "         text=text.serve(sys.argv[1:]))\n"
+    )
+    run_python(script, *captions, cwd=tmp_path)
+    served = np.load(tmp_path / "served.npz")
+    np.testing.assert_allclose(served["image"], model.predict(images, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(served["text"], model.encode_text(captions), atol=1e-5)
+
+
+def test_without_a_tokenizer_the_export_takes_words(tmp_path):
+    model = checks.make("CLIP")
+    model.export_encoder(tmp_path)
+    words = checks.captions(6).astype("int32")
+    loaded = tf.saved_model.load(tmp_path / "text")
+    np.testing.assert_allclose(loaded.serve(words), model.encode_text(words), atol=1e-5)
+
+
+def test_a_loaded_model_reads_text_and_trains_on_text(tmp_path):
+    model = made()
+    model.fit(*elements("arrays"), batch_size=8, verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    phrase = ["a wide field of blue"]
+    np.testing.assert_array_equal(loaded.encode_text(phrase), model.encode_text(phrase))
+    expected, found = (
+        each.fit(*elements("arrays"), batch_size=8, verbose=0).history for each in (model, loaded)
+    )
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+
+
+def test_encoders_that_end_in_one_space_need_no_projection():
+    text_encoder = keras_ssl.encoders.text_transformer(12, 4, 6, 1, 2)
+    model = keras_ssl.CLIP(checks.small_encoder(), text_encoder, projection=None)
+    images = checks.two_views(4)[0]
+    np.testing.assert_allclose(model(images), model.encoder(images), atol=1e-6)
+    with pytest.raises(ValueError, match="they return 6 and 8 numbers: pass a width"):
+        keras_ssl.CLIP(
+            checks.small_encoder(),
+            keras_ssl.encoders.text_transformer(12, 4, 8, 1, 2),
+            projection=None,
+        )
+
+
+def test_any_network_from_words_to_features_is_a_text_encoder():
+    text_encoder = averaged(keras.Input((4,), dtype="int32"))
+    model = keras_ssl.CLIP(checks.small_encoder(), text_encoder, projection=4)
+    model.rate = 0.1
+    assert np.isfinite(checks.train(model, checks.two_views(16), epochs=1)["loss"][0])
+
+
+def test_captions_beyond_the_context_are_cut_with_one_warning():
+    model = made(context_length=3)
+    images, captions, _ = shades(24)
+    with pytest.warns(UserWarning, match="more than 3 words are cut") as told:
+        model.fit(images, captions, batch_size=8, epochs=2, verbose=0)
+    assert len(told) == 1
+    np.testing.assert_array_equal(
+        model.encode_text(["a wide field of blue"]), model.encode_text(["a wide field"])
+    )
+
+
+def test_a_long_caption_of_a_later_batch_is_warned_of_too():
+    model = made(context_length=5)
+    images, captions, _ = shades(24)
+    captions = np.where(np.arange(24) == 20, "a wide field of blue and of red", captions)
+    data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(8)
+    with pytest.warns(UserWarning, match="more than 5 words") as told:
+        model.fit(data, epochs=2, verbose=0)
+    assert len(told) == 1
+
+
+def test_what_is_no_caption_is_refused_before_training():
+    model = made()
+    images, captions, colours = shades(24)
+    both = tf.data.Dataset.from_tensor_slices
+    empty = np.where(np.arange(24) == 3, " ", captions)
+    for arguments, message in [
+        ((images, captions[:5]), "5 captions for 24 images"),
+        ((both((images, captions)).batch(8).map(lambda x, y: (x, y[:4])),), "4 captions for 8"),
+        ((images, empty), "empty caption at position 3, ' '"),
+        ((both((images, empty)).batch(8),), "empty caption at position 3"),
+        ((images, colours), "one string for each image"),
+        ((images, [None] * 24), "must be strings"),
+        ((images,), "needs a caption for each image"),
+        ((both(images).batch(8),), "`x` must have elements"),
+        ((both((images, captions)).batch(8), captions), "`y` belongs with arrays"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=message):
+            model.fit(*arguments, batch_size=8, verbose=0)
+    with pytest.raises(TypeError, match="has no tokenizer"):
+        checks.make("CLIP").encode_text(["a phrase"])
+
+
+def test_an_empty_caption_of_a_later_batch_names_the_batch():
+    images, captions, _ = shades(24)
+    captions = np.where(np.arange(24) == 20, "", captions)
+    data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"empty caption.*index\] \[2\]"):
+        made().fit(data, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "templates", "message"),
+    [
+        ([], ["{}"], "`class_names` must name two"),
+        (["red"], ["{}"], "`class_names` must name two"),
+        (["red", " "], ["{}"], "empty name at position 1"),
+        (["red", "red"], ["{}"], r"\['red'\] are repeated"),
+        ("red", ["{}"], "`class_names` must be a sequence"),
+        (["red", 3], ["{}"], "`class_names` must be a sequence"),
+        (COLOURS, [], "`templates` is empty"),
+        (COLOURS, "a {}", "`templates` must be a sequence"),
+        (COLOURS, ["a photo"], r"place \{\} for the name, received 'a photo'"),
+        (COLOURS, ["{name}"], "place"),
+    ],
+)
+def test_names_and_templates_that_say_nothing_are_refused(names, templates, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        made().zero_shot(names, templates)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        (lambda: "text", "`text_encoder` must be a keras.Model from words"),
+        (checks.small_encoder, "`text_encoder` must take one batch of words"),
+        (lambda: keras.Sequential([keras.layers.Dense(3)]), "`text_encoder` .* is not built"),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), keras.layers.Embedding(5, 3)]),
+            r"`text_encoder` must return features of shape \(B, D\)",
+        ),
+        (
+            lambda: averaged(keras.Input((None,), dtype="int32")),
+            "must tell how many words",
+        ),
+    ],
+)
+def test_what_is_no_text_encoder_is_refused(encoder, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        keras_ssl.CLIP(checks.small_encoder(), encoder())
+
+
+def test_nothing_is_said_of_captions_that_fit():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        made(context_length=5).encode_text(["a wide field of blue"])
