@@ -1,5 +1,6 @@
 """What every self-supervised method inherits."""
 
+from keras_ssl import backbones
 from keras_ssl.models import inputs
 from keras_ssl.models.batch import Batch
 from keras_ssl.models.checks import check_encoder, check_views, feature_width
@@ -56,6 +57,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
     }
 
     def __init__(self, encoder, *, views=None, seed=0, **kwargs):
+        encoder = backbones.pooled(encoder)
         check_encoder(encoder)
         check_views(views, self.least_views)
         super().__init__(seed=seed, **kwargs)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ssl import backbones
 from keras_ssl.export import image_shape
 from keras_ssl.losses.checks import check_count
 from keras_ssl.models.checks import check_encoder
@@ -27,6 +28,7 @@ def classifier(encoder, num_classes):
         ValueError: If `num_classes` is below 2, the encoder is not as described, or all its weights
             are frozen one by one.
     """
+    encoder = backbones.pooled(encoder)
     check_encoder(encoder)
     check_count(2, num_classes=num_classes)
     if encoder.trainable and encoder.weights and not encoder.trainable_weights:

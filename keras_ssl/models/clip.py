@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_ssl import distribute, export, losses, tokenizers, views
+from keras_ssl import backbones, distribute, export, losses, tokenizers, views
 from keras_ssl.export import image_shape
 from keras_ssl.losses import checks as losses_checks
 from keras_ssl.losses.checks import check_count, check_positive
@@ -79,6 +79,7 @@ class CLIP(SelfSupervisedModel):
         tokenizer=None,
         **kwargs,
     ):
+        image_encoder = backbones.pooled(image_encoder)
         check_encoder(image_encoder, "image_encoder")
         text_width = check_text_encoder(text_encoder)
         check_number(temperature=temperature, max_scale=max_scale)
