@@ -141,6 +141,7 @@ OTHER_VALUES = {
         "momentum": 0.5,
         "patch_weight": 0.5,
         "koleo_weight": 0.5,
+        "layer_decay": 0.5,
         "frozen_steps": 2,
     },
     "DINOv2 centred": {"center_momentum": 0.5},

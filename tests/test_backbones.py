@@ -61,7 +61,7 @@ def test_features_are_the_class_token_or_the_mean_of_the_patches(make, mean, fir
 
 def test_maps_are_averaged_and_channels_are_normalised_as_told():
     backbone = keras_hub.models.ResNetBackbone(
-        [8], [3], [64, 64], [1, 1], [1, 2], "basic_block", image_shape=(None, None, 3)
+        [64], [3], [64, 64], [1, 1], [1, 2], "basic_block", image_shape=(None, None, 3)
     )
     encoder = encoders.keras_hub(backbone, mean=[0.1, 0.2, 0.3], std=[1.0, 2.0, 4.0])
     normal = ((UNIT - [0.1, 0.2, 0.3]) / [1.0, 2.0, 4.0]).astype("float32")

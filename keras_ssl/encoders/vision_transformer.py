@@ -130,6 +130,12 @@ class VisionTransformer(keras.Model):
         x = ops.cast(self.norm(x), keras.config.floatx())
         return Tokens(x[:, 0], x[:, 1 + self.registers :])
 
+    def weights_by_depth(self):
+        """Lists of trainable weights: of what embeds patches, then of each block; no last norm."""
+        first = [*self.embed.trainable_weights, *self.positions.trainable_weights]
+        first += [self.class_token, *([self.register_tokens] if self.registers else [])]
+        return [first, *(block.trainable_weights for block in self.blocks)]
+
     def patches_of(self, images):
         """Cuts images `(B, H, W, C)` into patches `(B, h, w, P)`, P numbers each."""
         patch, (height, width, channels) = self.patch_size, ops.shape(images)[1:]

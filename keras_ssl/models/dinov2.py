@@ -7,15 +7,18 @@ from keras import ops
 
 from keras_ssl import distribute, heads, losses, views
 from keras_ssl.losses.checks import as_float, check_count, check_not_negative, check_positive, mean
+from keras_ssl.models import rates
 from keras_ssl.models.base import SelfSupervisedModel
 from keras_ssl.models.checks import (
     check_momentum,
     check_number,
     check_schedule,
+    check_share,
     check_vision_transformer,
 )
 from keras_ssl.models.pairs import mean_over_ordered_pairs
 
+SPLIT = "layer_decay"  # name of the optimizer that knows a rate for each block
 LARGE = 2  # crops that the teacher sees
 BALANCES = ("sinkhorn", "center")
 
@@ -52,6 +55,10 @@ class DINOv2(SelfSupervisedModel):
         momentum: Float in 0..1 or Keras schedule by steps: how much of the teacher stays.
         patch_weight: Float >= 0, of the iBOT term.
         koleo_weight: Float >= 0, of the KoLeo term, a sum over the two large crops.
+        layer_decay: Float above 0 and at most 1: each block of the encoder has the learning rate of
+            the block after it times this, the embedding of patches the smallest; 0.9 in the
+            authors' code. Below 1 the optimizer becomes a `keras.optimizers.MultiOptimizer`, which
+            knows no `clipnorm` over all weights and no one learning rate.
         frozen_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
         views: Sequence of V >= 2 views, of which the first two are the large crops, then two of
             masks for these; None for `views.dinov2` at the size of the images. Ready views are
@@ -85,6 +92,7 @@ class DINOv2(SelfSupervisedModel):
         momentum=0.992,
         patch_weight=1.0,
         koleo_weight=0.1,
+        layer_decay=1.0,
         frozen_steps=0,
         **kwargs,
     ):
@@ -104,6 +112,8 @@ class DINOv2(SelfSupervisedModel):
         check_not_negative(**weights)
         check_momentum(momentum=momentum, center_momentum=center_momentum)
         check_count(0, frozen_steps=frozen_steps)
+        check_share(layer_decay=layer_decay)
+        check_positive(layer_decay=layer_decay)
         super().__init__(encoder, **kwargs)
         own = [("projector", "prototypes")]
         own += [] if shared_head else [("patch_projector", "patch_prototypes")]
@@ -126,6 +136,7 @@ class DINOv2(SelfSupervisedModel):
         self.momentum = momentum
         self.patch_weight = patch_weight
         self.koleo_weight = koleo_weight
+        self.layer_decay = layer_decay
         self.frozen_steps = frozen_steps
         count = heads.width_of(self.prototypes, width)
         self.center = self.add_state("center", (count,))
@@ -137,6 +148,19 @@ class DINOv2(SelfSupervisedModel):
     def default_views(self, size):
         """`views.dinov2(size, patch_size)`."""
         return views.dinov2(size, self.encoder.patch_size)
+
+    def compile(self, optimizer="sgd", *args, **kwargs):
+        """As `SelfSupervisedModel.compile`; gives each block its own rate with a `layer_decay`."""
+        with distribute.scope_of(self):
+            optimizer = keras.optimizers.get(optimizer)
+            if self.layer_decay != 1:
+                distribute.check_same_strategy(self, optimizer)
+                optimizer = rates.split(
+                    *(optimizer, self._by_depth, self.trainable_variables),
+                    name=SPLIT,
+                    argument="layer_decay",
+                )
+        super().compile(optimizer, *args, **kwargs)
 
     def frozen_layers(self):
         """The prototypes."""
@@ -176,6 +200,14 @@ class DINOv2(SelfSupervisedModel):
     def after_step(self):
         """Moves the teacher."""
         self.update_momentum_copies(*self.copied_heads)
+
+    def _by_depth(self, optimizer):
+        """Pairs of the weights of a depth and their learning rate; heads keep the optimizer's."""
+        first, *blocks = self.encoder.weights_by_depth()
+        groups = [[*first, self.mask_token], *blocks]
+        for depth, weights in enumerate(groups):
+            factor = self.layer_decay ** (len(groups) - depth)
+            yield weights, rates.scaled(optimizer, factor)
 
     def _class_tokens(self, crops, training):
         """Class tokens of small crops, those of one size in one pass."""

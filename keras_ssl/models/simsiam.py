@@ -3,6 +3,7 @@
 import keras
 
 from keras_ssl import distribute, heads, losses, views
+from keras_ssl.models import rates
 from keras_ssl.models.base import SelfSupervisedModel
 from keras_ssl.models.checks import check_optional_rate
 from keras_ssl.models.pairs import mean_over_ordered_pairs
@@ -77,7 +78,12 @@ class SimSiam(SelfSupervisedModel):
             optimizer = keras.optimizers.get(optimizer)
             if self.predictor_learning_rate is not None:
                 distribute.check_same_strategy(self, optimizer)
-                optimizer = self._with_predictor_rate(optimizer)
+                own = [(self.predictor.trainable_variables, self.predictor_learning_rate)]
+                optimizer = rates.split(
+                    *(optimizer, lambda _: own, self.trainable_variables),
+                    name=SPLIT,
+                    argument="predictor_learning_rate",
+                )
         super().compile(optimizer, *args, **kwargs)
 
     def compute_losses(self, batch, training):
@@ -86,31 +92,3 @@ class SimSiam(SelfSupervisedModel):
         p = [distribute.gather(self.predictor(each, training=training)) for each in z]
         z = [distribute.gather(each) for each in z]
         return {"loss": mean_over_ordered_pairs(losses.negative_cosine, p, z)}
-
-    def _with_predictor_rate(self, optimizer):
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            return keras.optimizers.LossScaleOptimizer(
-                self._with_predictor_rate(optimizer.inner_optimizer),
-                initial_scale=optimizer.initial_scale,
-                dynamic_growth_steps=optimizer.dynamic_growth_steps,
-            )
-        if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-            if optimizer.name != SPLIT:
-                raise ValueError(
-                    "`optimizer` is a MultiOptimizer, which gives each weight its own optimizer "
-                    "already: leave `predictor_learning_rate` at None with it."
-                )
-            # A saved model's own: Keras may name the weights of a loaded model otherwise.
-            optimizer = optimizer.optimizers[-1]
-        config = {**optimizer.get_config(), "learning_rate": self.predictor_learning_rate}
-        own = type(optimizer).from_config(config)
-        paths = {variable.path: own for variable in self.predictor.trainable_variables}
-        shared = [v.path for v in self.trainable_variables if v.path in paths]
-        if len(shared) > len(paths):
-            raise ValueError(
-                "`predictor` and another part of the model have weights of one name, "
-                f"{sorted(shared)[0]!r}: give the predictor's layers names of their own, for its "
-                "learning rate to be told apart."
-            )
-        rates = keras.optimizers.OptimizerMap(optimizer, paths)
-        return keras.optimizers.MultiOptimizer(rates, name=SPLIT)

@@ -29,6 +29,7 @@ BAD = {
     "decoder": ("big", 8, (), (8, 1), (8, 0, 2), (8, 1.0, 2), (9, 1, 2), None),
     "koleo_weight": (*NOT_NEGATIVE, None, SCHEDULE),
     "max_scale": (*POSITIVE, SCHEDULE),
+    "layer_decay": (*RATIO, 0),
     "mask_ratio": RATIO,
     "momentum": SHARE,
     "neighbours": (*COUNT, 0),

@@ -107,3 +107,32 @@ def test_the_views_are_crops_of_whole_patches_and_two_masks():
         keras_ssl.views.dinov2(20, 4, small_size=10)
     with pytest.raises(ValueError, match=r"`size` must be a multiple of `patch_size`"):
         keras_ssl.views.dinov2(18, 4)
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["number", "schedule"])
+def test_layer_decay_slows_each_block_by_its_depth(scheduled, float64, tmp_path):
+    def after(**kwargs):
+        model = checks.make("DINOv2", koleo_weight=0.0, **kwargs)
+        before = {id(w): w.numpy() for w in model.trainable_weights}
+        rate = 0.125
+        if scheduled:
+            rate = keras.optimizers.schedules.PolynomialDecay(0.125, 10, end_learning_rate=0.0625)
+        checks.train(model, checks.two_views(16), epochs=1, optimizer=keras.optimizers.SGD(rate))
+        return model, {w.path: w.numpy() - before[id(w)] for w in model.trainable_weights}
+
+    plain, moved = after()
+    model, slowed = after(layer_decay=0.5)
+    first, block = model.encoder.weights_by_depth()
+    factors = {w.path: 0.25 for w in (*first, model.mask_token)} | {w.path: 0.5 for w in block}
+    pairs = zip(model.trainable_weights, plain.trainable_weights, strict=True)
+    for own, other in pairs:
+        factor = factors.get(own.path, 1.0)
+        np.testing.assert_allclose(
+            slowed[own.path], factor * moved[other.path], atol=1e-12, err_msg=own.path
+        )
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    expected, found = (
+        checks.train(each, checks.two_views(seed=5))["loss"] for each in (model, loaded)
+    )
+    assert found == pytest.approx(expected, rel=1e-12)
