@@ -173,10 +173,13 @@ def train(
     table = evaluation.report(
         model, baselines, train, test, run.output, history, views, average=average
     )
+    if hasattr(model.encoder, "attention_maps"):
+        images, _ = evaluation.read_images(test, 8)
+        evaluation.attention_grid(model.encoder, images, run.output / "attention.png")
     print(
         f"{table}\n\n"
         f"In {run.output}: config.json, history.csv, time.json, results.json, table.txt, and as "
-        "pictures views.png, curves.png, map.png and neighbours.png.\n"
+        "pictures views.png, curves.png, map.png and neighbours.png (attention.png of a vit).\n"
         f'To go on in Keras:  model = keras.saving.load_model("{run.output / "model.keras"}")\n'
         f'To use elsewhere:   encoder = tf.saved_model.load("{exported}")\n'
         "                    features = encoder.serve(uint8_images)"

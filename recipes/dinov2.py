@@ -34,6 +34,7 @@ def main(
     width: int = 48,
     depth: int = 3,
     heads: int = 3,
+    layer_decay: float = 1.0,
     registers: int = 1,
     run: Run = Run(Path("runs/dinov2")),
 ) -> None:
@@ -57,6 +58,7 @@ def main(
         width: Of a token.
         depth: Blocks of the encoder.
         heads: Attention heads.
+        layer_decay: What the learning rate falls by from each block to the one before it.
         registers: Further tokens.
         run: Options that all recipes share.
     """
@@ -77,6 +79,7 @@ def main(
             teacher_temperature=rising,
             balance=balance,
             momentum=keras_ssl.momentum.cosine(momentum, steps),
+            layer_decay=layer_decay,
             frozen_steps=frozen_epochs * steps // epochs,
             views=own_views,
             seed=run.seed,

@@ -1,5 +1,6 @@
 """Evaluation of representations: numbers in, numbers out, and pictures to look at."""
 
+from keras_ssl.evaluation.attention import attention_grid
 from keras_ssl.evaluation.class_pictures import class_counts, confusion_matrix
 from keras_ssl.evaluation.collapse import alignment, feature_std, rankme, uniformity
 from keras_ssl.evaluation.features import extract_features, read_images
@@ -18,6 +19,7 @@ from keras_ssl.evaluation.table import format_table, probe_table
 
 __all__ = [
     "alignment",
+    "attention_grid",
     "baselines",
     "class_counts",
     "confusion_matrix",
