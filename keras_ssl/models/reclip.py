@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_ssl import distribute, momentum
+from keras_ssl import distribute, export, momentum
 from keras_ssl.export import image_shape
 from keras_ssl.losses.checks import as_float, check_count, cross_entropy, mean, normalize, one_hot
 from keras_ssl.models import few_labels, propagation, relabel
@@ -167,6 +167,14 @@ class ReCLIP(Method):
             images.
         """
         return self.labels_of(relabel.see(self, relabel.every_batch(self, x, None, batch_size)))
+
+    def export_encoder(self, path):
+        """Writes a TensorFlow SavedModel of the image encoder that was trained.
+
+        encoder = tf.saved_model.load(path)
+        features = encoder.serve(images)  # uint8 0..255 to float32 (B, D), as those of its CLIP
+        """
+        export.write(self.image_copy.image_tower, path, verbose=False)
 
     def labels_of(self, seen):
         """Pseudo-labels by each copy of images that have been encoded, `relabel.Seen`."""

@@ -84,6 +84,15 @@ def test_predictions_are_the_mean_of_both_copies_with_all_templates():
     np.testing.assert_allclose(model.predict(x, verbose=0), (by_text + by_image) / 2, atol=1e-4)
 
 
+def test_the_adapted_image_encoder_is_exported(tmp_path):
+    model = made()
+    model.export_encoder(tmp_path)
+    loaded, x = tf.saved_model.load(tmp_path), images(3)
+    np.testing.assert_allclose(
+        propagation.unit(loaded.serve(x).numpy()), encoded(model.image_copy, x), atol=1e-5
+    )
+
+
 def test_labels_are_logged_and_never_learned_from():
     truth = np.arange(24) % 4
     logs, weights = [], []
