@@ -54,7 +54,8 @@ def elsewhere(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     # On a busy machine one of two devices may wait for the other for longer than XLA thinks right.
     patient = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
-    flags = f"{os.environ['XLA_FLAGS']} {patient}"
+    quick = "--xla_backend_optimization_level=0"  # to compile, which takes most of the time
+    flags = f"{os.environ['XLA_FLAGS']} {patient} {quick}"
     on_jax = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "XLA_FLAGS": flags}
     runs = {
         "two devices of jax": ("data_parallel", on_jax),

@@ -30,6 +30,7 @@ LITTLE = {
     "moco": {"queue_size": 512},
 }
 NAMES = [name for name in ALL if options_of(name) is Run and name != "reclip"]
+EXPORTED = ("clip", "mae", "simclr")  # all by the same lines; each takes seconds
 VARIANTS = [(name, LITTLE.get(name, {})) for name in NAMES] + [("moco", {"version": 3})]
 
 
@@ -51,7 +52,11 @@ def quick(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "settings"), VARIANTS, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_one_epoch_leaves_all_that_is_promised(name, settings, tmp_path, capsys, quick):
+def test_one_epoch_leaves_all_that_is_promised(
+    name, settings, tmp_path, capsys, quick, monkeypatch
+):
+    if name not in EXPORTED:
+        monkeypatch.setattr(keras_ssl.SelfSupervisedModel, "export_encoder", lambda *_: None)
     run = Run(tmp_path, baselines=False)
     load(name).main(epochs=1, batch_size=512, run=run, **settings)
     assert "trained encoder" in capsys.readouterr().out
@@ -70,6 +75,8 @@ def test_one_epoch_leaves_all_that_is_promised(name, settings, tmp_path, capsys,
     assert time["seconds"] > 0
     for picture in ("views", "curves"):
         assert (tmp_path / f"{picture}.png").stat().st_size > 0
+    if name not in EXPORTED:
+        return
     images = np.stack([x for x, _ in keras_ssl.data.load("digits", "test").as_numpy_iterator()])
     place = "encoder/image" if name == "clip" else "encoder"
     encoder = tf.saved_model.load(str(tmp_path / place))
