@@ -4,8 +4,8 @@ python recipes/dinov2.py                                     # digits, bundled
 python recipes/dinov2.py --dataset cifar10 --patch-size 4 --width 192 --depth 12 --small-crops 8 \
     --epochs 100 --output runs/dinov2_cifar10
 
-What the first one measured, and on which machine, is in RESULTS.md. `--encoder` says nothing here:
-the encoder is a vision transformer.
+RESULTS.md has no figure of it yet. `--encoder` says nothing here: the encoder is a vision
+transformer.
 """
 
 from pathlib import Path

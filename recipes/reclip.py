@@ -6,7 +6,7 @@ python recipes/reclip.py --dataset cifar10 --encoder vit_tiny --clip-epochs 30 \
 
 Trains a CLIP (recipes/clip.py), spoils the images as another camera might, and adapts to the
 spoiled training images, whose labels are not used. What it tells is of spoiled test images, after
-the last epoch. What the first command measured, and on which machine, is in RESULTS.md.
+the last epoch. RESULTS.md has no figure of it yet.
 """
 
 import json
@@ -74,8 +74,10 @@ def main(
     model = keras.saving.load_model(checkpoint) if checkpoint else made(seed=run.seed)
     if not checkpoint:
         model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9, weight_decay=1e-4))
+    images, truth = (np.stack(part) for part in zip(*train.as_numpy_iterator(), strict=True))
     model.fit(
-        train.shuffle(10_000, seed=run.seed).batch(batch_size),
+        *(images, truth),  # arrays, whose order is a function of the epoch; labels for the log
+        batch_size=batch_size,
         epochs=epochs,
         initial_epoch=done,
         validation_data=test.batch(256),
@@ -95,7 +97,7 @@ def main(
     evaluation.confusion_matrix(logits, labels, run.output / "confusion.png")
     original, _ = runs.start(run, settings)
     columns = [("image", next(original.batch(8).as_numpy_iterator())[0])]
-    columns.append(("spoiled", next(train.batch(8).as_numpy_iterator())[0]))
+    columns.append(("spoiled", images[:8]))
     evaluation.image_grid(columns, run.output / "images.png")
     for name, share in results.items():
         print(f"    {name:<44} {100 * share:5.1f} %")

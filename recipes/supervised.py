@@ -3,8 +3,8 @@
 python recipes/supervised.py                                 # digits, bundled, 4 labels per class
 
 The same network, optimizer, number of steps, weak views of the labelled images and averaged
-weights; unlabelled images have no part in it. What it measured is in RESULTS.md. Also an example of
-a method of one's own.
+weights; unlabelled images have no part in it. RESULTS.md has no figure of it yet. Also an example
+of a method of one's own.
 """
 
 from pathlib import Path

@@ -65,6 +65,12 @@ def affine(images, scale, shift):
     return ops.add(ops.multiply(images, scale), shift)
 
 
+def check_heads(width, heads):
+    """Raises ValueError unless attention heads divide the width of a token."""
+    if width % heads:
+        raise ValueError(f"`width` must be a multiple of `heads`; received {width} and {heads}.")
+
+
 def check_input_shape(input_shape):
     """Returns `input_shape` as a tuple `(H, W, C)`; raises unless it is one."""
     if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:

@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_ssl import tokenizers
-from keras_ssl.encoders.blocks import check_positive_int
+from keras_ssl.encoders.blocks import check_heads, check_positive_int
 from keras_ssl.transformer import TransformerBlock
 
 
@@ -59,10 +59,7 @@ class TextTransformer(keras.Model):
         check_positive_int(context_length=context_length)
         if context_length < 2:
             raise ValueError(f"`context_length` must be at least 2, received {context_length}.")
-        if width % heads:
-            raise ValueError(
-                f"`width` must be a multiple of `heads`; received {width} and {heads}."
-            )
+        check_heads(width, heads)
         super().__init__(**kwargs)
         tokenizers.hold(self, tokenizer)
         self.words = words

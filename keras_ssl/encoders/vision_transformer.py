@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from keras_ssl.encoders.blocks import check_input_shape, check_positive_int, normalized
+from keras_ssl.encoders.blocks import check_heads, check_input_shape, check_positive_int, normalized
 from keras_ssl.positions import GridPositions
 from keras_ssl.transformer import TransformerBlock
 
@@ -45,10 +45,7 @@ class VisionTransformer(keras.Model):
         check_positive_int(patch_size=patch_size, width=width, depth=depth, heads=heads)
         if isinstance(registers, bool) or not isinstance(registers, int) or registers < 0:
             raise ValueError(f"`registers` must be an int of at least 0, received {registers!r}.")
-        if width % heads:
-            raise ValueError(
-                f"`width` must be a multiple of `heads`; received {width} and {heads}."
-            )
+        check_heads(width, heads)
         if not 0 <= drop_path < 1:
             raise ValueError(f"`drop_path` must be at least 0 and below 1, received {drop_path!r}.")
         if features not in FEATURES:

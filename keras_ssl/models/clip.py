@@ -238,13 +238,11 @@ class CLIP(SelfSupervisedModel):
             length, told = self.context_length, self._told_of_length
             return text.tokenized(x, self.tokenizer, length, told), None
         if y is not None and not isinstance(x, keras.utils.PyDataset):
+            from keras_ssl.data import captions as text
+
             first = x[0] if isinstance(x, (tuple, list)) else x
             images = first[0] if isinstance(first, (tuple, list)) else first
-            if len(y) != len(images):
-                raise ValueError(
-                    f"There must be one caption for each image, and there are {len(y)} captions "
-                    f"for {len(images)} images."
-                )
+            text.check_lengths(len(images), y)
             y = self.words(y)
         return x, y
 

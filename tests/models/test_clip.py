@@ -68,15 +68,12 @@ def test_the_loss_is_the_papers(blocks, float64):
 
 
 def test_the_scale_is_held_below_its_largest():
-    model = checks.make("CLIP", temperature=1 / 99, max_scale=100.0)
-    model.log_scale.assign(np.log(99.99))
-    model.compile(keras.optimizers.SGD(-10.0))  # uphill, where a wrong pair has a larger scale
-    seen = []
-    for _ in range(4):
-        checks.train(model, checks.two_views(16), epochs=1)
-        seen.append(float(np.exp(model.log_scale)))
-    assert max(seen) <= 100.0 * (1 + 1e-5)
-    assert seen[-1] == pytest.approx(100.0) or min(seen) < 99.99
+    model = checks.make("CLIP", max_scale=20.0)
+    model.log_scale.assign(np.log(50.0))
+    still = keras.optimizers.SGD(1e-9)
+    checks.train(model, checks.two_views(16), epochs=1, optimizer=still)
+    assert float(np.exp(model.log_scale)) == pytest.approx(20.0)
+    assert float(np.exp(checks.make("CLIP", temperature=0.01, max_scale=9.0).log_scale)) <= 9.0001
 
 
 def test_it_tells_colours_it_was_told_of_in_other_phrases():
