@@ -70,6 +70,7 @@ def test_one_export_serves_images_of_any_size_from_either_backend(tmp_path):
     networks = {
         "small": trained_encoder(),
         "resnet18": encoders.resnet18((8, 8, 3), width=2),
+        "vit": encoders.vit((8, 8, 3), 4, 12, 2, 3),  # patches: JAX exports its own size alone
     }
     for name, network in networks.items():
         network.save(tmp_path / f"{name}.keras")
@@ -85,7 +86,7 @@ def test_one_export_serves_images_of_any_size_from_either_backend(tmp_path):
         "sys.modules['keras_ssl'] = sys.modules['keras'] = None\n"
         f"for name in {[*networks, 'on tensorflow']}:\n"
         "    served = tf.saved_model.load(name)\n"
-        "    for size in ('8x8', '12x17'):\n"
+        "    for size in ('8x8', '12x17')[: 1 if name == 'vit' else 2]:\n"
         "        images = np.load(f'{size}.npy')\n"
         "        np.save(f'{name} {size}.npy', served.serve(images))\n"
     )
@@ -97,6 +98,8 @@ def test_one_export_serves_images_of_any_size_from_either_backend(tmp_path):
     networks["on tensorflow"] = networks["small"]
     for size, images in sizes.items():
         for name, network in networks.items():
+            if name == "vit" and size != "8x8":
+                continue
             expected = np.asarray(network(images.astype("float32") / 255))
             found = np.load(tmp_path / f"{name} {size}.npy")
             assert found.dtype == "float32"

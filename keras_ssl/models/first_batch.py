@@ -48,6 +48,7 @@ def check_views(model, views, labels=None, name="x"):
     for index, view in enumerate(views):
         is_small = model.multi_crop and index >= 2  # resized where the encoder needs it
         check_batch(view, f"{name}[{index}]", (None, None, takes[2]) if is_small else takes)
+        check_patches(model.encoder, view, f"{name}[{index}]")
     rows = [len(view) for view in views]
     if len(set(rows)) > 1:
         raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
@@ -63,6 +64,16 @@ def check_views(model, views, labels=None, name="x"):
         model.check_labels(labels)
     few = tuple(view[:2] for view in every)
     return (few,) if labels is None else (few, labels[:2])
+
+
+def check_patches(encoder, images, name):
+    """Raises unless a transformer's patches divide the sides of images `(B, H, W, C)`."""
+    patch = getattr(encoder, "patch_size", None)
+    if isinstance(patch, int) and (images.shape[1] % patch or images.shape[2] % patch):
+        raise ValueError(
+            f"`{name}` has images of {images.shape[1]} x {images.shape[2]} pixels, and the encoder "
+            f"cuts them into patches of {patch} x {patch}: give it multiples of {patch}."
+        )
 
 
 def _check_masks(model, masks, rows, name):

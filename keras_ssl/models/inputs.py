@@ -110,11 +110,14 @@ def prediction(model, x, *, batch_size):
         if elements.are_views(x):
             raise ValueError("`x` holds ready views; predict takes images, (B, H, W, C).")
         x = elements.image_and_label(x)
-        check_batch(first_batch.first_of(x)[0], "x", shape)
+        first = first_batch.first_of(x)[0]
+        check_batch(first, "x", shape)
+        first_batch.check_patches(model.network, first, "x")
         return x.map(lambda images, *labels: images)
     if is_array(x):
         images = np.asarray(x)
         check_batch(images, "x", shape)
+        first_batch.check_patches(model.network, images, "x")
         return ArrayViews(images, None, 32 if batch_size is None else batch_size)
     if isinstance(x, keras.utils.PyDataset):
         return x

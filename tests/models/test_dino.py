@@ -105,3 +105,17 @@ def test_the_length_of_the_prototypes_changes_nothing(float64):
     before = checks.evaluate(model, views)
     model.prototypes.kernel.assign(7.0 * model.prototypes.kernel)
     np.testing.assert_allclose(checks.evaluate(model, views), before, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [4, 12])
+def test_crops_that_patches_do_not_divide_are_named_before_training(size):
+    encoder = keras_ssl.encoders.vit((16, 16, 3), 8, 12, 1, 3)
+    views = keras_ssl.views.dino((16, 16), small_size=size, small_crops=1)
+    model = keras_ssl.DINO(encoder, views=views)
+    model.compile("sgd")
+    images = np.zeros((8, 16, 16, 3), "uint8")
+    message = f"views\\[2\\]` has images of {size} x {size} pixels.*multiples of 8"
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, batch_size=4, verbose=0)
+    with pytest.raises(ValueError, match="`x` has images of 4 x 4 pixels"):
+        model.predict(images[:, :4, :4])
