@@ -1,0 +1,49 @@
+"""Minutes and memory of label propagation, as ReCLIP does it in each epoch for each of two models.
+
+python benchmarks/propagation.py
+python benchmarks/propagation.py --images 10000
+"""
+
+import time
+
+import numpy as np
+import tyro
+from knn import peak
+
+from keras_ssl.models import propagation
+
+
+def main(
+    images: int = 50_000,
+    classes: int = 10,
+    width: int = 512,
+    neighbours: int = 20,
+    closeness: float = 0.1,
+) -> None:
+    """Measures and prints.
+
+    Args:
+        images: Points without a label.
+        classes: Points with one.
+        width: Numbers in an encoding.
+        neighbours: Of each point in the graph.
+        closeness: How much of an encoding is that of its class; the rest is drawn at random.
+    """
+    rng = np.random.default_rng(0)
+    text = propagation.unit(rng.standard_normal((classes, width), "float32"))
+    truth = rng.integers(0, classes, images)
+    encoded = propagation.unit(rng.standard_normal((images, width), "float32"))
+    encoded = propagation.unit(closeness * text[truth] + (1 - closeness) * encoded)
+    before, start = peak(), time.perf_counter()
+    directions = propagation.text_directions(text)
+    propagation.pseudo_labels(text, encoded, directions, neighbours)
+    seconds = time.perf_counter() - start
+    print(
+        f"{images} images, {classes} classes, {width} numbers, {neighbours} neighbours: "
+        f"{seconds / 60:.2f} minutes; peak memory of the process {peak():.0f} MiB, {before:.0f} "
+        "before."
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
