@@ -1,8 +1,8 @@
 """The loss of CLIP."""
 
-import keras
 from keras import ops
 
+from keras_ssl.losses.blocks import by_rows
 from keras_ssl.losses.checks import as_float, check_count, check_pairs, mean, normalize
 
 
@@ -41,16 +41,6 @@ def clip(image, text, scale, blocks=1):
         logits = ops.matmul(rows, ops.transpose(text))
         return ops.logsumexp(logits, axis=1), ops.logsumexp(logits, axis=0)
 
-    blocks = blocks if image.shape[0] is None else min(blocks, image.shape[0])
-    if blocks == 1:
-        of_images, of_texts = log_sums(image, text)
-    else:
-        count = ops.shape(image)[0]
-        again = keras.remat(log_sums)  # for the gradient: nothing of a block is kept
-        parts = [
-            again(image[index * count // blocks : (index + 1) * count // blocks], text)
-            for index in range(blocks)
-        ]
-        of_images = ops.concatenate([rows for rows, _ in parts])
-        of_texts = ops.logsumexp(ops.stack([texts for _, texts in parts]), axis=0)
+    of_images, of_texts = by_rows(log_sums, blocks, (image,), text)
+    of_texts = ops.logsumexp(ops.stack(of_texts), axis=0)
     return 0.5 * (mean(of_images - own) + mean(of_texts - own))

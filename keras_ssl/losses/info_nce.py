@@ -2,17 +2,18 @@
 
 from keras import ops
 
+from keras_ssl.losses.blocks import by_rows
 from keras_ssl.losses.checks import (
     as_float,
+    check_count,
     check_pairs,
     check_positive,
-    cross_entropy,
     mean,
     normalize,
 )
 
 
-def info_nce(query, key, negatives=None, temperature=0.2):
+def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
     """Cross-entropy of picking each query's key, by cosine similarity, among other keys.
 
     Args:
@@ -22,13 +23,18 @@ def info_nce(query, key, negatives=None, temperature=0.2):
             gradient reaches them. None for the other keys of the batch. Nothing need be
             normalised.
         temperature: Float > 0. Smaller attends more to the hardest negatives.
+        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
+            as much computing again. The value is the same.
 
     Returns:
         Scalar, float32 (float64 for float64 input). When all rows are equal, the logarithm of the
         number of keys to choose from: `log(K + 1)`, or `log(B)` without `negatives`.
 
     Raises:
-        ValueError: If the shapes are not as described, or `temperature` is not above 0.
+        TypeError: If `blocks` is not an int.
+        ValueError: If the shapes are not as described, `temperature` is not above 0, or `blocks` is
+            below 1.
 
     Source:
         He et al. 2019, https://arxiv.org/abs/1911.05722, equation 1 and algorithm 1; without
@@ -37,18 +43,23 @@ def info_nce(query, key, negatives=None, temperature=0.2):
     query, key = as_float(query), ops.stop_gradient(as_float(key))
     check_pairs(query=query, key=key)
     check_positive(temperature=temperature)
+    check_count(1, blocks=blocks)
 
     query, key = normalize(query), normalize(key)
-    if negatives is None:
-        logits = ops.matmul(query, ops.transpose(key)) / temperature
-        return cross_entropy(logits, ops.eye(ops.shape(logits)[0], dtype=logits.dtype))
+    positive = ops.sum(query * key, axis=1) / temperature
+    others = key
+    if negatives is not None:
+        negatives = ops.stop_gradient(as_float(negatives))
+        _check_width(negatives, query)
+        others = normalize(negatives)
 
-    negatives = ops.stop_gradient(as_float(negatives))
-    _check_width(negatives, query)
-    positive = ops.sum(query * key, axis=1, keepdims=True) / temperature
-    negative = ops.matmul(query, ops.transpose(normalize(negatives))) / temperature
-    log_sum = ops.logsumexp(ops.concatenate([positive, negative], axis=1), axis=1)
-    return mean(log_sum - positive[:, 0])
+    def log_sums(rows, positive, others):
+        logits = ops.matmul(rows, ops.transpose(others)) / temperature
+        if negatives is not None:
+            logits = ops.concatenate([positive[:, None], logits], axis=1)
+        return ops.logsumexp(logits, axis=1)
+
+    return mean(by_rows(log_sums, blocks, (query, positive), others) - positive)
 
 
 def _check_width(negatives, query):

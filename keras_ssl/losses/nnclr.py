@@ -2,16 +2,18 @@
 
 from keras import ops
 
+from keras_ssl.losses.blocks import by_rows
 from keras_ssl.losses.checks import (
     as_float,
+    check_count,
     check_pairs,
     check_positive,
-    cross_entropy,
+    mean,
     normalize,
 )
 
 
-def nnclr(nearest, predicted, temperature=0.1):
+def nnclr(nearest, predicted, temperature=0.1, blocks=1):
     """Cross-entropy of finding, from a neighbour, the prediction of its image in the batch.
 
     Row i of `nearest` is the nearest neighbour, among past projections, of one view of image i;
@@ -21,12 +23,17 @@ def nnclr(nearest, predicted, temperature=0.1):
         nearest: Float tensor `(B, D)`, neighbours; no gradient reaches them.
         predicted: Float tensor `(B, D)`, predictions, same order. Neither need be normalised.
         temperature: Float > 0.
+        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
+            as much computing again. The value is the same.
 
     Returns:
         Scalar, float32 (float64 for float64 input). `log(B)` when all rows are equal.
 
     Raises:
-        ValueError: If the shapes differ or are not `(B, D)`, or `temperature` is not above 0.
+        TypeError: If `blocks` is not an int.
+        ValueError: If the shapes differ or are not `(B, D)`, `temperature` is not above 0, or
+            `blocks` is below 1.
 
     Source:
         Dwibedi et al. 2021, https://arxiv.org/abs/2104.14548, equation 2 and algorithm 1.
@@ -34,6 +41,12 @@ def nnclr(nearest, predicted, temperature=0.1):
     nearest, predicted = as_float(nearest), as_float(predicted)
     check_pairs(nearest=nearest, predicted=predicted)
     check_positive(temperature=temperature)
+    check_count(1, blocks=blocks)
 
-    logits = normalize(ops.stop_gradient(nearest)) @ ops.transpose(normalize(predicted))
-    return cross_entropy(logits / temperature, ops.eye(ops.shape(logits)[0], dtype=logits.dtype))
+    nearest, predicted = normalize(ops.stop_gradient(nearest)), normalize(predicted)
+
+    def log_sums(rows, predicted):
+        return ops.logsumexp(ops.matmul(rows, ops.transpose(predicted)) / temperature, axis=1)
+
+    own = ops.sum(nearest * predicted, axis=1) / temperature
+    return mean(by_rows(log_sums, blocks, (nearest,), predicted) - own)

@@ -2,10 +2,18 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive, mean, normalize
+from keras_ssl.losses.blocks import by_rows
+from keras_ssl.losses.checks import (
+    as_float,
+    check_count,
+    check_pairs,
+    check_positive,
+    mean,
+    normalize,
+)
 
 
-def nt_xent(z1, z2, temperature=0.5):
+def nt_xent(z1, z2, temperature=0.5, blocks=1):
     """Normalised, temperature-scaled cross-entropy of one batch of paired projections.
 
     Both views are stacked to 2B rows. Each row's cosine similarities to the other 2B - 1 rows,
@@ -16,13 +24,18 @@ def nt_xent(z1, z2, temperature=0.5):
         z1: Float tensor `(B, D)`, projections of view 1. Need not be normalised.
         z2: Float tensor `(B, D)`, projections of view 2, same order.
         temperature: Float > 0. Smaller attends more to the hardest negatives.
+        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
+            as much computing again. The value is the same.
 
     Returns:
         Scalar, float32 (float64 for float64 input). `log(2B - 1)` when all rows are equal; 0 is
         reached only in the limit of perfect contrast.
 
     Raises:
-        ValueError: If the shapes differ or are not `(B, D)`, or `temperature` is not above 0.
+        TypeError: If `blocks` is not an int.
+        ValueError: If the shapes differ or are not `(B, D)`, `temperature` is not above 0, or
+            `blocks` is below 1.
 
     Source:
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1 and algorithm 1.
@@ -30,11 +43,16 @@ def nt_xent(z1, z2, temperature=0.5):
     z1, z2 = as_float(z1), as_float(z2)
     check_pairs(z1=z1, z2=z2)
     check_positive(temperature=temperature)
+    check_count(1, blocks=blocks)
 
     z = normalize(ops.concatenate([z1, z2], axis=0))
-    rows = ops.shape(z)[0]
-    similarity = ops.matmul(z, ops.transpose(z)) / temperature
-    itself = ops.eye(rows, dtype="bool")
-    log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
-    positive = ops.sum(z * ops.roll(z, rows // 2, axis=0), axis=1) / temperature
+    numbers = ops.arange(ops.shape(z)[0])
+
+    def log_sums(rows, of_rows, z):
+        similarity = ops.matmul(rows, ops.transpose(z)) / temperature
+        itself = of_rows[:, None] == numbers
+        return ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
+
+    log_sum = by_rows(log_sums, blocks, (z, numbers), z)
+    positive = ops.sum(z * ops.roll(z, ops.shape(z)[0] // 2, axis=0), axis=1) / temperature
     return mean(log_sum - positive)

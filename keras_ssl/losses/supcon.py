@@ -2,10 +2,11 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_positive, normalize
+from keras_ssl.losses.blocks import by_rows
+from keras_ssl.losses.checks import as_float, check_count, check_positive, normalize
 
 
-def supcon(z, labels, temperature=0.1):
+def supcon(z, labels, temperature=0.1, blocks=1):
     """Contrast in which all rows of one label are positives of each other.
 
     For an anchor i with positives P(i), the other rows of its label, the loss is the mean over P(i)
@@ -16,13 +17,18 @@ def supcon(z, labels, temperature=0.1):
         z: Float tensor `(N, D)`, projections of all views, stacked. Need not be normalised.
         labels: Integer tensor `(N,)`, the class of each row.
         temperature: Float > 0. Smaller attends more to the hardest rows.
+        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
+            as much computing again. The value is the same.
 
     Returns:
         Scalar, float32 (float64 for float64 input): the mean over anchors that have a positive.
         0 where none has one.
 
     Raises:
-        ValueError: If `z` is not `(N, D)`, `labels` is not `(N,)`, or `temperature` is not above 0.
+        TypeError: If `blocks` is not an int.
+        ValueError: If `z` is not `(N, D)`, `labels` is not `(N,)`, `temperature` is not above 0, or
+            `blocks` is below 1.
 
     Source:
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2 ("out").
@@ -30,17 +36,24 @@ def supcon(z, labels, temperature=0.1):
     z, labels = as_float(z), ops.convert_to_tensor(labels)
     _check(z, labels)
     check_positive(temperature=temperature)
+    check_count(1, blocks=blocks)
 
     z = normalize(z)
-    itself = ops.eye(ops.shape(z)[0], dtype="bool")
-    similarity = ops.matmul(z, ops.transpose(z)) / temperature
-    log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
-    is_positive = ops.equal(labels[:, None], labels[None]) & ~itself
-    is_positive = ops.cast(is_positive, z.dtype)
-    positives = ops.sum(is_positive, axis=1)
-    similarity_of_positives = ops.sum(is_positive * similarity, axis=1)
-    loss = log_sum - similarity_of_positives / ops.maximum(positives, 1.0)
-    anchors = ops.cast(positives > 0, z.dtype)
+    numbers = ops.arange(ops.shape(z)[0])
+
+    def of_rows(rows, of_rows, own, z):
+        """The loss of each row, and 1 where it has a positive."""
+        itself = of_rows[:, None] == numbers
+        similarity = ops.matmul(rows, ops.transpose(z)) / temperature
+        log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
+        is_positive = ops.cast(ops.equal(own[:, None], labels[None]) & ~itself, z.dtype)
+        positives = ops.sum(is_positive, axis=1)
+        similarity = ops.sum(is_positive * similarity, axis=1)
+        anchors = ops.cast(positives > 0, z.dtype)
+        return log_sum - similarity / ops.maximum(positives, 1.0), anchors
+
+    loss, anchors = by_rows(of_rows, blocks, (z, numbers, labels), z)
+    anchors = ops.concatenate(anchors)
     return ops.sum(loss * anchors) / ops.maximum(ops.sum(anchors), 1.0)
 
 

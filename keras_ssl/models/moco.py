@@ -42,6 +42,7 @@ class MoCo(SelfSupervisedModel):
             to 1 in version 3: `keras_ssl.momentum.cosine(0.99, steps)`.
         queue_size: Version 2 only: int >= 1, keys to tell a query's own from; None for 4096. The
             paper's is 65,536 for ImageNet.
+        blocks: Int >= 1, in how many parts similarities are computed, see `losses.info_nce`.
         views: Sequence of V >= 2 views; None for `views.simclr` (version 2) or `views.byol`
             (version 3) at the size of the images. With more than two views, version 2 takes its
             key from the second and queries from the others; version 3 takes all ordered pairs.
@@ -70,6 +71,7 @@ class MoCo(SelfSupervisedModel):
         temperature=0.2,
         momentum=0.99,
         queue_size=None,
+        blocks=1,
         **kwargs,
     ):
         if version not in (2, 3):
@@ -78,6 +80,7 @@ class MoCo(SelfSupervisedModel):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
         check_momentum(momentum=momentum)
+        check_count(1, blocks=blocks)
         super().__init__(encoder, **kwargs)
         self.version = version
         self.projector = heads.projection(
@@ -89,6 +92,7 @@ class MoCo(SelfSupervisedModel):
         width = heads.width_of(self.projector, self.feature_width)
         self.temperature = temperature
         self.momentum = momentum
+        self.blocks = blocks
         self.predictor, self.queue_size = None, None
         if version == 3:
             self.predictor = heads.prediction(predictor, width, hidden=16 * width)
@@ -118,7 +122,9 @@ class MoCo(SelfSupervisedModel):
         first, second, *others = batch.views
         key = distribute.gather(self.project(second, training, momentum=True))
         queries = [distribute.gather(self.project(view, training)) for view in (first, *others)]
-        each = [losses.info_nce(query, key, self.queue, temperature) for query in queries]
+        each = [
+            losses.info_nce(query, key, self.queue, temperature, self.blocks) for query in queries
+        ]
         if training:
             self.move(self.queue, queue.push(self.queue, normalize(as_float(key))))
         return sum(each[1:], each[0]) / len(each)
@@ -130,7 +136,7 @@ class MoCo(SelfSupervisedModel):
         k = [distribute.gather(self.project(view, training, momentum=True)) for view in batch.views]
 
         def loss(query, key):
-            return losses.info_nce(query, key, temperature=temperature)
+            return losses.info_nce(query, key, temperature=temperature, blocks=self.blocks)
 
         # The paper's factor makes gradients independent of the temperature; two directions.
         return 2.0 * (2.0 * temperature) * mean_over_ordered_pairs(loss, q, k)

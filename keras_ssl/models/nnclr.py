@@ -32,6 +32,7 @@ class NNCLR(SelfSupervisedModel):
         queue_size: Int >= 1, past projections to find neighbours among; the same on all replicas.
             The paper's is 98,304 for ImageNet; for tens of thousands of images the default is
             enough, and for fewer than it choose fewer.
+        blocks: Int >= 1, in how many parts similarities are computed, see `losses.nnclr`.
         views: Sequence of V >= 2 views; None for `views.byol` at the size of the images. With
             more than two views the loss is the mean over all ordered pairs.
         seed: Int, see `SelfSupervisedModel`; also of the random rows that the queue starts with.
@@ -54,11 +55,12 @@ class NNCLR(SelfSupervisedModel):
         predictor=None,
         temperature=0.1,
         queue_size=4096,
+        blocks=1,
         **kwargs,
     ):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
-        check_count(1, queue_size=queue_size)
+        check_count(1, queue_size=queue_size, blocks=blocks)
         super().__init__(encoder, **kwargs)
         self.projector = heads.projection(
             projector, self.feature_width, batch_norm=True, output_norm="scaled"
@@ -67,6 +69,7 @@ class NNCLR(SelfSupervisedModel):
         self.predictor = heads.prediction(predictor, width, hidden=16 * width)
         self.temperature = temperature
         self.queue_size = queue_size
+        self.blocks = blocks
         rows = queue.random_rows(queue_size, width, self.seed)
         self.queue = self.add_state("queue", rows.shape, rows)
 
@@ -81,9 +84,11 @@ class NNCLR(SelfSupervisedModel):
         z = [normalize(as_float(distribute.gather(each))) for each in z]
         neighbours = [queue.nearest(self.queue, each) for each in z]
         temperature = self.at_step(self.temperature)
-        loss = mean_over_ordered_pairs(
-            lambda predicted, nearest: losses.nnclr(nearest, predicted, temperature), p, neighbours
-        )
+
+        def contrast(predicted, nearest):
+            return losses.nnclr(nearest, predicted, temperature, self.blocks)
+
+        loss = mean_over_ordered_pairs(contrast, p, neighbours)
         if training:
             self.move(self.queue, queue.push(self.queue, z[0]))
         return {"loss": loss}

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ssl import distribute, heads, losses, views
-from keras_ssl.losses.checks import check_positive
+from keras_ssl.losses.checks import check_count, check_positive
 from keras_ssl.models.base import SelfSupervisedModel
 from keras_ssl.models.checks import check_schedule
 
@@ -27,6 +27,7 @@ class SupCon(SelfSupervisedModel):
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
         projector: Tuple of widths, ReLU between; or a keras layer.
         temperature: Float > 0 or Keras schedule.
+        blocks: Int >= 1, in how many parts similarities are computed, see `losses.supcon`.
         views: Sequence of V >= 2 views; None for `views.simclr` at the size of the images.
         seed: Int, see `SelfSupervisedModel`.
         **kwargs: `name` and `dtype`.
@@ -42,12 +43,14 @@ class SupCon(SelfSupervisedModel):
 
     needs_labels = "a label"
 
-    def __init__(self, encoder, *, projector=(2048, 128), temperature=0.1, **kwargs):
+    def __init__(self, encoder, *, projector=(2048, 128), temperature=0.1, blocks=1, **kwargs):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
+        check_count(1, blocks=blocks)
         super().__init__(encoder, **kwargs)
         self.projector = heads.projection(projector, self.feature_width)
         self.temperature = temperature
+        self.blocks = blocks
 
     def default_views(self, size):
         """`views.simclr(size)`."""
@@ -58,4 +61,5 @@ class SupCon(SelfSupervisedModel):
         z = [distribute.gather(self.project(view, training)) for view in batch.views]
         labels = ops.tile(distribute.gather(batch.labels), len(z))
         z = ops.concatenate(z, axis=0)
-        return {"loss": losses.supcon(z, labels, self.at_step(self.temperature))}
+        temperature = self.at_step(self.temperature)
+        return {"loss": losses.supcon(z, labels, temperature, self.blocks)}

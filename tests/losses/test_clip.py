@@ -36,21 +36,6 @@ def test_matches_the_formula_and_its_slope_in_both(scale):
     )
 
 
-@pytest.mark.parametrize("blocks", [2, 4, 6, 9])
-def test_in_blocks_value_and_slope_are_the_same(blocks):
-    def in_blocks(image, text):
-        return clip(image, text, 14.0, blocks=blocks)
-
-    assert_matches(in_blocks, from_the_paper(14.0), IMAGE, TEXT)
-    assert_gradient_is_the_slope(in_blocks, from_the_paper(14.0), IMAGE, TEXT)
-
-
-@pytest.mark.parametrize("blocks", [0, 1.5, True, "2"])
-def test_a_wrong_number_of_blocks_is_named(blocks):
-    with pytest.raises((TypeError, ValueError), match="`blocks`"):
-        clip(IMAGE, TEXT, 1.0, blocks=blocks)
-
-
 def test_its_slope_in_the_scale():
     assert_gradient_is_the_slope(
         lambda scale: clip(IMAGE, TEXT, scale[0]),

@@ -1,0 +1,41 @@
+"""Losses whose similarities are computed in parts: same value, same gradient, less memory."""
+
+import numpy as np
+import pytest
+from gradients import gradients
+
+from keras_ssl import losses
+
+RNG = np.random.default_rng(31)
+A, B, OTHERS = RNG.normal(size=(7, 5)), RNG.normal(size=(7, 5)), RNG.normal(size=(9, 5))
+LABELS = np.array([0, 1, 0, 2, 1, 0, 3])
+LOSSES = {
+    "nt_xent": lambda a, b, blocks: losses.nt_xent(a, b, 0.3, blocks),
+    "nnclr": lambda a, b, blocks: losses.nnclr(a, b, 0.3, blocks),
+    "info_nce": lambda a, b, blocks: losses.info_nce(a, b, None, 0.3, blocks),
+    "info_nce, queue": lambda a, b, blocks: losses.info_nce(a, b, OTHERS, 0.3, blocks),
+    "supcon": lambda a, b, blocks: losses.supcon(a + b, LABELS, 0.3, blocks),
+    "clip": lambda a, b, blocks: losses.clip(a, b, 3.0, blocks),
+}
+
+
+@pytest.mark.parametrize("blocks", [2, 3, 7, 50])
+@pytest.mark.parametrize("name", LOSSES)
+def test_in_blocks_value_and_gradient_are_the_same(name, blocks):
+    def whole(a, b):
+        return LOSSES[name](a, b, 1)
+
+    def in_blocks(a, b):
+        return LOSSES[name](a, b, blocks)
+
+    close = {"rtol": 1e-12, "atol": 1e-14}
+    np.testing.assert_allclose(in_blocks(A, B), whole(A, B), **close)
+    for found, expected in zip(gradients(in_blocks, A, B), gradients(whole, A, B), strict=True):
+        np.testing.assert_allclose(found, expected, **close)
+
+
+@pytest.mark.parametrize("blocks", [0, 1.5, True, "2"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_wrong_number_of_blocks_is_named(name, blocks):
+    with pytest.raises((TypeError, ValueError), match="`blocks`"):
+        LOSSES[name](A, B, blocks)
