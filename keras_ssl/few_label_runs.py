@@ -125,9 +125,9 @@ def train(run, settings, task, new_model, weak=None, strong=None):
     weak = weak or views.fixmatch_weak(size, flip=run.flip)
     strong = strong or views.fixmatch_strong(size, flip=run.flip)
     with distribute.strategy(run.strategy).scope():
-        checkpoint, done = runs.open_folder(run, settings)
-        if checkpoint:
-            model = keras.saving.load_model(checkpoint)
+        saved = runs.open_folder(run, settings)
+        if saved.path:
+            model = keras.saving.load_model(saved.path)
         else:
             model = compiled(run, task, new_model())
     x = data.semi_supervised(
@@ -144,18 +144,19 @@ def train(run, settings, task, new_model, weak=None, strong=None):
     model.fit(
         x,
         epochs=run.epochs,
-        initial_epoch=done,
+        initial_epoch=saved.epoch,
+        initial_step=saved.step,
         validation_data=test,
         validation_freq=run.probe_every,
         callbacks=[
             callbacks.HistoryFile(run.output / "history.csv"),
-            callbacks.EpochCheckpoint(run.output / "checkpoints", every=run.probe_every),
+            callbacks.Checkpoint(run.output / "checkpoints", every_steps=run.save_steps),
         ],
         verbose=2,
     )
     seconds = time.perf_counter() - began
-    if done < run.epochs:  # else nothing was trained, and what it took before stands
-        times = {"epochs": run.epochs - done, "seconds": round(seconds, 1)}
+    if saved.epoch < run.epochs:  # else nothing was trained, and what it took before stands
+        times = {"epochs": run.epochs - saved.epoch, "seconds": round(seconds, 1)}
         (run.output / "time.json").write_text(json.dumps(times) + "\n")
     model.save(run.output / "model.keras")
     model.export(run.output / "classifier", verbose=False)

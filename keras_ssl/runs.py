@@ -24,7 +24,9 @@ class Run:
         encoder: The network to train.
         precision: Keras's dtype policy.
         strategy: "mirrored" trains on all accelerators of this machine.
-        probe_every: Epochs from one measurement, and one saved checkpoint, to the next.
+        probe_every: Epochs from one measurement to the next.
+        save_steps: Steps from one saved state to the next within epochs; the end of each epoch is
+            saved in any case.
         baselines: Measure raw pixels and the untrained encoder too.
         seed: Of weights, views and the order of images.
     """
@@ -46,6 +48,7 @@ class Run:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: Literal["none", "mirrored"] = "none"
     probe_every: int = 5
+    save_steps: int = 500
     baselines: bool = True
     seed: int = 0
 
@@ -144,26 +147,27 @@ def train(
     has_labels = len(keras.tree.flatten(train.element_spec)) > 1  # a folder may have no classes
     with distribute.strategy(run.strategy).scope():
         untrained = new_model()
-        checkpoint, done = open_folder(run, settings)
-        model = keras.saving.load_model(checkpoint) if checkpoint else untrained
+        saved = open_folder(run, settings)
+        model = keras.saving.load_model(saved.path) if saved.path else untrained
     baselines = evaluation.baselines(untrained, train, test) if run.baselines else {}
 
     began = time.perf_counter()
     model.fit(
         data.views(pairs or train, views, batch_size, seed=run.seed),
         epochs=epochs,
-        initial_epoch=done,
+        initial_epoch=saved.epoch,
+        initial_step=saved.step,
         callbacks=[
             *([callbacks.KNNProbe(train, test, every=run.probe_every)] if has_labels else []),
             callbacks.CollapseMonitor(test, every=run.probe_every),
             callbacks.HistoryFile(run.output / "history.csv"),
-            callbacks.EpochCheckpoint(run.output / "checkpoints", every=run.probe_every),
+            callbacks.Checkpoint(run.output / "checkpoints", every_steps=run.save_steps),
         ],
         verbose=2,
     )
     seconds = time.perf_counter() - began
-    if done < epochs:  # else nothing was trained, and what it took before stands
-        times = {"epochs": epochs - done, "seconds": round(seconds, 1)}
+    if saved.epoch < epochs:  # else nothing was trained, and what it took before stands
+        times = {"epochs": epochs - saved.epoch, "seconds": round(seconds, 1)}
         (run.output / "time.json").write_text(json.dumps(times) + "\n")
 
     model.save(run.output / "model.keras")
@@ -188,9 +192,14 @@ def train(
 
 
 def open_folder(run, settings):
-    """Makes the folder of a run, or finds its last checkpoint and the epochs done."""
+    """Makes the folder of a run, or finds the last state in it, `callbacks.latest_checkpoint`."""
     options = dataclasses.asdict(run)
-    for name in ("output", "data_dir", "baselines"):  # of no consequence for what is trained
+    for name in (
+        "output",
+        "data_dir",
+        "baselines",
+        "save_steps",
+    ):  # of no consequence for what is trained
         del options[name]
     own = {name: value for name, value in settings.items() if name != "run"}
     return callbacks.start_or_resume(run.output, {**options, **own})

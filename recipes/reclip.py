@@ -70,20 +70,20 @@ def main(
         )
 
     results = without_training(made, train, test)
-    checkpoint, done = runs.open_folder(run, settings)
-    model = keras.saving.load_model(checkpoint) if checkpoint else made(seed=run.seed)
-    if not checkpoint:
+    saved = runs.open_folder(run, settings)
+    model = keras.saving.load_model(saved.path) if saved.path else made(seed=run.seed)
+    if not saved.path:
         model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9, weight_decay=1e-4))
     images, truth = (np.stack(part) for part in zip(*train.as_numpy_iterator(), strict=True))
     model.fit(
         *(images, truth),  # arrays, whose order is a function of the epoch; labels for the log
         batch_size=batch_size,
         epochs=epochs,
-        initial_epoch=done,
+        initial_epoch=saved.epoch,
         validation_data=test.batch(256),
         callbacks=[
             callbacks.HistoryFile(run.output / "history.csv"),
-            callbacks.EpochCheckpoint(run.output / "checkpoints"),
+            callbacks.Checkpoint(run.output / "checkpoints"),
         ],
         verbose=2,
     )

@@ -52,7 +52,7 @@ def test_a_folder_goes_on_with_the_same_settings_only(tmp_path):
     kept = {"dataset": "digits", "seed": 0, "epochs": 3, "temperature": 0.5}
     run = Run(tmp_path)
     shared = dataclasses.asdict(run)
-    del shared["output"], shared["baselines"]
+    del shared["output"], shared["baselines"], shared["save_steps"]
     (tmp_path / "config.json").write_text(json.dumps({**shared, **kept}))
     runs.start(run, {**SETTINGS, "run": run})
     runs.start(dataclasses.replace(run, baselines=False), SETTINGS)  # no part of what is trained

@@ -1,81 +1,137 @@
 """A run that can be gone on with after it was stopped at any moment."""
 
-import os
+import signal
+import sys
+import threading
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from keras_ssl.callbacks import states
 from keras_ssl.evaluation.checks import check_count
 
-UNFINISHED = "unfinished-"
+TERMINATED = 128 + signal.SIGTERM  # the exit status by which shells tell of it
 
 
-class EpochCheckpoint(keras.callbacks.Callback):
-    """Saves the whole model as epochs end, so that a stopped run can go on.
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the whole model as training goes on, so that a stopped run can be gone on with.
 
-    A file is written beside its place and moved there when complete: a crash leaves the states
-    before it as they were. Load with `latest_checkpoint`:
+    A state is weights, optimizer, momentum copies, queues, schedules, the position in the data and
+    what was logged of the epoch so far. It is written beside its place and moved there when
+    complete: a crash, a kill or a full disk leaves the states before it as they were. SIGTERM, with
+    which schedulers take machines back, saves once more and ends the process with status 143. To
+    start and to go on are one program:
 
-        saved, epoch = keras_ssl.callbacks.latest_checkpoint("run/checkpoints")
-        model = keras.saving.load_model(saved) if saved else make_model()
-        model.fit(x, epochs=100, initial_epoch=epoch,
-                  callbacks=[keras_ssl.callbacks.EpochCheckpoint("run/checkpoints")])
+        saved = keras_ssl.callbacks.latest_checkpoint("run/checkpoints")
+        model = keras.saving.load_model(saved.path) if saved.path else make_model()
+        model.fit(x, epochs=100, initial_epoch=saved.epoch, initial_step=saved.step,
+                  callbacks=[keras_ssl.callbacks.Checkpoint("run/checkpoints", every_steps=500)])
+
+    The state of other callbacks, such as the patience of `EarlyStopping`, is not kept. Put it last:
+    what callbacks before it write of an epoch is then written when the epoch is saved.
 
     Args:
-        folder: Folder for the files `<epochs done>.keras`; made if missing.
+        folder: Folder for the files `<epochs done>[-<steps>].keras`; made if missing.
         keep: Int >= 1, how many of the last states to keep.
         every: Int >= 1, epochs from one state to the next; the last epoch is saved in any case.
+        every_steps: Int >= 1, steps from one state to the next within epochs; None for none.
 
     Raises:
-        ValueError: If `keep` or `every` is below 1; in `fit`, if the folder holds states of later
-            epochs than the one that begins.
+        ValueError: If a number is below 1; in `fit`, if the folder holds states of later steps than
+            the one that begins.
     """
 
-    def __init__(self, folder, keep=2, every=1):
+    def __init__(self, folder, keep=2, every=1, every_steps=None):
         super().__init__()
-        check_count(keep=keep, every=every)
-        self.folder, self.keep, self.every = Path(folder), keep, every
+        check_count(keep=keep, every=every, every_steps=1 if every_steps is None else every_steps)
+        self.folder, self.keep = Path(folder), keep
+        self.every, self.every_steps = every, every_steps
+        self._epoch, self._step, self._saved_at = 0, 0, None
+        self._is_terminated = False
 
     def on_train_begin(self, logs=None):
         """Makes the folder, so that a place that cannot be written is known at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(f"{UNFINISHED}*.keras"):
+        for left in self.folder.glob(f"{states.UNFINISHED}*.keras"):
             left.unlink()
+        self._saved_at, self._is_terminated = None, False
+        self._goes_on_within_epochs = getattr(self.model, "goes_on_within_epochs", False)
+        self._listen()
+
+    def on_train_end(self, logs=None):
+        """Gives SIGTERM back."""
+        self._forget()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Refuses to mix the states of two runs."""
-        path, done = latest_checkpoint(self.folder)
-        if done > epoch:
-            raise ValueError(
-                f"`folder` holds {path}, the state after epoch {done}, and epoch {epoch + 1} "
-                f"begins. Load that state and pass initial_epoch={done} to go on with it, or "
-                "choose another folder."
-            )
+        """Notes where it is."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Saves where it is time, before the step is made."""
+        self._step = batch
+        if self._saved_at is None:  # the first batch of a fit
+            self._begin()
+        since = batch - self._saved_at[1] if self._saved_at[0] == self._epoch else batch
+        is_due = self.every_steps and since >= self.every_steps
+        if batch and self._goes_on_within_epochs and (is_due or self._is_terminated):
+            self._save(self._epoch, batch)
+        self._stop_if_terminated()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves, then removes what is older than the last `keep` states."""
-        if (epoch + 1) % self.every and epoch + 1 != self.params.get("epochs"):
+        """Saves where it is time."""
+        is_last = epoch + 1 == self.params.get("epochs")
+        if not (epoch + 1) % self.every or is_last or self._is_terminated:
+            self._save(epoch + 1, 0)
+        self._stop_if_terminated()
+
+    def _begin(self):
+        """Refuses to mix the states of two runs; goes on with the logs of a stopped epoch."""
+        self._saved_at = (self._epoch, self._step)
+        path, epoch, step = saved = states.latest_checkpoint(self.folder)
+        if saved[1:] > self._saved_at:
+            at = f" and {step} steps" if step else ""
+            raise ValueError(
+                f"`folder` holds {path}, the state after epoch {epoch}{at}, and epoch "
+                f"{self._epoch + 1} begins at step {self._step}. Load that state and pass "
+                f"initial_epoch={epoch}, initial_step={step} to go on with it, or choose another "
+                "folder."
+            )
+        if path is None or saved[1:] != self._saved_at:
             return
-        path = self.folder / f"{epoch + 1:05d}.keras"
-        unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-        self.model.save(unfinished)
-        os.replace(unfinished, path)
-        for old in _finished(self.folder)[: -self.keep]:
+        metrics, before = self.model.metrics_variables, states.read_note(path)["metrics"]
+        if step and [list(v.shape) for v in metrics] == [list(np.shape(v)) for v in before]:
+            for variable, value in zip(metrics, before, strict=True):
+                variable.assign(value)
+
+    def _save(self, epoch, step):
+        """Saves a state, then removes what is older than the last `keep`."""
+        model = self.model  # on JAX this fetches the weights
+        metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
+        states.write(model, self.folder, epoch, step, {"metrics": metrics})
+        self._saved_at = (epoch, step)
+        for _, _, old in states.finished(self.folder)[: -self.keep]:
             old.unlink()
 
+    def _listen(self):
+        self._before = None
+        if threading.current_thread() is threading.main_thread():  # no other may listen
+            self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
 
-def latest_checkpoint(folder):
-    """Finds the last state that `EpochCheckpoint` saved.
+    def _forget(self):
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+            self._before = None
 
-    Args:
-        folder: The folder given to `EpochCheckpoint`; it need not exist.
+    def _on_sigterm(self, number, frame):
+        self._is_terminated = True
 
-    Returns:
-        Its path and the number of epochs done; None and 0 where there is no state.
-    """
-    finished = _finished(Path(folder))
-    return (finished[-1], int(finished[-1].stem)) if finished else (None, 0)
-
-
-def _finished(folder):
-    return sorted(path for path in folder.glob("*.keras") if path.stem.isdigit())
+    def _stop_if_terminated(self):
+        if self._is_terminated:
+            self._forget()
+            print(
+                f"Stopped by SIGTERM; the last state is in {self.folder}: run the same again to go "
+                "on with it.",
+                flush=True,
+            )
+            sys.exit(TERMINATED)

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from keras_ssl.callbacks.checkpoint import latest_checkpoint
+from keras_ssl.callbacks.states import latest_checkpoint
 
 
 def start_or_resume(folder, settings):
@@ -12,11 +12,11 @@ def start_or_resume(folder, settings):
 
     Args:
         folder: Folder of the run; made if missing. `config.json` holds the settings,
-            `checkpoints/` what `EpochCheckpoint` saves.
+            `checkpoints/` what `Checkpoint` saves.
         settings: Dict of what JSON can hold; all else is written as a string.
 
     Returns:
-        The path of the last checkpoint and the number of epochs done; None and 0 in a new run.
+        What `latest_checkpoint` finds in it.
 
     Raises:
         ValueError: If the folder holds a run with other settings.

@@ -57,3 +57,22 @@ def find(dataset):
     """Returns the `Epoch`s that a dataset reads."""
     found = [getattr(part, "keras_ssl_epoch", None) for part in upstream(dataset)]
     return [epoch for epoch in found if epoch is not None]
+
+
+def with_rest(from_batch):
+    """Returns a whole epoch that knows how to begin in its middle, for `rest`.
+
+    Args:
+        from_batch: Function of a number of batches to the dataset of those after them.
+    """
+    dataset = from_batch(0)
+    dataset.keras_ssl_rest = from_batch
+    return dataset
+
+
+def rest(dataset, batches):
+    """Returns an epoch without its first batches, whose views are not made where that is known."""
+    if not batches:
+        return dataset
+    from_batch = getattr(dataset, "keras_ssl_rest", None)
+    return from_batch(batches) if from_batch else dataset.skip(batches)

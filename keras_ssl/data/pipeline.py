@@ -52,13 +52,16 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         )
     buffer = buffer_of(dataset)
 
-    def one_epoch(epoch):
-        ordered = shuffled(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
-        batches = ordered.batch(batch_size, drop_remainder=True).enumerate()
-        return batches.map(lambda index, element: (epoch, index, element))
+    def from_batch(first):
+        def one_epoch(epoch):
+            ordered = shuffled(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
+            batches = ordered.batch(batch_size, drop_remainder=True).enumerate().skip(first)
+            return batches.map(lambda index, element: (epoch, index, element))
 
-    indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
-    return counted(_draw(indexed, views, seed, TRAINING), dataset.cardinality() // batch_size)
+        indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
+        return counted(_draw(indexed, views, seed, TRAINING), images // batch_size - first)
+
+    return epochs.with_rest(from_batch)
 
 
 def set_epoch(dataset, epoch):
@@ -80,31 +83,37 @@ def set_epoch(dataset, epoch):
         each.value = int(epoch)
 
 
-def from_batches(dataset, views, seed, *, steps_per_epoch=None, initial_epoch=0):
-    """Makes views of a dataset of batches `(images[, labels])`, in its own order."""
+def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0)):
+    """Makes views of a dataset of batches `(images[, labels])`, in its own order.
+
+    `start` is a pair: the epoch to begin with, and how many of its batches are left out.
+    """
+    epoch, first = start
     if steps_per_epoch is None:
-        indexed = tf.data.Dataset.zip(epochs.constant_stream(epochs.Epoch()), dataset.enumerate())
+        batches = dataset.enumerate().skip(first)
+        indexed = tf.data.Dataset.zip(epochs.constant_stream(epochs.Epoch()), batches)
         indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
-        indexed = counted(indexed, dataset.cardinality())
+        indexed = counted(indexed, batches.cardinality())
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
-        start = initial_epoch * steps_per_epoch
+        start = epoch * steps_per_epoch + first
         indexed = dataset.skip(start).enumerate(start)
         indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
     return _draw(indexed, views, seed, TRAINING)
 
 
-def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, initial_epoch):
-    """Makes views of arrays `(images[, labels])`, shuffled anew each epoch."""
+def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start):
+    """Makes views of arrays `(images[, labels])`, shuffled anew each epoch; see `from_batches`."""
+    epoch, first = start
     images = len(arrays[0])
     batches = images // batch_size
     arrays = tuple(tf.convert_to_tensor(array) for array in arrays)
     if steps_per_epoch is None:
         stream = epochs.constant_stream(epochs.Epoch())
-        positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(batches))
-        positions = counted(positions, batches)
+        positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(first, batches))
+        positions = counted(positions, batches - first)
     else:
-        steps = tf.data.Dataset.range(initial_epoch * steps_per_epoch, 2**62)
+        steps = tf.data.Dataset.range(epoch * steps_per_epoch + first, 2**62)
         positions = steps.map(lambda i: (i // batches, i % batches))
 
     def take(epoch, position):

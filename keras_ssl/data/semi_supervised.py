@@ -98,7 +98,7 @@ def semi_supervised(
     weak = call(weak or fixmatch_weak(size))
     strong = call(strong or fixmatch_strong(size))
 
-    def one_epoch(epoch):
+    def one_epoch(epoch, first):
         many = shuffled(unlabeled.enumerate(), buffers[1], [seed, UNLABELED], epoch)
         passes = tf.data.Dataset.range(2**31).flat_map(
             lambda i: shuffled(labeled, buffers[0], [seed, LABELED], epoch, i)
@@ -106,7 +106,8 @@ def semi_supervised(
         both = tf.data.Dataset.zip(
             passes.batch(batch_size, drop_remainder=True), many.batch(rows, drop_remainder=True)
         )
-        return both.enumerate().map(lambda position, batches: (epoch, position, *batches))
+        both = both.enumerate().skip(first)
+        return both.map(lambda position, batches: (epoch, position, *batches))
 
     def make(epoch, position, with_labels, without):
         images, labels = with_labels
@@ -123,9 +124,13 @@ def semi_supervised(
             found["unlabeled_labels"] = tf.cast(rest[1], tf.int64)
         return found, tf.cast(labels, tf.int64)
 
-    source = epochs.source(epochs.Epoch(Facts(classes, images)))
-    made = source.flat_map(one_epoch).map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
-    return counted(made, images // rows)
+    def from_batch(first):
+        source = epochs.source(epochs.Epoch(Facts(classes, images)))
+        ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
+        made = ordered.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+        return counted(made, images // rows - first)
+
+    return epochs.with_rest(from_batch)
 
 
 def _size_of(labeled, unlabeled):

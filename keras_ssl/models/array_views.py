@@ -41,3 +41,33 @@ class ArrayViews(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Goes to the next epoch's order."""
         self.epoch += 1
+
+
+class Rest(keras.utils.PyDataset):
+    """An epoch without its first batches.
+
+    Args:
+        dataset: The `keras.utils.PyDataset` of whole epochs.
+        first: Int, the batch that comes first.
+    """
+
+    def __init__(self, dataset, first):
+        super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
+        self.dataset, self.first = dataset, first
+
+    @property
+    def num_batches(self):
+        """How many are left; None where that is not known."""
+        batches = self.dataset.num_batches
+        return None if batches is None else batches - self.first
+
+    def __getitem__(self, index):
+        return self.dataset[self.first + index]
+
+    def on_epoch_begin(self):
+        """As of the dataset."""
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        """As of the dataset."""
+        self.dataset.on_epoch_end()

@@ -124,7 +124,7 @@ class CLIP(SelfSupervisedModel):
     def compute_losses(self, batch, training):
         """Contrast of the images of all replicas with their captions."""
         scale = ops.exp(self.log_scale)
-        text = distribute.gather(self.text_tower(batch.labels, training=training))
+        text = distribute.gather(self.passed(self.text_tower, batch.labels, training))
         total = 0.0
         for view in batch.views:
             image = distribute.gather(self.outputs(self.image_tower, view, training))

@@ -77,6 +77,10 @@ class DINOv2(SelfSupervisedModel):
 
     multi_crop = True
     masks = LARGE
+    refused = {
+        **SelfSupervisedModel.refused,
+        "pieces": "the encoder passes the tokens of all images of a batch at a time",
+    }
 
     def __init__(
         self,

@@ -20,11 +20,11 @@ ACCEPTED = (
 )
 
 
-def training(model, x, y, steps_per_epoch, initial_epoch):
+def training(model, x, y, steps_per_epoch, start):
     """Checks the first batch of `x` and returns `inputs.Prepared` with full batches."""
     if isinstance(x, keras.utils.PyDataset):
         checked = Checked(x, lambda batch: check_first(model, batch, model.most_indices))
-        return inputs.Prepared(checked, checked[0])
+        return inputs.Prepared(inputs.rest(checked, start[1]), checked[0])
     if not inputs.is_dataset(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset or a keras.utils.PyDataset of elements "
@@ -40,9 +40,9 @@ def training(model, x, y, steps_per_epoch, initial_epoch):
     most_indices = model.most_indices if facts is None else None
     first = check_first(model, first_batch.first_of(x), most_indices)
     check_classes(model, facts)
-    x, start = inputs.continued(elements.like(x, first), steps_per_epoch, initial_epoch)
+    x, epoch = inputs.continued(elements.like(x, first), steps_per_epoch, start)
     return inputs.Prepared(
-        pipeline.checked_few_labels(x, model.num_classes, most_indices), first, start, facts
+        pipeline.checked_few_labels(x, model.num_classes, most_indices), first, epoch, facts
     )
 
 
@@ -193,11 +193,3 @@ def check_classes(model, facts):
             "at least one of each class; if this is an encoder, whose outputs are features, pass "
             f"keras_ssl.models.classifier(encoder, {beyond + 1})."
         )
-
-
-def count(data):
-    """Batches in an epoch of the data, None where that is not known."""
-    if isinstance(data, keras.utils.PyDataset):
-        return data.num_batches
-    batches = int(data.cardinality())
-    return batches if batches > 0 else None

@@ -102,11 +102,21 @@ def check_rows(model, rows, batch_size):
             f"`x` has {rows} images and a batch takes {batch_size}: no full batch is left. Use a "
             "smaller batch size."
         )
+    check_parts(model, batch_size)
+
+
+def check_parts(model, batch_size):
+    """Raises unless a batch can be shared out over replicas, and there cut in pieces."""
     replicas = distribute.replicas_of(model)
     if batch_size % replicas:
         raise ValueError(
             f"A batch of {batch_size} images cannot be shared out over {replicas} replicas: use a "
             f"multiple of {replicas}."
+        )
+    if batch_size // replicas % model.pieces:
+        raise ValueError(
+            f"`pieces` is {model.pieces}, and a batch has {batch_size // replicas} images on each "
+            "device: it must divide that number."
         )
 
 

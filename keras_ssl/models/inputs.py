@@ -11,7 +11,7 @@ import numpy as np
 from keras_ssl.export import image_shape
 from keras_ssl.images import check_batch
 from keras_ssl.models import first_batch
-from keras_ssl.models.array_views import ArrayViews
+from keras_ssl.models.array_views import ArrayViews, Rest
 
 ACCEPTED = (
     "a tf.data.Dataset of image batches or ready views, an array of images (N, H, W, C), a tuple "
@@ -35,10 +35,13 @@ class Prepared(NamedTuple):
     facts: Any = None
 
 
-def training(model, x, y, *, batch_size, shuffle, initial_epoch, steps_per_epoch):
-    """Checks the first batch of `x` and returns full batches of ready views."""
+def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch):
+    """Checks the first batch of `x` and returns full batches of ready views.
+
+    `start` is a pair: the epoch to begin with, and how many of its batches are left out.
+    """
     if is_dataset(x):
-        return _training_dataset(model, x, y, steps_per_epoch, initial_epoch)
+        return _training_dataset(model, x, y, steps_per_epoch, start)
     batch_size = 32 if batch_size is None else batch_size
     if _are_view_arrays(x):
         views = _view_arrays(x)
@@ -51,9 +54,9 @@ def training(model, x, y, *, batch_size, shuffle, initial_epoch, steps_per_epoch
             seed=model.seed,
             shuffle=shuffle,
             drop_last=True,
-            epoch=initial_epoch,
+            epoch=start[0],
         )
-        return Prepared(data, first)
+        return Prepared(rest(data, start[1]), first)
     if is_array(x):
         from keras_ssl.data import pipeline
 
@@ -67,10 +70,11 @@ def training(model, x, y, *, batch_size, shuffle, initial_epoch, steps_per_epoch
             model.seed,
             shuffle,
             steps_per_epoch=steps_per_epoch,
-            initial_epoch=initial_epoch,
+            start=start,
         )
         return Prepared(data, _first_views(model, images, views, labels))
-    return _ready_elsewhere(model, x, y)
+    prepared = _ready_elsewhere(model, x, y)
+    return prepared._replace(data=rest(prepared.data, start[1]))
 
 
 def evaluation(model, x, y=None, *, batch_size):
@@ -160,40 +164,26 @@ def pair(validation_data):
     return validation_data, None
 
 
-def with_epochs(callbacks, prepared):
-    """Adds the callback that tells the pipelines of the data which epoch begins."""
-    if not is_dataset(prepared.data):
-        return callbacks
-    from keras_ssl.data import epochs
-
-    if callbacks is None:
-        callbacks = []
-    if not isinstance(callbacks, (list, tuple)):
-        callbacks = [callbacks]
-    return [_SetEpoch(epochs.find(prepared.data), prepared.start), *callbacks]
+def count(data):
+    """Batches in an epoch of the data, None where that is not known."""
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches
+    batches = int(data.cardinality())
+    return batches if batches > 0 else None
 
 
-class _SetEpoch(keras.callbacks.Callback):
-    def __init__(self, epochs, start):
-        super().__init__()
-        self.epochs, self.start = epochs, start
-
-    def on_train_begin(self, logs=None):
-        for each in self.epochs:
-            each.go_on_from(self.start)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self.start is None:
-            for each in self.epochs:
-                each.value = epoch
-
-    def on_train_end(self, logs=None):
-        for each in self.epochs:
-            each.go_on_from(None)
+def rest(data, batches):
+    """Returns an epoch of a `keras.utils.PyDataset` without its first batches."""
+    return Rest(data, batches) if batches else data
 
 
-def continued(dataset, steps_per_epoch, initial_epoch):
+def continued(dataset, steps_per_epoch, start):
     """Lets a dataset that knows epochs go on from one to the next, where Keras counts the steps.
+
+    Args:
+        dataset: A `tf.data.Dataset` of ready views.
+        steps_per_epoch: Int or None.
+        start: Pair, the epoch to begin with, and how many of its batches are left out.
 
     Returns:
         The dataset, endless where its steps are counted, and the epoch at which it begins; None
@@ -201,16 +191,19 @@ def continued(dataset, steps_per_epoch, initial_epoch):
     """
     from keras_ssl.data import epochs
 
-    if steps_per_epoch is None or not epochs.find(dataset):
+    epoch, first = start
+    if steps_per_epoch is None:
+        return epochs.rest(dataset, first), None
+    if not epochs.find(dataset):
         return dataset, None
-    start, batches = initial_epoch * steps_per_epoch, int(dataset.cardinality())
+    first, batches = epoch * steps_per_epoch + first, int(dataset.cardinality())
     if batches > 0:
-        epoch, made = divmod(start, batches)
+        epoch, made = divmod(first, batches)
         return dataset.repeat().skip(made), epoch
-    return dataset.repeat().skip(start), 0
+    return dataset.repeat().skip(first), 0
 
 
-def _training_dataset(model, x, y, steps_per_epoch, initial_epoch):
+def _training_dataset(model, x, y, steps_per_epoch, start):
     from keras_ssl.data import elements, pipeline
 
     refuse_labels(y)
@@ -222,16 +215,14 @@ def _training_dataset(model, x, y, steps_per_epoch, initial_epoch):
         rows = len(batch[0][0])
         x, batch_size = elements.full_batches(x, rows)
         first_batch.check_rows(model, rows, batch_size)
-        x, start = continued(x, steps_per_epoch, initial_epoch)
-        return Prepared(pipeline.checked(x), first, start)
+        x, epoch = continued(x, steps_per_epoch, start)
+        return Prepared(pipeline.checked(x), first, epoch)
     x = elements.image_and_label(x)
     images, labels = _checked_images(model, x)
     x, batch_size = elements.full_batches(x, len(images))
     first_batch.check_rows(model, len(images), batch_size)
     views = first_batch.views_for(model, images)
-    data = pipeline.from_batches(
-        x, views, model.seed, steps_per_epoch=steps_per_epoch, initial_epoch=initial_epoch
-    )
+    data = pipeline.from_batches(x, views, model.seed, steps_per_epoch=steps_per_epoch, start=start)
     return Prepared(data, _first_views(model, images, views, labels))
 
 

@@ -47,6 +47,10 @@ class MAE(SelfSupervisedModel):
     """
 
     masks = 1
+    refused = {
+        **SelfSupervisedModel.refused,
+        "pieces": "the encoder passes few of the patches, and all images of a batch at a time",
+    }
 
     def __init__(self, encoder, *, decoder=(128, 2, 4), mask_ratio=0.75, normalize=True, **kwargs):
         check_vision_transformer(encoder)

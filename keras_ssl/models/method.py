@@ -5,7 +5,8 @@ from keras import ops
 
 from keras_ssl import distribute, export
 from keras_ssl import images as pixels
-from keras_ssl.models import inputs
+from keras_ssl.losses.checks import check_count
+from keras_ssl.models import inputs, sittings
 from keras_ssl.models.checks import check_seed
 from keras_ssl.models.config import ConfigMixin
 from keras_ssl.models.state import StateMixin
@@ -27,6 +28,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
 
+    goes_on_within_epochs = True  # whether `fit` can begin in the middle of one
     refused = {}  # arguments of `compile` that would silently do nothing, and why
     read_batch = None  # function from what a step receives to a batch, which has `rows`
 
@@ -86,7 +88,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         """
         images = pixels.unit(images)
         if training or distribute.num_replicas() == 1:
-            return pixels.as_float(network(images, training=training))
+            return pixels.as_float(self.passed(network, images, training))
         # A last batch may leave a replica no image, of which TensorFlow's convolution returns a
         # wrong shape on CPUs. One row more, cut off again, changes no other: nothing is trained.
         # Joined, not padded: TensorFlow merges a padding into the convolution, and fails again.
@@ -94,20 +96,49 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         one_more = ops.concatenate([images, row])
         return pixels.as_float(network(one_more, training=False))[:-1]
 
+    def passed(self, network, inputs, training):
+        """What a network returns of a batch, in training piece by piece."""
+        if training and self.pieces > 1:
+            return self._in_pieces(network, inputs)
+        return network(inputs, training=training)
+
     def batch_norm_layers(self):
         """All batch normalisation layers, of networks, heads and copies."""
         norm = keras.layers.BatchNormalization
         return [layer for layer in self._flatten_layers() if isinstance(layer, norm)]
 
-    def compile(self, optimizer="sgd", loss=None, metrics=None, jit_compile="auto", **kwargs):
+    def compile(
+        self,
+        optimizer="sgd",
+        loss=None,
+        metrics=None,
+        jit_compile="auto",
+        pieces=1,
+        **kwargs,
+    ):
         """Configures training, as `keras.Model.compile`; the loss is the method's own.
 
+        Args:
+            optimizer: As in Keras, like the other arguments that are not named here.
+            loss: None.
+            metrics: As in Keras, for methods with labels.
+            jit_compile: As in Keras.
+            pieces: Int >= 1, in how many pieces a batch passes the networks in training, so that
+                memory is that of one piece; it must divide the batch of each device. The loss and
+                its gradient are still those of the whole batch: pieces pass once for their features
+                and again, one by one, for their gradient, which takes a third more time. Batch norm
+                in a network sees a piece at a time; in the heads it sees the whole batch.
+
         Raises:
-            ValueError: If a loss is given, or metrics without targets to compare with; under a
-                `tf.distribute` strategy, if `jit_compile=True`, gradients are accumulated or the
-                optimizer was made outside the strategy's scope.
+            TypeError: If `pieces` is not an int.
+            ValueError: If a loss is given, metrics without targets to compare with, `pieces` below
+                1 or above where the method has no use for it; under a `tf.distribute` strategy, if
+                `jit_compile=True`, gradients are accumulated or the optimizer was made outside the
+                strategy's scope.
         """
-        self._refuse(loss=loss, metrics=metrics, **kwargs)
+        check_count(1, pieces=pieces)
+        self._refuse(loss=loss, metrics=metrics, pieces=None if pieces == 1 else pieces, **kwargs)
+        self.pieces = pieces
         replicas = distribute.under_strategy(self)
         if replicas and jit_compile is True:
             raise ValueError(
@@ -127,6 +158,11 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
             self.jit_compile = False
         self.step.assign(int(ops.convert_to_numpy(optimizer.iterations)))
 
+    def get_compile_config(self):
+        """As in Keras, with `pieces`."""
+        config = super().get_compile_config()
+        return {**config, "pieces": self.pieces} if config else config
+
     def compile_from_config(self, config):
         """Compiles as the saved model was compiled, optimizer state included."""
         with distribute.scope_of(self):
@@ -145,6 +181,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         validation_data=None,
         shuffle=True,
         initial_epoch=0,
+        initial_step=0,
         steps_per_epoch=None,
         validation_steps=None,
         validation_batch_size=None,
@@ -168,6 +205,9 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
                 tells of it is logged with `val_` before its name.
             initial_epoch: Epoch at which to go on; it sees what that epoch of an uninterrupted
                 run would see.
+            initial_step: Step of that epoch at which to go on: its first batches are left out. What
+                is logged of that epoch is of the rest of it, unless `callbacks.Checkpoint`, which
+                saves states within epochs, is among the callbacks.
 
         The last batch is dropped where it is not full.
 
@@ -181,29 +221,32 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         validation = None
         if validation_split and validation_data is None:
             (x, y), validation_data = inputs.split(x, y, validation_split)
-        train = self._training_data(
-            x,
-            y,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-        )
+        options = {"batch_size": batch_size, "shuffle": shuffle, "steps_per_epoch": steps_per_epoch}
+        whole = initial_epoch + bool(initial_step)  # the first epoch that is passed whole
+        train = self._training_data(x, y, start=(whole, 0), **options)
+        steps = steps_per_epoch or inputs.count(train.data)
+        sittings.check_start(self, initial_epoch, initial_step, steps)
+        rest = train
+        if initial_step:
+            rest = self._training_data(x, y, start=(initial_epoch, initial_step), **options)
         if validation_data is not None:
             validation = self._evaluation_data(
                 *inputs.pair(validation_data), batch_size=validation_batch_size or batch_size
             )
         self._prepare(train.first)
-        self._begin(train, epochs - initial_epoch, steps_per_epoch)
-        return super().fit(
-            train.data,
+        left = None if steps is None else (epochs - initial_epoch) * steps - initial_step
+        self._begin(train, left)
+        return sittings.run(
+            self,
+            super().fit,
+            (rest, train),
+            callbacks,
+            start=(initial_epoch, initial_step),
             epochs=epochs,
+            steps=steps,
             verbose=verbose,
-            callbacks=inputs.with_epochs(callbacks, train),
-            validation_data=validation and validation.data,
-            shuffle=False,
-            initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
+            validation_data=validation and validation.data,
             validation_steps=validation_steps,
             validation_freq=validation_freq,
         )
@@ -247,8 +290,8 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         """As `_training_data`, without dropping or shuffling."""
         raise NotImplementedError
 
-    def _begin(self, train, epochs, steps_per_epoch):
-        """Notes what is known of a run before its first step."""
+    def _begin(self, train, steps):
+        """Notes what is known of a run before its first step: its data, steps to come or None."""
 
     def _refuse(self, **arguments):
         """Raises for an argument of `keras.Model.compile` that would silently do nothing."""

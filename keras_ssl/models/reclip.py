@@ -61,11 +61,13 @@ class ReCLIP(Method):
         Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
     """
 
+    goes_on_within_epochs = False  # pseudo-labels are those of an epoch's beginning
     read_batch = staticmethod(lambda data: LabeledBatch(*data))
     refused = {
         "loss": "it has a loss of its own",
         "loss_weights": "its two losses train two networks, each its own",
         "metrics": "`evaluate` logs `accuracy` by itself",
+        "pieces": "it trains on few images at a time",
         "weighted_metrics": "`evaluate` logs `accuracy` by itself",
     }
 
@@ -246,7 +248,7 @@ class ReCLIP(Method):
     def _evaluation_data(self, x, y, *, batch_size):
         return few_labels.evaluation(self, x, y, batch_size=batch_size)
 
-    def _begin(self, train, epochs, steps_per_epoch):
+    def _begin(self, train, steps):
         self.data = train.facts
 
     def _loss_names(self, first):

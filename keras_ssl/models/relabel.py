@@ -63,7 +63,7 @@ def every_batch(model, x, y, batch_size):
     return pipeline.checked(x)
 
 
-def training(model, x, y, *, batch_size, shuffle, initial_epoch):
+def training(model, x, y, *, batch_size, shuffle, start):
     """Returns `inputs.Prepared`: full batches of images with the labels that they have by then."""
     from keras_ssl.data import elements, pipeline, relabeling
 
@@ -72,7 +72,7 @@ def training(model, x, y, *, batch_size, shuffle, initial_epoch):
     first = first_batch.first_of(batches)[0]
     if inputs.is_array(x):
         first_batch.check_rows(model, len(x), batch_size)
-        order = {"steps_per_epoch": None, "initial_epoch": initial_epoch}
+        order = {"steps_per_epoch": None, "start": (start[0], 0)}
         same = (lambda images, seed: images,)
         images = pipeline.from_arrays((x,), same, batch_size, model.seed, shuffle, **order)
         images = images.map(lambda views: views[0])

@@ -226,20 +226,19 @@ class SemiSupervisedModel(Method):
             found[name], start = logits[start:end], end
         return Logits(**found)
 
-    def _training_data(self, x, y, *, initial_epoch, steps_per_epoch, **kwargs):
-        return few_labels.training(self, x, y, steps_per_epoch, initial_epoch)
+    def _training_data(self, x, y, *, start, steps_per_epoch, **kwargs):
+        return few_labels.training(self, x, y, steps_per_epoch, start)
 
     def _evaluation_data(self, x, y, *, batch_size):
         return few_labels.evaluation(self, x, y, batch_size=batch_size)
 
-    def _begin(self, train, epochs, steps_per_epoch):
+    def _begin(self, train, steps):
         """Notes how long the run is, for what is a fraction of it."""
         if not self.classifier.trainable_weights:
             raise ValueError(
                 "`classifier` has no weights to train: all are frozen, one by one or as a whole."
             )
         self.take_facts(train.facts)
-        steps = steps_per_epoch or few_labels.count(train.data)
         needing = [n for n in self.step_arguments if not isinstance(getattr(self, n), int)]
         if steps is None and needing:
             value = getattr(self, needing[0])
@@ -248,7 +247,7 @@ class SemiSupervisedModel(Method):
                 "steps an epoch of `x` has is not known: pass `steps_per_epoch` to fit."
             )
         made = int(ops.convert_to_numpy(self._inner_optimizer._iterations))  # batches
-        total = made + epochs * (steps or 0)
+        total = made + (steps or 0)
         self.total_steps.assign(total // (self.accumulated_steps or 1))
 
     def take_facts(self, facts):

@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_ssl import momentum
 
+_RANDOM = "random_"  # and a number: their names among saved variables
+
 
 class StateMixin:
     """State in non-trainable weights: saved with the model, equal on all replicas."""
@@ -51,6 +53,27 @@ class StateMixin:
         mean = keep * weight + (1.0 - keep) * ops.cast(value, weight.dtype)
         self.move(weight, mean)
         return mean
+
+    def save_own_variables(self, store):
+        """As in Keras, with the state of random layers, which Keras leaves out."""
+        super().save_own_variables(store)
+        for index, state in enumerate(self._random_states()):
+            store[f"{_RANDOM}{index}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        """As in Keras, with the state of random layers where there is one."""
+        names = list(store.keys())
+        stored = {name: store[name] for name in names}
+        states = {name: stored.pop(name) for name in list(stored) if name.startswith(_RANDOM)}
+        super().load_own_variables(stored)
+        for index, state in enumerate(self._random_states()):
+            if f"{_RANDOM}{index}" in states:
+                state.assign(states[f"{_RANDOM}{index}"])
+
+    def _random_states(self):
+        """Where dropout and the like are in their sequences of numbers."""
+        weights = {id(weight) for weight in self.weights}
+        return [each for each in self.variables if id(each) not in weights]
 
     def add_momentum_copies(self, *heads):
         """Copies the encoder, the projector and other heads to `momentum_<name>`."""

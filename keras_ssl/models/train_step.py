@@ -1,81 +1,39 @@
 """The training and test step of every method, once per backend.
 
 A method states its losses in `compute_losses(batch, training)` and moves its own state in
-`after_step()`; here they meet gradients, loss scaling, replicas and logs. `StepMixin` is the
-class for the backend that Keras runs on.
+`after_step()`; here they meet gradients, loss scaling, replicas and logs. A step whose loss is not
+finite moves nothing. `StepMixin` is the class for the backend that Keras runs on.
 """
 
 import contextlib
+import threading
+from typing import Any, NamedTuple
 
 import keras
 import lazy_loader
 from keras import ops
 
 from keras_ssl import distribute
+from keras_ssl.models.finite import NOT_FINITE
+from keras_ssl.models.shared_step import SharedStep
 
 tf = lazy_loader.load("tensorflow")
 jax = lazy_loader.load("jax")
 
 
-class _Shared:
-    def _total(self, losses):
-        """What is minimised: the method's loss plus the regularisers of its layers."""
-        return losses["loss"] + sum(ops.cast(x, losses["loss"].dtype) for x in self.losses)
-
-    def _after_step(self):
-        """Calls `after_step` once per optimizer step, also under gradient accumulation.
-
-        Schedules are read there at the step that has been made; then the next one begins.
-        """
-        every = self.accumulated_steps
-        if not every:
-            self.after_step()
-        else:
-            variables = self.trainable_variables + self.non_trainable_variables
-            before = [ops.copy(variable.value) for variable in variables]
-            self.after_step()
-            moved = ops.equal(self._inner_optimizer._iterations % every, 0)
-            for variable, old in zip(variables, before, strict=True):
-                variable.assign(ops.where(moved, variable.value, old))
-        # A copy: JAX does not take back one buffer under two names.
-        self.step.assign(ops.copy(ops.cast(self.optimizer.iterations, "int32")))
-
-    def _hold(self, gradients):
-        """Takes the gradients off layers that a method holds still in its first steps."""
-        for layer, first in self.frozen_layers():
-            held = {id(variable) for variable in layer.trainable_variables}
-            moves = self.step >= first
-            gradients = [
-                ops.where(moves, gradient, ops.zeros_like(gradient))
-                if id(variable) in held
-                else gradient
-                for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
-            ]
-        return gradients
-
-    def _log(self, losses, batch):
-        """Updates what `fit` shows: means over the images of an epoch, and compiled metrics.
-
-        `losses` may hold a pair of a value and what it weighs in the mean, and under `"outputs"`
-        what the compiled metrics compare with the labels of the batch.
-        """
-        losses = dict(losses)
-        outputs = losses.pop("outputs", None)
-        logs = {}
-        for name, value in losses.items():
-            value, weight = value if isinstance(value, tuple) else (value, batch.rows)
-            tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
-            if tracker is not None:
-                tracker.update_state(value, sample_weight=weight)
-                value = tracker.result()
-            logs[name] = value
-        if outputs is not None and self._compile_metrics is not None:
-            self._compile_metrics.update_state(batch.labels, outputs)
-            logs |= self._compile_metrics.result()
-        return logs
+_noted = threading.local()  # each replica has its thread
 
 
-class _TensorFlowStep(_Shared):
+class _Pass(NamedTuple):
+    """What passed a network in pieces: its state before, what went in, what came out."""
+
+    network: Any
+    images: Any
+    before: Any
+    outputs: Any
+
+
+class _TensorFlowStep(SharedStep):
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Does nothing: all is built. Keras's own averages the parts that replicas have of the
         first batch, which may differ in size.
@@ -83,18 +41,45 @@ class _TensorFlowStep(_Shared):
 
     def train_step(self, data):
         batch = self.read_batch(data)
+        before = [tf.identity(state.value) for state in self.non_trainable_variables]
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
         recorder = tf.GradientTape(watch_accessed_variables=False)
-        with recorder as tape, self._synchronised_batch_norm():
+        with recorder as tape, self._synchronised_batch_norm(), self._pieces_of(tape) as passes:
             tape.watch([variable.value for variable in self.trainable_variables])
             losses = self.compute_losses(batch, training=True)
+            total = self._total(losses)
             # Gradients are summed over replicas, of which each holds the mean of its share or
             # the loss of the whole batch.
-            scaled = self.optimizer.scale_loss(self._total(losses) / distribute.num_replicas())
-        gradients = self._hold(tape.gradient(scaled, self.trainable_variables))
-        self.optimizer.apply(gradients, self.trainable_variables)
-        self._after_step()
+            scaled = self.optimizer.scale_loss(total / distribute.num_replicas())
+        outputs = [each.outputs for each in passes]
+        gradients, of_outputs = tape.gradient(scaled, (self.trainable_variables, outputs))
+        with self._synchronised_batch_norm():
+            for each, gradient in zip(passes, of_outputs, strict=True):
+                gradients = self._with_pass(gradients, each, gradient)
+        self._move_if_finite(total, self._hold(gradients), before)
         return self._log(losses, batch)
+
+    def _move_if_finite(self, loss, gradients, before):
+        """Moves weights and state; where the loss is no number it takes the state back instead.
+
+        What replicas exchange has no place in a branch: there the step raises, and what passing
+        forward has moved (statistics, queues) stays moved.
+        """
+        is_finite = tf.math.is_finite(loss)
+
+        def move():
+            self.optimizer.apply(gradients, self.trainable_variables)
+            self._after_step()
+
+        def take_back():
+            for state, value in zip(self.non_trainable_variables, before, strict=True):
+                state.assign(value)
+
+        if distribute.num_replicas() == 1:
+            tf.cond(is_finite, move, take_back)
+            return
+        with tf.control_dependencies([tf.debugging.Assert(is_finite, [NOT_FINITE])]):
+            move()
 
     def test_step(self, data):
         batch = self.read_batch(data)
@@ -105,6 +90,60 @@ class _TensorFlowStep(_Shared):
         """Traces the losses once, without running them, and returns their names."""
         trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
         return list(trace.get_concrete_function(self.read_batch(data)).structured_outputs)
+
+    @contextlib.contextmanager
+    def _pieces_of(self, tape):
+        """Lets `_in_pieces` note, for the gradient, what passes in pieces while `tape` records."""
+        _noted.tape, _noted.passes = tape, []
+        try:
+            yield _noted.passes
+        finally:
+            _noted.tape = _noted.passes = None
+
+    def _in_pieces(self, network, images):
+        """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
+
+        Their gradient is found once that of the outputs is known, by `_with_pass`.
+        """
+        states = network.non_trainable_variables
+        before = [tf.identity(state.value) for state in states]
+        with _noted.tape.stop_recording():
+            outputs = []
+            for piece in self._cut(images):
+                with tf.control_dependencies(outputs[-1:]):
+                    outputs.append(network(piece, training=True))
+            outputs = self._joined(tf.stack(outputs))
+        if network.trainable_variables:
+            _noted.tape.watch(outputs)
+            _noted.passes.append(_Pass(network, images, before, outputs))
+        return outputs
+
+    def _with_pass(self, gradients, passed, of_outputs):
+        """Adds to the gradients of all weights what comes through outputs found in pieces.
+
+        Each piece passes again, now on a tape, with dropout as it was.
+        """
+        states = passed.network.non_trainable_variables
+        after = [tf.identity(state.value) for state in states]
+        for state, value in zip(states, passed.before, strict=True):
+            state.assign(value)
+        weights = passed.network.trainable_variables
+        values, found = [weight.value for weight in weights], None
+        parts = (self._cut(passed.images), self._cut(of_outputs))
+        for piece, of_piece in zip(*parts, strict=True):
+            with tf.control_dependencies(found or []):
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(values)
+                    outputs = passed.network(piece, training=True)
+                new = tape.gradient(outputs, values, tf.cast(of_piece, outputs.dtype))
+            found = new if found is None else list(map(_sum, found, new))
+        for state, value in zip(states, after, strict=True):
+            state.assign(value)
+        found = {id(weight): gradient for weight, gradient in zip(weights, found, strict=True)}
+        return [
+            _sum(gradient, found.get(id(weight)))
+            for weight, gradient in zip(self.trainable_variables, gradients, strict=True)
+        ]
 
     @contextlib.contextmanager
     def _synchronised_batch_norm(self):
@@ -125,7 +164,7 @@ class _TensorFlowStep(_Shared):
                 layer.synchronized = False
 
 
-class _JaxStep(_Shared):
+class _JaxStep(SharedStep):
     def train_step(self, state, data):
         trainable, other, optimizer, metrics = state
         batch = self.read_batch(data)
@@ -137,6 +176,7 @@ class _JaxStep(_Shared):
             return scaled, (losses, _values(scope, self.non_trainable_variables, other))
 
         gradient = jax.value_and_grad(objective, has_aux=True)
+        before = (trainable, other, optimizer)
         (_, (losses, other)), gradients = gradient(trainable, other)
         with self._stateless(trainable, other):
             gradients = self._hold(gradients)
@@ -146,8 +186,31 @@ class _JaxStep(_Shared):
             self._after_step()
         trainable = _values(scope, self.trainable_variables, trainable)
         other = _values(scope, self.non_trainable_variables, other)
+        is_finite = ops.isfinite(losses["loss"]) & ops.isfinite(metrics[0])  # and none before it
+        moved = jax.tree.map(
+            lambda new, old: ops.where(is_finite, new, old), (trainable, other, optimizer), before
+        )
         logs, metrics = self._stateless_log(losses, batch, metrics)
-        return logs, (trainable, other, optimizer, metrics)
+        return logs, (*moved, metrics)
+
+    def _in_pieces(self, network, images):
+        """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
+
+        For the gradient each piece passes again, with dropout as it was.
+        """
+        weights, states = network.trainable_variables, network.non_trainable_variables
+        values = [weight.value for weight in weights]
+
+        @jax.checkpoint
+        def pass_on(states, piece):
+            outputs, states = network.stateless_call(values, states, piece, training=True)
+            return states, outputs
+
+        pieces = ops.stack(self._cut(images))
+        after, outputs = jax.lax.scan(pass_on, [state.value for state in states], pieces)
+        for state, value in zip(states, after, strict=True):
+            state.assign(value)
+        return self._joined(outputs)
 
     def test_step(self, state, data):
         trainable, other, metrics = state
@@ -184,6 +247,13 @@ class _JaxStep(_Shared):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             logs = self._log(losses, batch)
         return logs, _values(scope, self.metrics_variables, metrics)
+
+
+def _sum(one, other):
+    """Sum of two gradients, either of which may be None, or sparse as those of embeddings."""
+    if one is None or other is None:
+        return other if one is None else one
+    return tf.convert_to_tensor(one) + tf.convert_to_tensor(other)
 
 
 def _values(scope, variables, before):

@@ -1,0 +1,73 @@
+"""What a step is on every backend: its loss, its state, its logs, and how a batch is cut."""
+
+from keras import ops
+
+
+class SharedStep:
+    """The part of the step of a method that no backend has to itself."""
+
+    pieces = 1  # in how many of them a batch passes a network; see `compile`
+
+    def _cut(self, rows):
+        """Pieces of a batch: every n-th row, so that each device has its share of each piece."""
+        return [rows[index :: self.pieces] for index in range(self.pieces)]
+
+    def _joined(self, pieces):
+        """Rows in order again, of pieces `(n, B / n, D)`."""
+        return ops.reshape(ops.swapaxes(pieces, 0, 1), (-1, *pieces.shape[2:]))
+
+    def _total(self, losses):
+        """What is minimised: the method's loss plus the regularisers of its layers."""
+        return losses["loss"] + sum(ops.cast(x, losses["loss"].dtype) for x in self.losses)
+
+    def _after_step(self):
+        """Calls `after_step` once per optimizer step, also under gradient accumulation.
+
+        Schedules are read there at the step that has been made; then the next one begins.
+        """
+        every = self.accumulated_steps
+        if not every:
+            self.after_step()
+        else:
+            variables = self.trainable_variables + self.non_trainable_variables
+            before = [ops.copy(variable.value) for variable in variables]
+            self.after_step()
+            moved = ops.equal(self._inner_optimizer._iterations % every, 0)
+            for variable, old in zip(variables, before, strict=True):
+                variable.assign(ops.where(moved, variable.value, old))
+        # A copy: JAX does not take back one buffer under two names.
+        self.step.assign(ops.copy(ops.cast(self.optimizer.iterations, "int32")))
+
+    def _hold(self, gradients):
+        """Takes the gradients off layers that a method holds still in its first steps."""
+        for layer, first in self.frozen_layers():
+            held = {id(variable) for variable in layer.trainable_variables}
+            moves = self.step >= first
+            gradients = [
+                ops.where(moves, gradient, ops.zeros_like(gradient))
+                if id(variable) in held
+                else gradient
+                for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
+            ]
+        return gradients
+
+    def _log(self, losses, batch):
+        """Updates what `fit` shows: means over the images of an epoch, and compiled metrics.
+
+        `losses` may hold a pair of a value and what it weighs in the mean, and under `"outputs"`
+        what the compiled metrics compare with the labels of the batch.
+        """
+        losses = dict(losses)
+        outputs = losses.pop("outputs", None)
+        logs = {}
+        for name, value in losses.items():
+            value, weight = value if isinstance(value, tuple) else (value, batch.rows)
+            tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
+            if tracker is not None:
+                tracker.update_state(value, sample_weight=weight)
+                value = tracker.result()
+            logs[name] = value
+        if outputs is not None and self._compile_metrics is not None:
+            self._compile_metrics.update_state(batch.labels, outputs)
+            logs |= self._compile_metrics.result()
+        return logs

@@ -1,0 +1,69 @@
+"""A loss that is no number ends a run, and moves nothing."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+from processes import run_python
+
+import keras_ssl
+from keras_ssl.callbacks import Checkpoint, latest_checkpoint
+
+EXPECTED = r"not finite at step 3; weights and optimizer are those before it\. Common causes"
+
+
+def diverging(jit_compile=False):
+    """Its third step divides by zero: the temperature falls to nothing."""
+    falling = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.0])
+    model = keras_ssl.SimCLR(checks.small_encoder(), temperature=falling)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=jit_compile)
+    return model
+
+
+def run(folder, jit_compile=False):
+    """Trains until it diverges; returns the error and whether weights stayed."""
+    model, views, before = diverging(jit_compile), checks.two_views(16), {}
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            before[batch] = checks.arrays([*self.model.weights, *self.model.optimizer.variables])
+
+    try:
+        callbacks = [Watch(), Checkpoint(folder, every_steps=1)]
+        model.fit(views, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)
+    except FloatingPointError as error:
+        after = checks.arrays([*model.weights, *model.optimizer.variables])
+        return str(error), all(map(np.array_equal, after, before[2])), max(before)
+    return None
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_training_stops_with_the_weights_before(jit_compile, tmp_path):
+    message, has_stayed, last = run(tmp_path, jit_compile)
+    assert message.startswith("The loss is not finite at step 3; weights and optimizer are those")
+    assert "learning rate" in message
+    assert "mixed_bfloat16" not in message
+    assert has_stayed
+    assert last <= 3
+    saved = latest_checkpoint(tmp_path)
+    assert saved.epoch == 0
+    assert all(np.isfinite(w).all() for w in keras.saving.load_model(saved.path).get_weights())
+
+
+def test_so_it_does_on_jax(tmp_path):
+    script = (
+        "import sys; from test_finite import run\n"
+        "message, has_stayed, last = run(sys.argv[1])\n"
+        "assert 'not finite at step 3' in message, message\n"
+        "assert has_stayed\n"
+    )
+    run_python(script, tmp_path, path=[__file__.rpartition("/")[0]], KERAS_BACKEND="jax")
+
+
+def test_so_it_does_on_replicas(replicas, tmp_path):
+    with replicas.scope():
+        model = diverging()
+    with pytest.raises(FloatingPointError, match=EXPECTED):
+        model.fit(checks.two_views(16), batch_size=4, epochs=3, shuffle=False, verbose=0)
+    assert int(keras.ops.convert_to_numpy(model.step)) == 2
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

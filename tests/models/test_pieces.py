@@ -1,0 +1,120 @@
+"""Batches that pass a network piece by piece: the loss and the gradient are the whole batch's."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from processes import run_python
+
+import keras_ssl
+
+NAMES = ("CLIP", "DINO", "FixMatch", "MeanTeacher", "MoCo", "NNCLR", "SimCLR", "SupCon")
+SCRIPT = """
+import sys
+import numpy as np
+import method_checks
+from test_pieces import NAMES, trained
+
+method_checks.in_float64()
+found = {f"{name}/{k}": v for name in NAMES for k, v in trained(name, 2).items()}
+np.savez(sys.argv[1], **found)
+"""
+
+
+def trained(name, pieces, rows=8):
+    """Logs and weights after two steps, without batch norm in the network."""
+    model = checks.METHODS[name](checks.small_encoder(batch_norm=False))
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [rng.normal(0, 0.3, w.shape) if w.ndim > 1 else w for w in model.get_weights()]
+    )
+    rate = keras.optimizers.SGD(0.125, momentum=0.875)
+    metrics = ["accuracy"] if isinstance(model, keras_ssl.SemiSupervisedModel) else None
+    model.compile(rate, metrics=metrics, pieces=pieces)
+    history = checks.train(model, checks.two_views(2 * rows), rows, epochs=1)
+    named = {f"log_{key}": np.array(values) for key, values in history.items()}
+    return named | {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_in_pieces_is_that_of_the_whole_batch(name, float64):
+    checks.assert_equal(trained(name, 2), trained(name, 1), 1e-10)
+
+
+def test_so_it_is_on_replicas_of_which_each_has_its_pieces(float64, replicas):
+    expected = trained("SimCLR", 1)
+    with replicas.scope():
+        found = trained("SimCLR", 2)
+    checks.assert_equal(found, expected, 1e-10)
+
+
+def test_so_it_is_on_jax(float64, tmp_path):
+    run_python(
+        SCRIPT, tmp_path / "jax.npz", path=[__file__.rpartition("/")[0]], KERAS_BACKEND="jax"
+    )
+    found = np.load(tmp_path / "jax.npz")
+    for name in NAMES:
+        for key, value in trained(name, 1).items():
+            where = f"{name}/{key}"
+            np.testing.assert_allclose(found[where], value, rtol=1e-8, atol=1e-8, err_msg=where)
+
+
+def encoder_with_state():
+    images = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(momentum=0.75)(layers.Conv2D(4, 3)(images))
+    x = layers.Dropout(0.5, seed=3)(layers.Flatten()(layers.ReLU()(x)))
+    return keras.Model(images, layers.Dense(5)(x))
+
+
+def test_batch_norm_sees_a_piece_at_a_time_and_dropout_drops_the_same_twice(float64):
+    views = checks.two_views(12)
+    model = keras_ssl.SimCLR(encoder_with_state(), projector=(6,))
+    apart = keras_ssl.SimCLR(encoder_with_state(), projector=(6,))
+    apart.set_weights(model.get_weights())
+    model.compile(keras.optimizers.SGD(1.0), pieces=3)
+    model.fit(views, batch_size=12, shuffle=False, verbose=0)
+
+    with tf.GradientTape() as tape:
+        z = []
+        for view in views:
+            pieces = [apart.encoder(view[i::3], training=True) for i in range(3)]
+            rows = tf.reshape(tf.stack(pieces, axis=1), (12, 5))
+            z.append(apart.projector(rows, training=True))
+        loss = keras_ssl.losses.nt_xent(*z)
+    weights = apart.trainable_variables
+    for weight, gradient in zip(
+        weights, tape.gradient(loss, [w.value for w in weights]), strict=True
+    ):
+        weight.assign(weight - gradient)
+    for found, expected in zip(model.encoder.variables, apart.encoder.variables, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-10, err_msg=found.path)
+
+
+def test_it_is_saved(tmp_path):
+    model = checks.make("SimCLR")
+    model.compile("sgd", pieces=4)
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").pieces == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("SimCLR", 0, "`pieces` must be at least 1"),
+        ("SimCLR", 2.5, "`pieces` must be an int"),
+        ("MAE", 4, "MAE.compile.optimizer. takes no `pieces`"),
+    ],
+)
+def test_a_wrong_one_is_named(name, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        checks.make(name).compile("sgd", pieces=value)
+
+
+def test_one_that_does_not_divide_the_batch_is_named_before_a_step():
+    model = checks.make("SimCLR")
+    model.compile("sgd", pieces=3)
+    with pytest.raises(ValueError, match="`pieces` is 3, and a batch has 8 images"):
+        model.fit(checks.two_views(16), batch_size=8, verbose=0)
+    assert int(model.step) == 0
