@@ -1,13 +1,16 @@
 """The one place that knows of replicas: what losses over the whole batch need, and strategies."""
 
 import contextlib
+import functools
+import os
 
 import keras
 import lazy_loader
 
 tf = lazy_loader.load("tensorflow")
+jax = lazy_loader.load("jax")
 
-STRATEGIES = ("none", "mirrored")
+STRATEGIES = ("none", "mirrored", "multiworker", "data_parallel")
 
 
 def num_replicas():
@@ -87,43 +90,99 @@ def gather(x):
         return x
     replica = tf.distribute.get_replica_context()
     is_bfloat16 = x.dtype == tf.bfloat16  # TensorFlow's collectives do not carry it
-    rows = replica.all_gather(tf.cast(x, tf.float32) if is_bfloat16 else x, axis=0)
+    # A tensor that comes straight from the data is on no device, and workers then refuse it.
+    rows = replica.all_gather(tf.cast(x, tf.float32) if is_bfloat16 else tf.identity(x), axis=0)
     rows = tf.ensure_shape(rows, (None, *x.shape[1:]))  # which the exchange may forget
     return tf.cast(rows, x.dtype)
 
 
+def logs_to_reduce(logs):
+    """Gives each number of a step's logs an axis where Keras takes its mean along one.
+
+    Keras up to 3.15 at least does so with those of several workers, and fails for scalars; from
+    tensors with one axis it makes the scalars that it makes elsewhere.
+    """
+    if not tf.distribute.get_strategy().extended._in_multi_worker_mode():
+        return logs
+    return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+
+
 def strategy(name="none"):
-    """Returns the `tf.distribute` strategy of that name.
+    """Returns the strategy of that name. Ask for it before anything is computed.
 
     Args:
-        name: `"none"` (the default strategy) or `"mirrored"` (all visible accelerators; where
-            there is none, the CPU devices).
+        name: "none", one device; "mirrored", all accelerators of this machine (where there is none,
+            its CPU devices); "multiworker", those of all machines that `TF_CONFIG` names; on JAX
+            "data_parallel", all devices, of all processes where `jax.distributed` was set up.
+
+    Returns:
+        A `tf.distribute` strategy, or what has a `scope` and `num_replicas_in_sync` like one.
 
     Raises:
-        ValueError: If the name is unknown, or the backend is not TensorFlow.
+        ValueError: If the name is unknown or not for this backend, or `TF_CONFIG` is missing.
     """
     if name not in STRATEGIES:
         raise ValueError(f"`strategy` must be one of {STRATEGIES}, received {name!r}.")
-    if name == "none":
-        return _NoStrategy()
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if name == "data_parallel" and backend != "jax":
+        raise ValueError(
+            f"`strategy={name!r}` is for the JAX backend, and KERAS_BACKEND is {backend!r}: take "
+            "'mirrored' or 'multiworker'."
+        )
+    if name in ("mirrored", "multiworker") and backend != "tensorflow":
         raise ValueError(
             f"`strategy={name!r}` is for the TensorFlow backend, and KERAS_BACKEND is "
-            f"{keras.backend.backend()!r}. On JAX call "
-            "keras.distribution.set_distribution(keras.distribution.DataParallel()) first."
+            f"{backend!r}: on JAX take 'data_parallel', keras.distribution.DataParallel."
         )
+    if name == "multiworker" and "TF_CONFIG" not in os.environ:
+        raise ValueError(
+            "`strategy='multiworker'` needs the variable TF_CONFIG, which tells each machine of "
+            "all of them and which it is: see Several machines in README.md."
+        )
+    return _made(name)
+
+
+@functools.cache  # a process has one of each: TensorFlow confuses what several exchange
+def _made(name):
+    if name == "none":
+        return _WithoutScope(1)
+    if name == "data_parallel":
+        distribution = keras.distribution.DataParallel()
+        keras.distribution.set_distribution(distribution)
+        return _WithoutScope(int(distribution.device_mesh.shape[0]))
+    if name == "multiworker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
     accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
     devices = accelerators or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
+def has_other_workers(model):
+    """Whether other processes train the same model, each on its part of every batch."""
+    if keras.backend.backend() == "jax":
+        return keras.distribution.distribution() is not None and jax.process_count() > 1
+    if getattr(model, "_distribute_strategy", None) is None:  # no `keras.Model`, perhaps
+        return False
+    return under_strategy(model) and model._distribute_strategy.extended._in_multi_worker_mode()
+
+
+def is_chief(model):
+    """Whether this process writes what all workers would write alike: the first of them does."""
+    if not has_other_workers(model):
+        return True
+    if keras.backend.backend() == "jax":
+        return jax.process_index() == 0
+    return model._distribute_strategy.cluster_resolver.task_id == 0
+
+
 _NO_SCOPE = contextlib.nullcontext()
 
 
-class _NoStrategy:
-    """Stands for one device: a scope that changes nothing."""
+class _WithoutScope:
+    """Stands for one device, or for what is set for a process as a whole."""
 
-    num_replicas_in_sync = 1
+    def __init__(self, replicas):
+        self.num_replicas_in_sync = replicas
 
     def scope(self):
         return contextlib.nullcontext()

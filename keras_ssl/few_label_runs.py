@@ -155,6 +155,8 @@ def train(run, settings, task, new_model, weak=None, strong=None):
         verbose=2,
     )
     seconds = time.perf_counter() - began
+    if not distribute.is_chief(model):
+        return model
     if saved.epoch < run.epochs:  # else nothing was trained, and what it took before stands
         times = {"epochs": run.epochs - saved.epoch, "seconds": round(seconds, 1)}
         (run.output / "time.json").write_text(json.dumps(times) + "\n")

@@ -23,7 +23,8 @@ class Run:
         image_size: Side in pixels to bring images to; needed where they differ in size.
         encoder: The network to train.
         precision: Keras's dtype policy.
-        strategy: "mirrored" trains on all accelerators of this machine.
+        strategy: "mirrored" trains on all accelerators of this machine, "multiworker" on those of
+            all machines in TF_CONFIG, "data_parallel" on all devices of JAX.
         probe_every: Epochs from one measurement to the next.
         save_steps: Steps from one saved state to the next within epochs; the end of each epoch is
             saved in any case.
@@ -46,7 +47,7 @@ class Run:
         "vit_base",
     ] = "small_resnet"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    strategy: Literal["none", "mirrored"] = "none"
+    strategy: Literal["none", "mirrored", "multiworker", "data_parallel"] = "none"
     probe_every: int = 5
     save_steps: int = 500
     baselines: bool = True
@@ -74,6 +75,7 @@ def start(run, settings):
     Raises:
         ValueError: If the folder holds a run with other settings, or the data cannot be loaded.
     """
+    distribute.strategy(run.strategy)  # workers must know each other before anything is computed
     if (run.output / "config.json").exists():
         open_folder(run, settings)
     keras.utils.set_random_seed(run.seed)
@@ -166,6 +168,8 @@ def train(
         verbose=2,
     )
     seconds = time.perf_counter() - began
+    if not distribute.is_chief(model):
+        return model
     if saved.epoch < epochs:  # else nothing was trained, and what it took before stands
         times = {"epochs": epochs - saved.epoch, "seconds": round(seconds, 1)}
         (run.output / "time.json").write_text(json.dumps(times) + "\n")

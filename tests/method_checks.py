@@ -2,10 +2,11 @@
 
 Run as a script it trains each method and writes what came out, to compare with this process:
 `python method_checks.py OUT.npz one_device`, or `data_parallel` (JAX), `mirrored` (four replicas),
-`precisions` (less than float32, on two replicas).
+`precisions` (less than float32, on two replicas), `workers` (one of several, by TF_CONFIG).
 """
 
 import contextlib
+import os
 import sys
 
 import keras
@@ -102,6 +103,9 @@ ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 EXCHANGING = ("CLIP", "DINOv2", "FixMatch", "NNCLR", "SimCLR", "SwAV")
 PRECISIONS = [(name, "mixed_bfloat16") for name in EXCHANGING]
 PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
+# Methods asked of two workers, which exchange what replicas do; all of them for the whole table.
+ON_WORKERS = ("CLIP", "DINO", "FixMatch", "SimCLR")
+ALL_CELLS = "KERAS_SSL_EQUALITY_TABLE"  # a file to write it to
 SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centred", "MAE", "MoCo"}
 SYMMETRIC -= {"ReCLIP", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
@@ -352,7 +356,11 @@ def main(path, where):
             [tf.config.LogicalDeviceConfiguration()] * devices,
         )
         strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
-    names = ON_ONE_JAX_DEVICE if where == "one_device" else METHODS
+    if where == "workers":  # two processes, told of each other by TF_CONFIG
+        strategy = keras_ssl.distribute.strategy("multiworker").scope()
+    names = {"one_device": ON_ONE_JAX_DEVICE, "workers": ON_WORKERS}.get(where, METHODS)
+    if os.environ.get(ALL_CELLS):
+        names = METHODS
     cases = PRECISIONS if where == "precisions" else [(name, "float64") for name in names]
     results = {}
     with strategy:

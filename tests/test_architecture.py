@@ -31,8 +31,8 @@ ALLOWED = {
     "data": {"views"},
     "models": {"losses", "heads", "momentum", "queue", "distribute", "data", "views", "export"}
     | {"backbones", "images", "tokenizers"},
-    "evaluation": {"losses", "images"},
-    "callbacks": {"models", "evaluation", "losses", "images"},
+    "evaluation": {"distribute", "losses", "images"},
+    "callbacks": {"distribute", "models", "evaluation", "losses", "images"},
     "runs": {"callbacks", "data", "distribute", "encoders", "evaluation"},
     "few_label_runs": {"callbacks", "data", "distribute", "evaluation", "models", "optimizers"}
     | {"runs", "views"},

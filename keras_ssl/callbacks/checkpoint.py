@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_ssl import distribute
 from keras_ssl.callbacks import states
 from keras_ssl.evaluation.checks import check_count
 
@@ -53,8 +54,9 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Makes the folder, so that a place that cannot be written is known at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(f"{states.UNFINISHED}*.keras"):
-            left.unlink()
+        if distribute.is_chief(self.model):
+            for left in self.folder.glob(f"{states.UNFINISHED}*.keras"):
+                left.unlink()
         self._saved_at, self._is_terminated = None, False
         self._goes_on_within_epochs = getattr(self.model, "goes_on_within_epochs", False)
         self._listen()
@@ -105,11 +107,13 @@ class Checkpoint(keras.callbacks.Callback):
                 variable.assign(value)
 
     def _save(self, epoch, step):
-        """Saves a state, then removes what is older than the last `keep`."""
+        """Saves a state, then removes what is older than the last `keep`; the first worker does."""
+        self._saved_at = (epoch, step)
         model = self.model  # on JAX this fetches the weights
         metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
+        if not distribute.is_chief(model):  # which all had to read metrics with
+            return
         states.write(model, self.folder, epoch, step, {"metrics": metrics})
-        self._saved_at = (epoch, step)
         for _, _, old in states.finished(self.folder)[: -self.keep]:
             old.unlink()
 

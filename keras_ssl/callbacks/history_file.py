@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from keras_ssl import distribute
+
 
 class HistoryFile(keras.callbacks.Callback):
     """Keeps the logs of every epoch in a CSV file, also when a run is gone on with.
@@ -23,7 +25,9 @@ class HistoryFile(keras.callbacks.Callback):
         self.path = Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds the row of this epoch."""
+        """Adds the row of this epoch; of several workers the first one does."""
+        if not distribute.is_chief(self.model):
+            return
         rows = [row for row in _rows(self.path) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
         names = list(dict.fromkeys(name for row in rows for name in row))

@@ -38,7 +38,7 @@ def start_or_resume(folder, settings):
             )
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_suffix(f".unfinished-{os.getpid()}")  # workers may share the folder
         unfinished.write_text(json.dumps(settings, indent=2) + "\n")
         os.replace(unfinished, path)
     return latest_checkpoint(folder / "checkpoints")

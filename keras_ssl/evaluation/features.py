@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ssl import distribute
 from keras_ssl.evaluation.checks import check_count
 from keras_ssl.images import check_batch
 
@@ -98,7 +99,11 @@ def _forward(model, images, batch_size):
     size = min(batch_size, size + -size % SHARE)
     missing = -len(images) % size
     padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-    found = model.predict(_unit(padded), batch_size=size, verbose=0)
+    if distribute.has_other_workers(model):  # Keras would share the images out among them
+        pieces = np.split(_unit(padded), len(padded) // size)
+        found = np.concatenate([np.asarray(model(piece, training=False)) for piece in pieces])
+    else:
+        found = model.predict(_unit(padded), batch_size=size, verbose=0)
     if getattr(found, "ndim", None) != 2:
         returned = getattr(found, "shape", type(found).__name__)
         raise ValueError(

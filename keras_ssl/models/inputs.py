@@ -131,6 +131,15 @@ def prediction(model, x, *, batch_size):
     )
 
 
+def batches_of_images(data):
+    """Yields the batches of what `prediction` returned."""
+    if is_dataset(data):
+        yield from data
+    else:
+        for index in range(data.num_batches):
+            yield data[index][0]
+
+
 def split(x, y, fraction):
     """Splits the last `fraction` off arrays, as Keras does with `validation_split`."""
     if not is_array(x):

@@ -1,6 +1,7 @@
 """What every method inherits, whether it learns without labels or with few."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ssl import distribute, export
@@ -270,11 +271,16 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
     def predict(self, x, batch_size=None, **kwargs):
         """Returns what `call` returns for all images of `x`, `(N, D)` float32, in order.
 
+        Of several workers each returns those of all.
+
         Args:
             x: Images as in `fit` (not views): an array, or a dataset of batches.
             batch_size: Int, images at a time of an array; 32 where None.
         """
         data = inputs.prediction(self, x, batch_size=batch_size)
+        if distribute.has_other_workers(self):  # Keras would share the images out among them
+            found = [self(images) for images in inputs.batches_of_images(data)]
+            return np.concatenate([ops.convert_to_numpy(each) for each in found])
         with distribute.whole_batches():
             return super().predict(data, **kwargs)
 

@@ -57,7 +57,7 @@ class _TensorFlowStep(SharedStep):
             for each, gradient in zip(passes, of_outputs, strict=True):
                 gradients = self._with_pass(gradients, each, gradient)
         self._move_if_finite(total, self._hold(gradients), before)
-        return self._log(losses, batch)
+        return distribute.logs_to_reduce(self._log(losses, batch))
 
     def _move_if_finite(self, loss, gradients, before):
         """Moves weights and state; where the loss is no number it takes the state back instead.
@@ -84,7 +84,8 @@ class _TensorFlowStep(SharedStep):
     def test_step(self, data):
         batch = self.read_batch(data)
         losses = self.compute_losses(batch, training=False)
-        return self._log({**losses, "loss": self._total(losses)}, batch)
+        losses = {**losses, "loss": self._total(losses)}
+        return distribute.logs_to_reduce(self._log(losses, batch))
 
     def _loss_names(self, data):
         """Traces the losses once, without running them, and returns their names."""

@@ -1,29 +1,68 @@
 """One device, replicas and backends: every method comes to the same numbers on all of them."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import method_checks as checks
 import numpy as np
 import pytest
 
+IN_ALL = ("four replicas", "two devices of jax")
+ELSEWHERE = ("four replicas", "two workers", "jax", "two devices of jax")
 each_method = pytest.mark.parametrize("name", checks.METHODS)
 
 
 @each_method
-def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere):
+def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere, table):
     expected = checks.numbers_of(name)
     with replicas.scope():
         found = checks.numbers_of(name)
     checks.assert_equal(found, expected, where="two replicas")
-    for where in ("four replicas", "jax", "two devices of jax"):
-        if where == "jax" and name not in checks.ON_ONE_JAX_DEVICE:
-            continue
+    table.add(name, "two replicas", found, expected)
+    for where in ELSEWHERE:
         prefix, there = f"{name}/float64/", elsewhere[where]
         found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
-        checks.assert_equal(found, expected, where=where)
+        if found or where in IN_ALL:
+            checks.assert_equal(found, expected, where=where)
+            table.add(name, where, found, expected)
+
+
+class Table:
+    """The largest relative difference of each method in each place, as Markdown."""
+
+    def __init__(self):
+        self.cells = {}
+
+    def add(self, name, where, found, expected):
+        """Notes how far two results of `checks.numbers` are apart."""
+        apart = [
+            np.max(np.abs(found[key] - value)) / max(np.max(np.abs(value)), 1e-3)
+            for key, value in expected.items()
+            if value.size
+        ]
+        self.cells[name, where] = f"{max(apart):.0e}" if max(apart) else "0"
+
+    def write(self, path):
+        """Writes it, a row for each method."""
+        columns = ("two replicas", *ELSEWHERE)
+        lines = [f"| method | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+        for name in dict.fromkeys(name for name, _ in self.cells):
+            cells = [self.cells.get((name, where), "-") for where in columns]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def table():
+    found = Table()
+    yield found
+    if os.environ.get(checks.ALL_CELLS):
+        found.write(Path(os.environ[checks.ALL_CELLS]))
 
 
 def in_precision(name, policy, elsewhere):
@@ -48,6 +87,24 @@ def test_two_replicas_exchange_what_half_precision_computes(name, elsewhere):
     assert found["log_loss"][0] == pytest.approx(expected["log_loss"][0], rel=0.05, abs=0.05)
 
 
+def free(count):
+    """Numbers of ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def worker(index, ports):
+    """What a worker is told of itself and the others."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+    return {"TF_CONFIG": json.dumps(told)}
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
     """What each method gives in other processes: on the JAX backend, and on four replicas."""
@@ -62,12 +119,16 @@ def elsewhere(tmp_path_factory):
         "four replicas": ("mirrored", {"KERAS_BACKEND": "tensorflow"}),
         "jax": ("one_device", on_jax),
         "precisions": ("precisions", {"KERAS_BACKEND": "tensorflow"}),
+        "two workers": ("workers", {"KERAS_BACKEND": "tensorflow", **worker(0, ports := free(2))}),
     }
-    waiting = list(runs.values())
+    other = ("workers-1", {"KERAS_BACKEND": "tensorflow", **worker(1, ports)})
+    waiting = [run for run in runs.values() if run[0] != "workers"]
+    waiting = [runs["two workers"], other, *waiting]  # the two wait for each other
     while waiting:  # two at a time, one for each core
         started = []
         for option, environment in waiting[:2]:
-            command = [sys.executable, checks.__file__, str(folder / f"{option}.npz"), option]
+            command = [sys.executable, checks.__file__, str(folder / f"{option}.npz")]
+            command.append(option.removesuffix("-1"))
             environment = {**os.environ, **environment}
             started.append(
                 subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
