@@ -1,5 +1,6 @@
 """A folder of images: which files are images, which class is theirs, which can be decoded."""
 
+import os
 import warnings
 import zlib
 from pathlib import Path
@@ -120,7 +121,7 @@ def _find(root, split):
         )
     paths = sorted(
         path
-        for path in root.rglob("*")
+        for path in _walk(root)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
     if not paths:
@@ -136,6 +137,19 @@ def _find(root, split):
         )
         return Files(root, paths, None)
     return Files(root, paths, np.unique(classes, return_inverse=True)[1].astype("int64"))
+
+
+def _walk(root):
+    """All files under a folder; warns of folders that cannot be read, which would go unnoticed."""
+    unreadable = []
+    for folder, _, names in os.walk(root, onerror=lambda error: unreadable.append(error.filename)):
+        yield from (Path(folder, name) for name in names)
+    if unreadable:
+        names = ", ".join(map(str, unreadable))
+        warnings.warn(
+            f"Folders under {str(root)!r} that cannot be read: {names}. Their images are left out.",
+            stacklevel=6,
+        )
 
 
 def _decode_all(paths):

@@ -1,3 +1,7 @@
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -108,6 +112,31 @@ def test_corrupt_files_are_named_in_one_warning_and_left_out(pets):
     assert found.cardinality() == len(values_and_labels(found)) == 9
     with pytest.raises(ValueError, match=r"4 of 13 files .* dog/a_empty\.png"):
         data.load(pets, corrupt="error")
+
+
+def test_a_huge_image_is_left_out_before_memory_is(pets):
+    def chunk(kind, content):
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    size = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)  # 30 GB of pixels
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+    (pets / "dog" / "huge.png").write_bytes(png + chunk(b"IEND", b""))
+    with pytest.warns(UserWarning, match=r"1 of 9 files .* dog/huge\.png"):
+        assert data.load(pets).cardinality() == 8
+
+
+def test_folders_that_cannot_be_read_are_named(pets, monkeypatch):
+    scan = os.scandir
+
+    def forbidding(path):
+        if os.fspath(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    with pytest.warns(UserWarning, match=r"that cannot be read: .*dog\. Their images"):
+        assert data.load(pets).cardinality() == 4
 
 
 def test_a_folder_of_corrupt_files_alone_is_an_error(tmp_path):
