@@ -121,8 +121,8 @@ def strategy(name="none"):
     Raises:
         ValueError: If the name is unknown or not for this backend, or `TF_CONFIG` is missing.
     """
-    if name not in STRATEGIES:
-        raise ValueError(f"`strategy` must be one of {STRATEGIES}, received {name!r}.")
+    if not isinstance(name, str) or name not in STRATEGIES:
+        raise ValueError(f"`name` of a strategy must be one of {STRATEGIES}, received {name!r}.")
     backend = keras.backend.backend()
     if name == "data_parallel" and backend != "jax":
         raise ValueError(

@@ -79,6 +79,9 @@ def cosine(base, steps):
     Source:
         Grill et al. 2020, https://arxiv.org/abs/2006.07733, section 3.3.
     """
-    if not 0 < base <= 1:
+    is_number = isinstance(base, (int, float)) and not isinstance(base, bool)
+    if not is_number or not 1e-6 <= base <= 1:
         raise ValueError(f"`base` must be above 0 and at most 1, received {base!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"`steps` must be an int above 0, received {steps!r}.")
     return keras.optimizers.schedules.CosineDecay(base, steps, alpha=1 / base)

@@ -92,7 +92,7 @@ def test_strategy_mirrored_has_a_replica_on_each_of_the_four_devices():
 
 def test_names_a_bad_strategy():
     with pytest.raises(
-        ValueError, match=r"`strategy` must be one of .*'mirrored'.* received 'ddp'"
+        ValueError, match=r"`name` of a strategy must be one of .*'mirrored'.* received 'ddp'"
     ):
         distribute.strategy("ddp")
 

@@ -1,5 +1,6 @@
 """A run that can be gone on with after it was stopped at any moment."""
 
+import os
 import signal
 import sys
 import threading
@@ -46,6 +47,8 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, keep=2, every=1, every_steps=None):
         super().__init__()
         check_count(keep=keep, every=every, every_steps=1 if every_steps is None else every_steps)
+        if not isinstance(folder, (str, os.PathLike)):
+            raise TypeError(f"`folder` must be a path, received {folder!r}.")
         self.folder, self.keep = Path(folder), keep
         self.every, self.every_steps = every, every_steps
         self._epoch, self._step, self._saved_at = 0, 0, None

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_ssl.evaluation import extract_features, knn_from_features, read_images
+from keras_ssl.evaluation import extract_features, knn_from_features
 from keras_ssl.evaluation.checks import check_count
+from keras_ssl.evaluation.features import images_of
 from keras_ssl.losses.checks import check_positive
 
 
@@ -42,7 +43,7 @@ class KNNProbe(keras.callbacks.Callback):
         super().__init__()
         check_count(every=every, k=k)
         check_positive(temperature=temperature)
-        self.train, self.test = read_images(train), read_images(test)
+        self.train, self.test = images_of("train", train), images_of("test", test)
         for name, (_, labels) in (("train", self.train), ("test", self.test)):
             if labels is None:
                 raise ValueError(

@@ -46,7 +46,7 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
     if 0 <= images < batch_size:
         raise ValueError(
             f"`dataset` has {images} images and a batch takes {batch_size}: no full batch is left. "
-            "Use a smaller batch size."
+            "Use a smaller `batch_size`."
             if images
             else "`dataset` is empty."
         )

@@ -41,11 +41,15 @@ def load(name, split="train", image_size=None, data_dir=None, corrupt="skip"):
             differ in size and `image_size` is None; files are corrupt and `corrupt="error"`.
         TypeError: If an argument is of another kind.
     """
-    if corrupt not in ("skip", "error"):
+    if not isinstance(split, str) or not split:
+        raise ValueError(f"`split` must be the name of one, such as 'train'; received {split!r}.")
+    if not isinstance(corrupt, str) or corrupt not in ("skip", "error"):
         raise ValueError(f"`corrupt` must be 'skip' or 'error', received {corrupt!r}.")
     size = checked_size(image_size)
     if not isinstance(name, (str, Path)):
         return resized(_arrays(name, split), size)
+    if not str(name):
+        raise ValueError("`name` is empty: give 'digits', the name of a data set or a folder.")
     if name == "digits":
         return resized(_digits(split), size)
     path = Path(name).expanduser()
@@ -128,7 +132,9 @@ def _digits(split):
 def _arrays(arrays, split):
     if split != "train":
         raise ValueError(f"`split` of arrays must be 'train', received {split!r}.")
-    images, labels = arrays if isinstance(arrays, (tuple, list)) else (arrays, None)
+    images, labels = arrays, None
+    if isinstance(arrays, (tuple, list)) and len(arrays) == 2:
+        images, labels = arrays
     if not hasattr(images, "shape"):
         raise TypeError(
             "`name` must be a name, the path of a folder, an array of images (N, H, W, C) or a "
@@ -143,10 +149,10 @@ def _arrays(arrays, split):
     if labels is None:
         return tf.data.Dataset.from_tensor_slices(images)
     labels = np.asarray(labels)
-    if labels.shape != (len(images),):
+    if labels.dtype.kind not in "iub" or labels.shape != (len(images),):
         raise ValueError(
-            f"`name` has {len(images)} images, and labels of shape {labels.shape}: they must be "
-            f"({len(images)},)."
+            f"`name` has {len(images)} images, and {labels.dtype} labels of shape {labels.shape}: "
+            f"they must be ({len(images)},), ints."
         )
     return tf.data.Dataset.from_tensor_slices((images, labels.astype("int64")))
 

@@ -95,7 +95,7 @@ def resnet50(input_shape, stem="imagenet", width=64):
 
 
 def _resnet(block, repeats, input_shape, stem, width, *, name):
-    if stem not in ("imagenet", "cifar"):
+    if not isinstance(stem, str) or stem not in ("imagenet", "cifar"):
         raise ValueError(f"`stem` must be 'imagenet' or 'cifar', received {stem!r}.")
     check_positive_int(width=width)
     images, x = normalized_input(input_shape)

@@ -1,5 +1,6 @@
 """The network of a vision transformer."""
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -46,9 +47,15 @@ class VisionTransformer(keras.Model):
         if isinstance(registers, bool) or not isinstance(registers, int) or registers < 0:
             raise ValueError(f"`registers` must be an int of at least 0, received {registers!r}.")
         check_heads(width, heads)
+        for argument, value in (("drop_path", drop_path), ("layer_scale", layer_scale)):
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number and not (argument == "layer_scale" and value is None):
+                raise TypeError(f"`{argument}` must be a number, received {value!r}.")
+        if layer_scale is not None and not math.isfinite(layer_scale):
+            raise ValueError(f"`layer_scale` must be finite, received {layer_scale!r}.")
         if not 0 <= drop_path < 1:
             raise ValueError(f"`drop_path` must be at least 0 and below 1, received {drop_path!r}.")
-        if features not in FEATURES:
+        if not isinstance(features, str) or features not in FEATURES:
             raise ValueError(f"`features` must be one of {FEATURES}, received {features!r}.")
         if None in (height, columns) or height % patch_size or columns % patch_size:
             raise ValueError(

@@ -16,22 +16,36 @@ def check_count(**numbers):
             raise ValueError(f"`{name}` must be an int of 1 or more, received {number!r}.")
 
 
+def numbers(name, values, dtype="float64"):
+    """Returns an array of numbers; TypeError or ValueError for what is none."""
+    try:
+        return np.asarray(values, dtype)
+    except (TypeError, ValueError) as error:
+        kind = type(values).__name__
+        raise TypeError(f"`{name}` must be an array of numbers, received {kind}.") from error
+
+
 def check_labelled(**sets):
     """Raises ValueError unless each `(features, labels)` is `(N, D)` finite and `(N,)`."""
     widths = set()
     for name, (features, labels) in sets.items():
         if labels is None:
-            raise ValueError(f"`{name}` has no labels, and accuracy needs them.")
-        features, labels = np.asarray(features), np.asarray(labels)
+            raise ValueError(f"`{name}` has no labels (`{name}_labels`), and accuracy needs them.")
+        features, labels = numbers(f"{name}_features", features), np.asarray(labels)
         if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels):
             raise ValueError(
-                f"`{name}` must have features (N, D) and labels (N,), received shapes "
-                f"{features.shape} and {labels.shape}."
+                f"`{name}` must have features (N, D) and labels (N,): `{name}_features` has shape "
+                f"{features.shape}, `{name}_labels` {labels.shape}."
             )
-        if not len(features):
-            raise ValueError(f"`{name}` is empty.")
+        if not features.size:
+            raise ValueError(f"`{name}` is empty: `{name}_features` has shape {features.shape}.")
+        if labels.dtype.kind not in "iubSU":
+            raise TypeError(
+                f"`{name}_labels` must be classes, ints or strings; received {labels.dtype}."
+            )
         if not np.isfinite(features).all():
-            raise ValueError(f"`{name}` has NaN or infinite features.")
+            raise ValueError(f"`{name}` has NaN or infinite features (`{name}_features`).")
         widths.add(features.shape[1])
     if len(widths) > 1:
-        raise ValueError(f"Features differ in width between {' and '.join(sets)}: {widths}.")
+        named = " and ".join(f"`{name}_features`" for name in sets)
+        raise ValueError(f"Features differ in width between {named}: {widths}.")

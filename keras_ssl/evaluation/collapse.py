@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from keras_ssl.evaluation.checks import numbers
+from keras_ssl.losses.checks import check_positive
+
 PAIRS = 2**22  # distances held at a time: 32 MiB of float64
 
 
@@ -60,6 +63,7 @@ def alignment(features_1, features_2, power=2):
     Source:
         Wang and Isola 2020, https://arxiv.org/abs/2005.10242, equation 5.
     """
+    check_positive(power=power)
     first, second = _checked(features_1=features_1, features_2=features_2)
     if first.shape != second.shape:
         raise ValueError(
@@ -86,6 +90,7 @@ def uniformity(features, sharpness=2):
     Source:
         Wang and Isola 2020, https://arxiv.org/abs/2005.10242, equation 6, over pairs i != j.
     """
+    check_positive(sharpness=sharpness)
     (features,) = _checked(features=features)
     count = len(features)
     if count < 2:
@@ -107,7 +112,7 @@ def _unit(features):
 def _checked(**named):
     arrays = []
     for name, features in named.items():
-        features = np.asarray(features, "float64")
+        features = numbers(name, features)
         if features.ndim != 2 or 0 in features.shape:
             raise ValueError(
                 f"`{name}` must have shape (N, D), not empty; received {features.shape}."

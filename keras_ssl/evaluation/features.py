@@ -35,6 +35,9 @@ def extract_features(model, dataset, batch_size=256, views=None, seed=0):
     """
     check_count(batch_size=batch_size)
     _check_views(views)
+    _check_seed(seed)
+    if model is not None and not callable(getattr(model, "predict", None)):
+        raise TypeError(f"`model` must be a keras.Model or None, received {model!r}.")
     features, labels = [], []
     for images, chunk_labels in _chunks(dataset, CHUNK, batch_size):
         if views is None:
@@ -43,6 +46,23 @@ def extract_features(model, dataset, batch_size=256, views=None, seed=0):
             features.append(_mean_forward(model, images, int(batch_size), views, seed, len(labels)))
         labels.append(chunk_labels)
     return np.concatenate(features), None if labels[0] is None else np.concatenate(labels)
+
+
+def features_of(name, model, dataset, views=None):
+    """As `extract_features`, of a data set that the caller's own caller calls `name`."""
+    return _named(name, lambda images: extract_features(model, images, views=views), dataset)
+
+
+def _named(name, function, dataset, *arguments):
+    try:
+        return function(dataset, *arguments)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("`dataset`", f"`{name}`")) from error
+
+
+def images_of(name, dataset, limit=None):
+    """As `read_images`, of a data set that the caller's caller calls `name`."""
+    return _named(name, read_images, dataset, limit)
 
 
 def read_images(dataset, limit=None):
@@ -71,6 +91,11 @@ def read_images(dataset, limit=None):
             break
     labels = None if labels[0] is None else np.concatenate(labels)[:limit]
     return np.concatenate(images)[:limit], labels
+
+
+def _check_seed(seed):
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"`seed` must be an int, received {seed!r}.")
 
 
 def _check_views(views):
@@ -137,8 +162,10 @@ def _chunks(dataset, pixels, batch_size, endless=False):
 
 
 def _of_arrays(dataset, pixels, batch_size):
-    images, labels = (*dataset, None)[:2] if isinstance(dataset, (tuple, list)) else (dataset, None)
-    if not hasattr(images, "shape"):
+    images, labels = dataset, None
+    if isinstance(dataset, (tuple, list)):
+        images, labels = (*dataset, None, None)[:2]
+    if not hasattr(images, "shape") or not len(images.shape):
         raise TypeError(
             "`dataset` must be a tf.data.Dataset, an array of images or arrays (images, labels); "
             f"received {type(dataset).__name__}."

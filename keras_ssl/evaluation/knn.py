@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.checks import check_count, check_labelled
-from keras_ssl.evaluation.features import extract_features
+from keras_ssl.evaluation.features import features_of
 from keras_ssl.losses.checks import check_positive
 
 SIMILARITIES = 2**22  # held at a time: 16 MiB of float32, and twice that of their order
@@ -35,7 +35,8 @@ def knn(model, train, test, k=200, temperature=0.1, center=False, views=None):
     Source:
         Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4.
     """
-    memory, queries = (extract_features(model, images, views=views) for images in (train, test))
+    memory = features_of("train", model, train, views)
+    queries = features_of("test", model, test, views)
     return knn_from_features(*memory, *queries, k=k, temperature=temperature, center=center)
 
 
@@ -67,6 +68,8 @@ def knn_from_features(
     """
     check_count(k=k)
     check_positive(temperature=temperature)
+    if not isinstance(center, (bool, np.bool_)):
+        raise TypeError(f"`center` must be a bool, received {center!r}.")
     check_labelled(train=(train_features, train_labels), test=(test_features, test_labels))
     classes, train_classes = np.unique(train_labels, return_inverse=True)
     memory = np.asarray(train_features, "float32")

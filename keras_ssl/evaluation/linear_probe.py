@@ -1,11 +1,12 @@
 """Accuracy of a linear classifier on frozen features, with all labels or with few."""
 
+import operator
 import warnings
 
 import numpy as np
 
 from keras_ssl.evaluation.checks import check_count, check_labelled
-from keras_ssl.evaluation.features import extract_features
+from keras_ssl.evaluation.features import features_of
 from keras_ssl.losses.checks import check_positive
 
 
@@ -34,7 +35,8 @@ def linear_probe(model, train, test, regularization=1.0, max_iterations=200, vie
         The protocol of Chen et al. 2020, https://arxiv.org/abs/2002.05709, section 4, without
         augmentation; scikit-learn's LogisticRegression.
     """
-    memory, queries = (extract_features(model, images, views=views) for images in (train, test))
+    memory = features_of("train", model, train, views)
+    queries = features_of("test", model, test, views)
     return linear_probe_from_features(*memory, *queries, regularization, max_iterations)
 
 
@@ -99,6 +101,7 @@ def few_labels(
             `linear_probe`.
     """
     check_count(per_class=per_class)
+    seeds = _ints(seeds)
     check_labelled(train=(train_features, train_labels), test=(test_features, test_labels))
     train_labels = np.asarray(train_labels)
     classes, counts = np.unique(train_labels, return_counts=True)
@@ -109,8 +112,6 @@ def few_labels(
         )
     train_features, test_features = _standardised(train_features, test_features)
     accuracies = []
-    if not len(seeds):
-        raise ValueError("`seeds` is empty: there is no draw of labels to average.")
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(train_labels))
         chosen = np.concatenate([order[train_labels[order] == c][:per_class] for c in classes])
@@ -125,6 +126,18 @@ def few_labels(
             )
         )
     return np.array(accuracies)
+
+
+def _ints(seeds):
+    try:
+        seeds = [operator.index(seed) for seed in seeds]
+    except TypeError as error:
+        raise TypeError(f"`seeds` must be ints, received {seeds!r}.") from error
+    if not seeds:
+        raise ValueError("`seeds` is empty: there is no draw of labels to average.")
+    if min(seeds) < 0:
+        raise ValueError(f"`seeds` must be ints of 0 or more, received {seeds}.")
+    return seeds
 
 
 def _standardised(train, test):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.checks import check_count
+from keras_ssl.evaluation.checks import check_count, numbers
 from keras_ssl.evaluation.pictures import new_figure, save
 
 ROWS = 1024  # queries compared at a time
@@ -24,16 +24,23 @@ def recall_at_k(queries, memory, k=1, same=None):
     Raises:
         ValueError: If the shapes do not fit, or `k` is below 1.
     """
-    queries, memory = np.asarray(queries, "float32"), np.asarray(memory, "float32")
+    queries = numbers("queries", queries, "float32")
+    memory = numbers("memory", memory, "float32")
     check_count(k=k)
     if queries.ndim != 2 or queries.shape != memory.shape or not len(queries):
         raise ValueError(
             "`queries` and `memory` must be of one shape (N, D), N > 0; received "
             f"{queries.shape} and {memory.shape}."
         )
-    groups = np.arange(len(memory)) if same is None else np.unique(same, return_inverse=True)[1]
-    if len(groups) != len(memory):
-        raise ValueError(f"`same` has {len(groups)} labels for {len(memory)} rows.")
+    groups = np.arange(len(memory))
+    if same is not None:
+        same = np.asarray(same)
+        if same.shape != groups.shape or same.dtype.kind not in "iubSU":
+            raise ValueError(
+                f"`same` has {same.size} labels for {len(memory)} rows, of dtype {same.dtype} and "
+                f"shape {same.shape}: there must be one for each row, ints or strings."
+            )
+        groups = np.unique(same, return_inverse=True)[1]
     k, right = min(k, len(memory)), 0
     memory = _unit(memory)
     for start in range(0, len(queries), ROWS):

@@ -50,7 +50,7 @@ def barlow_twins_terms(z1, z2):
     Source:
         Zbontar et al. 2021, equation 1.
     """
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
     check_pairs(z1=z1, z2=z2)
     rows = ops.cast(ops.shape(z1)[0], z1.dtype)
     correlation = ops.matmul(ops.transpose(_standardize(z1)), _standardize(z2)) / rows

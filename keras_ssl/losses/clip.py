@@ -3,7 +3,14 @@
 from keras import ops
 
 from keras_ssl.losses.blocks import by_rows
-from keras_ssl.losses.checks import as_float, check_count, check_pairs, mean, normalize
+from keras_ssl.losses.checks import (
+    as_float,
+    check_count,
+    check_pairs,
+    check_positive,
+    mean,
+    normalize,
+)
 
 
 def clip(image, text, scale, blocks=1):
@@ -29,8 +36,9 @@ def clip(image, text, scale, blocks=1):
     Source:
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3.
     """
-    image, text = as_float(image), as_float(text)
+    image, text = as_float(image, "image"), as_float(text, "text")
     check_pairs(image=image, text=text)
+    check_positive(scale=scale)
     check_count(1, blocks=blocks)
     image = normalize(image) * ops.convert_to_tensor(scale, image.dtype)
     text = normalize(text)

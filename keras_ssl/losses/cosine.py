@@ -21,7 +21,7 @@ def negative_cosine(p, z):
     Source:
         Chen and He 2020, https://arxiv.org/abs/2011.10566, equation 1.
     """
-    p, z = as_float(p), ops.stop_gradient(as_float(z))
+    p, z = as_float(p, "p"), ops.stop_gradient(as_float(z, "z"))
     check_pairs(p=p, z=z)
     return -mean(ops.sum(normalize(p) * normalize(z), axis=1))
 

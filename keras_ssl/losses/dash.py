@@ -1,8 +1,9 @@
 """The loss of Dash."""
 
+import numpy as np
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive, one_hot
+from keras_ssl.losses.checks import as_float, check_pairs, check_positive, check_threshold, one_hot
 
 
 def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):
@@ -30,12 +31,25 @@ def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):
         Xu et al. 2021, http://proceedings.mlr.press/v139/xu21e.html, equation 8 and algorithm 1;
         what decides, the targets and the mean over the images that count as in the authors' code.
     """
-    weak, strong = ops.stop_gradient(as_float(weak_logits)), as_float(strong_logits)
+    weak, strong = (
+        ops.stop_gradient(as_float(weak_logits, "weak_logits")),
+        as_float(strong_logits, "strong_logits"),
+    )
     check_pairs(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
+    check_threshold(threshold, weak)
+    hard = _as_bool(hard)
     own_loss = -ops.max(ops.log_softmax(weak, axis=1), axis=1)
     mask = ops.cast(own_loss < ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     soft = ops.softmax(weak / temperature, axis=1)
     targets = ops.where(hard, one_hot(ops.argmax(weak, axis=1), weak), soft)
     each = -ops.sum(targets * ops.log_softmax(strong, axis=1), axis=1)
     return ops.sum(mask * each) / ops.maximum(ops.sum(mask), 1.0), mask
+
+
+def _as_bool(hard):
+    if isinstance(hard, (bool, np.bool_)):
+        return bool(hard)
+    if not ops.is_tensor(hard) or tuple(hard.shape) != ():
+        raise TypeError(f"`hard` must be a bool or a tensor of one, received {hard!r}.")
+    return hard

@@ -31,8 +31,8 @@ def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=
     Source:
         Caron et al. 2021, https://arxiv.org/abs/2104.14294, algorithm 1.
     """
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
-    center = ops.stop_gradient(as_float(center))
+    student, teacher = as_float(student, "student"), ops.stop_gradient(as_float(teacher, "teacher"))
+    center = ops.stop_gradient(as_float(center, "center"))
     check_pairs(student=student, teacher=teacher)
     if tuple(center.shape) != (student.shape[1],):
         raise ValueError(

@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_ssl.losses.checks import (
     as_float,
+    check_not_empty,
     check_not_negative,
     check_positive,
     mean,
@@ -30,9 +31,10 @@ def total_coding_rate(z, epsilon=0.2):
         Tong et al. 2023, https://arxiv.org/abs/2304.03977, equation 2; the factor is the authors'
         code's, with `epsilon` not squared.
     """
-    z = as_float(z)
+    z = as_float(z, "z")
     if len(z.shape) < 2:
         raise ValueError(f"`z` must have shape (B, D), received {tuple(z.shape)}.")
+    check_not_empty(z=z)
     check_positive(epsilon=epsilon)
     rows, dim = ops.shape(z)[-2], z.shape[-1]
     scale = dim / (ops.cast(rows, z.dtype) * epsilon)
@@ -82,9 +84,10 @@ def emp_ssl_terms(z, epsilon=0.2):
     Source:
         Tong et al. 2023, equation 3.
     """
-    z = as_float(z)
+    z = as_float(z, "z")
     if len(z.shape) != 3:
         raise ValueError(f"`z` must have shape (V, B, D), received {tuple(z.shape)}.")
+    check_not_empty(z=z)
     z = normalize(z)
     similarity = ops.sum(z * normalize(mean(z, axis=0)), axis=-1)
     return {

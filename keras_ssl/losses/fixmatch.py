@@ -2,7 +2,14 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, mean, one_hot
+from keras_ssl.losses.checks import (
+    as_float,
+    check_pairs,
+    check_shape,
+    check_threshold,
+    mean,
+    one_hot,
+)
 
 
 def fixmatch(weak_logits, strong_logits, threshold=0.95):
@@ -27,8 +34,12 @@ def fixmatch(weak_logits, strong_logits, threshold=0.95):
     Source:
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, equation 4.
     """
-    weak, strong = ops.stop_gradient(as_float(weak_logits)), as_float(strong_logits)
+    weak, strong = (
+        ops.stop_gradient(as_float(weak_logits, "weak_logits")),
+        as_float(strong_logits, "strong_logits"),
+    )
     check_pairs(weak_logits=weak, strong_logits=strong)
+    check_threshold(threshold, weak)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)
     mask = ops.cast(confidence >= ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     return weighted_cross_entropy(strong, one_hot(ops.argmax(weak, axis=1), strong), mask), mask
@@ -51,7 +62,9 @@ def weighted_cross_entropy(logits, targets, weights):
     Source:
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, equation 4, with weights for the mask.
     """
-    logits = as_float(logits)
-    targets, weights = (ops.stop_gradient(as_float(x)) for x in (targets, weights))
+    logits = as_float(logits, "logits")
+    targets = ops.stop_gradient(as_float(targets, "targets"))
+    weights = ops.stop_gradient(as_float(weights, "weights"))
     check_pairs(logits=logits, targets=targets)
+    check_shape(logits.shape[:1], weights=weights)
     return mean(-weights * ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1))

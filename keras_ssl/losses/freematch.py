@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, one_hot
+from keras_ssl.losses.checks import as_float, check_pairs, check_shape, one_hot
 
 
 def fairness(strong_logits, mask, expected, histogram):
@@ -28,9 +28,19 @@ def fairness(strong_logits, mask, expected, histogram):
     Source:
         Wang et al. 2022, https://arxiv.org/abs/2205.07246, equations 10 to 13.
     """
-    strong, mask = as_float(strong_logits), ops.stop_gradient(as_float(mask))
+    strong, mask = (
+        as_float(strong_logits, "strong_logits"),
+        ops.stop_gradient(as_float(mask, "mask")),
+    )
     check_pairs(strong_logits=strong)
-    expected, histogram = (ops.stop_gradient(as_float(x)) for x in (expected, histogram))
+    expected = ops.stop_gradient(as_float(expected, "expected"))
+    histogram = ops.stop_gradient(as_float(histogram, "histogram"))
+    if tuple(mask.shape) != tuple(strong.shape[:1]):
+        raise ValueError(
+            f"`mask` must have a number for each row of `strong_logits`, {tuple(strong.shape)}; "
+            f"received shape {tuple(mask.shape)}."
+        )
+    check_shape(strong.shape[1:], expected=expected, histogram=histogram)
     probabilities = ops.softmax(strong, axis=1)
     count = ops.maximum(ops.sum(mask), 1.0)
     predicted = ops.sum(mask[:, None] * probabilities, axis=0) / count

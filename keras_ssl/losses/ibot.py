@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_positive, mean
+from keras_ssl.losses.checks import as_float, check_not_empty, check_positive, mean
 
 
 def ibot(student, teacher, mask, center, student_temperature=0.1, teacher_temperature=0.04):
@@ -30,15 +30,17 @@ def ibot(student, teacher, mask, center, student_temperature=0.1, teacher_temper
         al. 2023, https://arxiv.org/abs/2304.07193, and their code.
     """
     check_positive(student_temperature=student_temperature, teacher_temperature=teacher_temperature)
-    student = as_float(student)
-    mask = ops.cast(mask, student.dtype)
-    teacher, center = (ops.stop_gradient(as_float(x)) for x in (teacher, center))
+    student = as_float(student, "student")
+    mask = ops.cast(as_float(mask, "mask"), student.dtype)
+    teacher = ops.stop_gradient(as_float(teacher, "teacher"))
+    center = ops.stop_gradient(as_float(center, "center"))
     shapes = [tuple(x.shape) for x in (student, teacher, mask, center)]
     if len(shapes[0]) != 3 or shapes[1] != shapes[0] or shapes[2] != shapes[0][:2]:
         raise ValueError(
             "`student` and `teacher` must be (batch, patches, prototypes) and `mask` (batch, "
             f"patches), received {shapes[0]}, {shapes[1]} and {shapes[2]}."
         )
+    check_not_empty(student=student)
     if shapes[3] != shapes[0][2:]:
         raise ValueError(f"`center` must have shape {shapes[0][2:]}, received {shapes[3]}.")
     targets = ops.softmax((teacher - center) / teacher_temperature, axis=-1)

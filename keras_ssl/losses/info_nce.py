@@ -6,6 +6,7 @@ from keras_ssl.losses.blocks import by_rows
 from keras_ssl.losses.checks import (
     as_float,
     check_count,
+    check_not_empty,
     check_pairs,
     check_positive,
     mean,
@@ -40,7 +41,7 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
         He et al. 2019, https://arxiv.org/abs/1911.05722, equation 1 and algorithm 1; without
         `negatives` Chen et al. 2021, https://arxiv.org/abs/2104.02057, algorithm 1.
     """
-    query, key = as_float(query), ops.stop_gradient(as_float(key))
+    query, key = as_float(query, "query"), ops.stop_gradient(as_float(key, "key"))
     check_pairs(query=query, key=key)
     check_positive(temperature=temperature)
     check_count(1, blocks=blocks)
@@ -49,9 +50,9 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
     positive = ops.sum(query * key, axis=1) / temperature
     others = key
     if negatives is not None:
-        negatives = ops.stop_gradient(as_float(negatives))
+        negatives = ops.stop_gradient(as_float(negatives, "negatives"))
         _check_width(negatives, query)
-        others = normalize(negatives)
+        others = normalize(ops.cast(negatives, query.dtype))
 
     def log_sums(rows, positive, others):
         logits = ops.matmul(rows, ops.transpose(others)) / temperature
@@ -67,3 +68,4 @@ def _check_width(negatives, query):
         raise ValueError(
             f"`negatives` must have shape (K, {query.shape[1]}), received {tuple(negatives.shape)}."
         )
+    check_not_empty(negatives=negatives)

@@ -24,7 +24,7 @@ def koleo(x):
         Sablayrolles et al. 2018, https://arxiv.org/abs/1806.03198, equation 2, as in Oquab et al.
         2023, https://arxiv.org/abs/2304.07193, section 4.
     """
-    x = as_float(x)
+    x = as_float(x, "x")
     check_pairs(x=x)
     rows = normalize(x)
     similarity = ops.stop_gradient(ops.matmul(rows, ops.transpose(rows)))

@@ -1,8 +1,9 @@
 """The loss of masked autoencoders."""
 
+import numpy as np
 from keras import ops
 
-from keras_ssl.losses.checks import as_float
+from keras_ssl.losses.checks import as_float, check_not_empty
 
 EPSILON = 1e-6
 
@@ -28,15 +29,18 @@ def mae(predicted, patches, mask, normalize=True):
         He et al. 2021, https://arxiv.org/abs/2111.06377, section 3; unbiased variance, as in the
         authors' code.
     """
-    predicted = as_float(predicted)
-    mask = ops.cast(mask, predicted.dtype)
-    patches = ops.stop_gradient(as_float(patches))
+    if not isinstance(normalize, (bool, np.bool_)):
+        raise TypeError(f"`normalize` must be a bool, received {normalize!r}.")
+    predicted = as_float(predicted, "predicted")
+    mask = ops.cast(as_float(mask, "mask"), predicted.dtype)
+    patches = ops.stop_gradient(as_float(patches, "patches"))
     shapes = [tuple(x.shape) for x in (predicted, patches, mask)]
     if len(shapes[0]) != 3 or shapes[1] != shapes[0] or shapes[2] != shapes[0][:2]:
         raise ValueError(
             "`predicted` and `patches` must be (batch, patches, pixels) and `mask` (batch, "
             f"patches), received {shapes[0]}, {shapes[1]} and {shapes[2]}."
         )
+    check_not_empty(predicted=predicted)
     if normalize:
         pixels = patches.shape[-1]
         centred = patches - ops.sum(patches, axis=-1, keepdims=True) / pixels

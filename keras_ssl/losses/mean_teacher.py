@@ -23,7 +23,10 @@ def mean_teacher(student_logits, teacher_logits):
         Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780, section 2; the mean over
         classes is the authors' code's.
     """
-    student, teacher = as_float(student_logits), ops.stop_gradient(as_float(teacher_logits))
+    student, teacher = (
+        as_float(student_logits, "student_logits"),
+        ops.stop_gradient(as_float(teacher_logits, "teacher_logits")),
+    )
     check_pairs(student_logits=student, teacher_logits=teacher)
     difference = ops.softmax(student, axis=1) - ops.softmax(teacher, axis=1)
     return mean(mean(ops.square(difference), axis=1))

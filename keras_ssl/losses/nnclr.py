@@ -38,7 +38,7 @@ def nnclr(nearest, predicted, temperature=0.1, blocks=1):
     Source:
         Dwibedi et al. 2021, https://arxiv.org/abs/2104.14548, equation 2 and algorithm 1.
     """
-    nearest, predicted = as_float(nearest), as_float(predicted)
+    nearest, predicted = as_float(nearest, "nearest"), as_float(predicted, "predicted")
     check_pairs(nearest=nearest, predicted=predicted)
     check_positive(temperature=temperature)
     check_count(1, blocks=blocks)

@@ -40,7 +40,7 @@ def nt_xent(z1, z2, temperature=0.5, blocks=1):
     Source:
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1 and algorithm 1.
     """
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
     check_pairs(z1=z1, z2=z2)
     check_positive(temperature=temperature)
     check_count(1, blocks=blocks)

@@ -1,9 +1,16 @@
 """The supervised contrastive loss."""
 
+import keras
 from keras import ops
 
 from keras_ssl.losses.blocks import by_rows
-from keras_ssl.losses.checks import as_float, check_count, check_positive, normalize
+from keras_ssl.losses.checks import (
+    as_float,
+    check_count,
+    check_not_empty,
+    check_positive,
+    normalize,
+)
 
 
 def supcon(z, labels, temperature=0.1, blocks=1):
@@ -33,7 +40,7 @@ def supcon(z, labels, temperature=0.1, blocks=1):
     Source:
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2 ("out").
     """
-    z, labels = as_float(z), ops.convert_to_tensor(labels)
+    z, labels = as_float(z, "z"), _as_tensor(labels)
     _check(z, labels)
     check_positive(temperature=temperature)
     check_count(1, blocks=blocks)
@@ -58,6 +65,8 @@ def supcon(z, labels, temperature=0.1, blocks=1):
 
 
 def _check(z, labels):
+    if "int" not in keras.backend.standardize_dtype(labels.dtype):
+        raise TypeError(f"`labels` must be class numbers, ints; received dtype {labels.dtype}.")
     if len(z.shape) != 2:
         raise ValueError(f"`z` must have shape (N, D), received {tuple(z.shape)}.")
     rows, given = z.shape[0], tuple(labels.shape)
@@ -66,3 +75,11 @@ def _check(z, labels):
             f"`labels` must have shape ({'N' if rows is None else rows},), one class number for "
             f"each row of `z`, received shape {given}."
         )
+    check_not_empty(z=z)
+
+
+def _as_tensor(labels):
+    try:
+        return ops.convert_to_tensor(labels)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`labels` must be class numbers, ints; received {labels!r}.") from error

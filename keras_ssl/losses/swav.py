@@ -4,8 +4,11 @@ from keras import ops
 
 from keras_ssl.losses.checks import (
     as_float,
+    check_count,
+    check_not_empty,
     check_pairs,
     check_positive,
+    check_shape,
     cross_entropy,
 )
 
@@ -33,15 +36,19 @@ def sinkhorn(scores, epsilon=0.05, iterations=3, weights=None):
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, algorithm 1; Cuturi 2013,
         https://arxiv.org/abs/1306.0895.
     """
-    scores = ops.stop_gradient(as_float(scores))
+    scores = ops.stop_gradient(as_float(scores, "scores"))
     if len(scores.shape) != 2:
         raise ValueError(f"`scores` must have shape (B, K), received {tuple(scores.shape)}.")
     check_positive(epsilon=epsilon)
-    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
-        raise ValueError(f"`iterations` must be an int, at least 1, received {iterations!r}.")
+    check_count(1, iterations=iterations)
+    check_not_empty(scores=scores)
+    out = 0.0
+    if weights is not None:
+        weights = as_float(weights, "weights")
+        check_shape(scores.shape[:1], weights=weights)
+        out = -1e9 * (1.0 - ops.cast(weights, scores.dtype))[:, None]
 
     log = scores / epsilon
-    out = 0.0 if weights is None else -1e9 * (1.0 - ops.cast(weights, log.dtype))[:, None]
     for _ in range(iterations):
         log = log - ops.logsumexp(log + out, axis=0, keepdims=True)
         log = log - ops.logsumexp(log, axis=1, keepdims=True)
@@ -65,7 +72,10 @@ def swav(scores, assignments, temperature=0.1):
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, equation 2.
     """
-    scores, assignments = as_float(scores), ops.stop_gradient(as_float(assignments))
+    scores, assignments = (
+        as_float(scores, "scores"),
+        ops.stop_gradient(as_float(assignments, "assignments")),
+    )
     check_pairs(scores=scores, assignments=assignments)
     check_positive(temperature=temperature)
     return cross_entropy(scores / temperature, assignments)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive
+from keras_ssl.losses.checks import as_float, check_pairs, check_positive, check_threshold
 from keras_ssl.losses.fixmatch import weighted_cross_entropy
 
 
@@ -25,9 +25,13 @@ def uda(weak_logits, strong_logits, temperature=0.4, threshold=0.8):
     Source:
         Xie et al. 2019, https://arxiv.org/abs/1904.12848, section 3.2 (sharpening and masking).
     """
-    weak, strong = ops.stop_gradient(as_float(weak_logits)), as_float(strong_logits)
+    weak, strong = (
+        ops.stop_gradient(as_float(weak_logits, "weak_logits")),
+        as_float(strong_logits, "strong_logits"),
+    )
     check_pairs(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
+    check_threshold(threshold, weak)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)
     mask = ops.cast(confidence >= ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
     sharp = ops.softmax(weak / temperature, axis=1)

@@ -53,7 +53,7 @@ def vicreg_terms(z1, z2):
     Source:
         Bardes et al. 2021, equations 1 to 5.
     """
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
     check_pairs(z1=z1, z2=z2)
     c1, c2 = z1 - mean(z1, axis=0), z2 - mean(z2, axis=0)
     return {

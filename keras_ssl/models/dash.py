@@ -67,7 +67,7 @@ class Dash(SemiSupervisedModel):
         unlabeled_weight=0.9,
         **kwargs,
     ):
-        if initial_threshold not in SOURCES:
+        if not isinstance(initial_threshold, str) or initial_threshold not in SOURCES:
             raise ValueError(
                 f"`initial_threshold` must be one of {SOURCES}, received {initial_threshold!r}."
             )

@@ -107,7 +107,7 @@ class DINOv2(SelfSupervisedModel):
         }
         check_schedule(**temperatures)
         check_positive(**temperatures)
-        if balance not in BALANCES:
+        if not isinstance(balance, str) or balance not in BALANCES:
             raise ValueError(f"`balance` must be one of {BALANCES}, received {balance!r}.")
         if not isinstance(shared_head, bool):
             raise TypeError(f"`shared_head` must be a bool, received {shared_head!r}.")

@@ -74,7 +74,7 @@ class MoCo(SelfSupervisedModel):
         blocks=1,
         **kwargs,
     ):
-        if version not in (2, 3):
+        if not isinstance(version, int) or version not in (2, 3):
             raise ValueError(f"`version` must be 2 or 3, received {version!r}.")
         _refuse_other(version, predictor=predictor, queue_size=queue_size)
         check_schedule(temperature=temperature)

@@ -47,7 +47,7 @@ class UDA(SemiSupervisedModel):
         check_number(temperature=temperature)
         check_positive(temperature=temperature)
         check_share(threshold=threshold)
-        if signal_annealing not in SCHEDULES:
+        if not isinstance(signal_annealing, str) or signal_annealing not in SCHEDULES:
             raise ValueError(
                 f"`signal_annealing` must be one of {SCHEDULES}, received {signal_annealing!r}."
             )

@@ -27,7 +27,7 @@ class FixMatchDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, learning_rate, steps, name="fixmatch_decay"):
         for argument, value in (("learning_rate", learning_rate), ("steps", steps)):
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not value > 0:
+            if not is_number or not 1e-30 <= value < math.inf:
                 raise ValueError(f"`{argument}` must be a number above 0, received {value!r}.")
         super().__init__()
         self.learning_rate = learning_rate

@@ -1,5 +1,7 @@
 """LARS: a step in proportion to each layer's weights."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -51,12 +53,20 @@ class LARS(keras.optimizers.Optimizer):
     ):
         if isinstance(learning_rate, (int, float)):
             learning_rate = float(learning_rate)
-            _check(learning_rate >= 0, "learning_rate", "at least 0", learning_rate)
+            _check(
+                0 <= learning_rate < math.inf,
+                "learning_rate",
+                "a number, at least 0",
+                learning_rate,
+            )
         for argument, value in (("momentum", momentum), ("weight_decay", weight_decay)):
-            _check(_is_number(value) and value >= 0, argument, "at least 0", value)
-        _check(momentum <= 1, "momentum", "at most 1", momentum)
-        is_positive = _is_number(trust_coefficient) and trust_coefficient > 0
-        _check(is_positive, "trust_coefficient", "above 0", trust_coefficient)
+            _check(
+                _is_number(value) and 0 <= value < math.inf, argument, "a number, at least 0", value
+            )
+        _check(momentum <= 1, "momentum", "a number, at most 1", momentum)
+        is_positive = _is_number(trust_coefficient) and 0 < trust_coefficient < math.inf
+        _check(is_positive, "trust_coefficient", "a number above 0", trust_coefficient)
+        _check(isinstance(nesterov, bool), "nesterov", "a bool", nesterov)
         super().__init__(learning_rate, weight_decay=weight_decay, name=name, **kwargs)
         self.momentum = momentum
         self.trust_coefficient = trust_coefficient
@@ -115,4 +125,4 @@ def _is_number(value):
 
 def _check(is_right, argument, accepted, value):
     if not is_right:
-        raise ValueError(f"`{argument}` must be a number {accepted}, received {value!r}.")
+        raise ValueError(f"`{argument}` must be {accepted}, received {value!r}.")

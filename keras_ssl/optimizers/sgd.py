@@ -1,5 +1,7 @@
 """Stochastic gradient descent with the weight decay of the papers."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -39,11 +41,15 @@ class SGD(keras.optimizers.SGD):
         name="sgd",
         **kwargs,
     ):
-        is_number = isinstance(weight_decay, (int, float)) and not isinstance(weight_decay, bool)
-        if weight_decay is not None and not (is_number and weight_decay >= 0):
+        if weight_decay is not None and not _is_amount(weight_decay):
             raise ValueError(
                 f"`weight_decay` must be a number, at least 0, or None; received {weight_decay!r}."
             )
+        for argument, value in (("learning_rate", learning_rate), ("momentum", momentum)):
+            if isinstance(value, (int, float)) and not _is_amount(value):
+                raise ValueError(f"`{argument}` must be a number, at least 0; received {value!r}.")
+        if not isinstance(nesterov, bool):
+            raise TypeError(f"`nesterov` must be a bool, received {nesterov!r}.")
         super().__init__(
             learning_rate, momentum, nesterov, weight_decay=weight_decay, name=name, **kwargs
         )
@@ -58,3 +64,8 @@ class SGD(keras.optimizers.SGD):
 
     def _apply_weight_decay(self, variables):
         """Does nothing: the decay is in the gradient."""
+
+
+def _is_amount(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value < math.inf

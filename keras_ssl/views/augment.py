@@ -43,13 +43,35 @@ def augment(images, operation, level):
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, table 12, rounded as in the authors'
         code; pixels as PIL's, on which that is built.
     """
-    if operation not in OPERATIONS:
+    if not isinstance(operation, str) or operation not in OPERATIONS:
         raise ValueError(f"`operation` must be one of {list(OPERATIONS)}, received {operation!r}.")
-    if isinstance(level, (int, float)) and not abs(level) <= HIGHEST:
-        raise ValueError(f"`level` must be in -10..10, received {level!r}.")
+    images = _tensor("images", images, 4)
+    is_number = isinstance(level, (int, float))
+    level = tf.cast(_tensor("level", level, 0, 1), tf.float32)
+    if is_number and not abs(float(level)) <= HIGHEST:
+        raise ValueError(f"`level` must be in -10..10, received {float(level)!r}.")
+    if level.shape.rank == 1 and not level.shape.is_compatible_with(images.shape[:1]):
+        raise ValueError(
+            f"`level` must be one number, or one for each of {images.shape[0]} images; received "
+            f"shape {level.shape}."
+        )
     pixels = tf.round(unit(images) * 255.0)
-    level = tf.broadcast_to(tf.cast(level, tf.float32), tf.shape(pixels)[:1])
+    level = tf.broadcast_to(level, tf.shape(pixels)[:1])
     return tf.ensure_shape(OPERATIONS[operation](pixels, level) / 255.0, images.shape)
+
+
+def _tensor(name, value, *ranks):
+    try:
+        tensor = tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{name}` must be a tensor of numbers, received {value!r}.") from error
+    is_number = tensor.dtype.is_floating or tensor.dtype.is_integer
+    if not is_number or tensor.shape.rank not in (*ranks, None):
+        raise TypeError(
+            f"`{name}` must be a tensor of numbers with {' or '.join(map(str, ranks))} axes, "
+            f"received dtype {tensor.dtype.name} and shape {tensor.shape}."
+        )
+    return tensor
 
 
 def _of_tones(change):

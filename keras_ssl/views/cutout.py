@@ -44,7 +44,7 @@ class Cutout(View):
         ]
         covered = inside[0][:, :, None, None] & inside[1][:, None, :, None]
         colors = min(3, images.shape[-1])
-        fill = [self.fill] * colors + [1.0] * (images.shape[-1] - colors)
+        fill = [float(self.fill)] * colors + [1.0] * (images.shape[-1] - colors)
         return tf.where(covered, tf.constant(fill), images)
 
 

@@ -57,7 +57,7 @@ def fixmatch_strong(size, flip=True, policy="randaugment"):
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, section 2.3 and appendix D, and the
         authors' code, whose Cutout covers 16 pixels of 32.
     """
-    if policy not in POLICIES:
+    if not isinstance(policy, str) or policy not in POLICIES:
         raise ValueError(f"`policy` must be one of {POLICIES}, received {policy!r}.")
     operations = RandAugment() if policy == "randaugment" else _of_keras_cv()
     hole = Cutout(tuple(max(1, side // 2) for side in checks.size(size)))

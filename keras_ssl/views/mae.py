@@ -30,6 +30,7 @@ def mae(size, patch_size, mask_ratio=0.75, flip=True):
         raise TypeError(f"`flip` must be a bool, received {flip!r}.")
     height, width = checks.size(size)
     checks.count("patch_size", patch_size, 1)
+    checks.number("mask_ratio", mask_ratio, 0, 1)
     if height % patch_size or width % patch_size:
         raise ValueError(
             f"`size` must be a multiple of `patch_size`, received {size} and {patch_size}."

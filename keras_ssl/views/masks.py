@@ -147,7 +147,10 @@ def dinov2(size, patch_size, small_size=None, small_crops=8, flip=True):
     if small_size is None:
         halves = (side // 2 if side < 64 else round(side * 96 / 224) for side in (height, width))
         small_size = tuple(max(half // patch_size, 1) * patch_size for half in halves)
-    for name, sides in (("size", (height, width)), ("small_size", checks.size(small_size))):
+    for name, sides in (
+        ("size", (height, width)),
+        ("small_size", checks.size(small_size, "small_size")),
+    ):
         if any(side % patch_size for side in sides):
             raise ValueError(
                 f"`{name}` must be a multiple of `patch_size`, received {sides} and {patch_size}."

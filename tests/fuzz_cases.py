@@ -1,0 +1,232 @@
+"""Every public function with arguments that work, and how to see whether its result is sound."""
+
+from typing import Any, NamedTuple
+
+import keras
+import method_checks as checks
+import numpy as np
+import tensorflow as tf
+
+import keras_ssl
+from keras_ssl import callbacks, data, encoders, evaluation, losses, optimizers, views
+
+RNG = np.random.default_rng(0)
+Z = RNG.normal(size=(3, 6, 4)).astype("float32")  # three tensors of rows
+MASK = np.array([1, 0, 1, 1, 0, 1], bool)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+IMAGES = RNG.integers(0, 256, (6, 16, 16, 3), "uint8")
+PATCHES = RNG.normal(size=(3, 2, 4, 5)).astype("float32")
+
+
+class Case(NamedTuple):
+    """What is called, with what, and what is done with the result.
+
+    Attributes:
+        function: The public function or class.
+        given: Dict of arguments that work.
+        use: Function of the result to arrays, or None where the call is all.
+        also: Names of further arguments, which the signature does not tell.
+    """
+
+    function: Any
+    given: dict
+    use: Any = None
+    also: list = []
+
+
+def rows(*names):
+    """Arguments that are tensors of rows."""
+    return dict(zip(names, Z, strict=False))
+
+
+def seen(view):
+    """What a view makes of images."""
+    return view(IMAGES, (0, 1))
+
+
+def all_seen(several):
+    """What a sequence of views makes of images."""
+    return [seen(view) for view in several]
+
+
+def encoded(encoder):
+    """Features of a few images."""
+    return encoder(IMAGES[:2, :8, :8] / np.float32(255))
+
+
+def single():
+    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+
+
+def first(dataset):
+    """The first element of a dataset."""
+    return next(iter(dataset.take(1).as_numpy_iterator()))
+
+
+def read(dataset):
+    """All elements of both parts of a split."""
+    return [x for part in dataset for x in part.as_numpy_iterator()]
+
+
+def stepped(optimizer):
+    """A weight after a step."""
+    weight = keras.Variable(np.ones((3, 2), "float32"))
+    optimizer.apply([keras.ops.ones((3, 2))], [weight])
+    return weight
+
+
+LOSSES = {
+    "barlow_twins": rows("z1", "z2"),
+    "barlow_twins_terms": rows("z1", "z2"),
+    "byol": rows("p", "z"),
+    "clip": {**rows("image", "text"), "scale": 2.0},
+    "dash": {**rows("weak_logits", "strong_logits"), "threshold": 2.0},
+    "dino": {**rows("student", "teacher"), "center": np.zeros(4, "float32")},
+    "emp_ssl": {"z": Z},
+    "emp_ssl_terms": {"z": Z},
+    "fairness": {
+        "strong_logits": Z[0],
+        "mask": MASK.astype("float32"),
+        "expected": np.full(4, 0.25, "float32"),
+        "histogram": np.full(4, 0.25, "float32"),
+    },
+    "fixmatch": rows("weak_logits", "strong_logits"),
+    "ibot": {
+        "student": PATCHES[0],
+        "teacher": PATCHES[1],
+        "mask": np.array([[1, 0, 1, 0], [0, 1, 1, 0]], bool),
+        "center": np.zeros(5, "float32"),
+    },
+    "info_nce": rows("query", "key"),
+    "koleo": rows("x"),
+    "mae": {
+        "predicted": PATCHES[0],
+        "patches": PATCHES[1],
+        "mask": np.array([[1, 0, 1, 0], [0, 1, 1, 0]], bool),
+    },
+    "mean_teacher": rows("student_logits", "teacher_logits"),
+    "negative_cosine": rows("p", "z"),
+    "nnclr": rows("nearest", "predicted"),
+    "nt_xent": rows("z1", "z2"),
+    "sinkhorn": rows("scores"),
+    "supcon": {"z": Z[0], "labels": LABELS},
+    "swav": {"scores": Z[0], "assignments": np.full((6, 4), 0.25, "float32")},
+    "total_coding_rate": rows("z"),
+    "uda": rows("weak_logits", "strong_logits"),
+    "vicreg": rows("z1", "z2"),
+    "vicreg_terms": rows("z1", "z2"),
+    "weighted_cross_entropy": {
+        "logits": Z[0],
+        "targets": np.full((6, 4), 0.25, "float32"),
+        "weights": np.ones(6, "float32"),
+    },
+}
+VIEWS = {
+    "BlockMask": {"grid": 4},
+    "ColorJitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+    "Compose": {"views": (views.RandomFlip(), views.Solarize())},
+    "Cutout": {},
+    "GaussianBlur": {},
+    "KerasLayer": {"layer": keras.layers.RandomFlip()},
+    "RandAugment": {},
+    "RandomFlip": {},
+    "RandomGrayscale": {},
+    "RandomMask": {"grid": 4},
+    "RandomResizedCrop": {"size": 8},
+    "RandomShift": {},
+    "Solarize": {},
+    "fixmatch_weak": {"size": 8},
+    "fixmatch_strong": {"size": 16},
+}
+SETS_OF_VIEWS = {
+    "MultiCrop": {"large": views.RandomResizedCrop(8), "small": views.RandomResizedCrop(4)},
+    **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "dino", "emp_ssl")},
+    **{name: {"size": 8} for name in ("simclr", "simsiam", "swav", "vicreg")},
+    "dinov2": {"size": 8, "patch_size": 4},
+    "mae": {"size": 8, "patch_size": 4},
+}
+ENCODERS = {
+    "small_resnet": {"input_shape": (8, 8, 3), "width": 2},
+    "resnet18": {"input_shape": (8, 8, 3), "width": 2, "stem": "cifar"},
+    "wide_resnet": {"input_shape": (8, 8, 3), "depth": 10, "width": 1},
+    "vit": {"input_shape": (8, 8, 3), "patch_size": 4, "width": 6, "depth": 1, "heads": 2},
+}
+FEATURES = {"train_features": Z[0], "train_labels": LABELS} | {
+    "test_features": Z[1],
+    "test_labels": LABELS,
+}
+EVALUATION = {
+    "alignment": rows("features_1", "features_2"),
+    "extract_features": {"model": None, "dataset": IMAGES},
+    "feature_std": {"features": Z[0]},
+    "few_labels": {**FEATURES, "per_class": 1, "seeds": (0, 1)},
+    "knn": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
+    "knn_from_features": FEATURES,
+    "linear_probe": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
+    "linear_probe_from_features": FEATURES,
+    "rankme": {"features": Z[0]},
+    "read_images": {"dataset": IMAGES},
+    "recall_at_k": {"queries": Z[0], "memory": Z[1]},
+    "uniformity": {"features": Z[0]},
+}
+
+
+def methods():
+    """Each method, with its arguments by name; networks come from the harness."""
+    for name in sorted(set(checks.METHODS) - {"DINOv2 centred", "MoCo v3"}):
+
+        def make(name=name, **kwargs):
+            return checks.METHODS[name](checks.small_encoder(), **kwargs)
+
+        arguments = getattr(keras_ssl, name)._argument_names()
+        networks = ("encoder", "classifier", "image_encoder", "text_encoder", "clip", "class_names")
+        yield name, Case(make, {}, also=[each for each in arguments if each not in networks])
+
+
+CASES = {
+    **{f"losses.{n}": Case(getattr(losses, n), given, lambda x: x) for n, given in LOSSES.items()},
+    **{f"views.{n}": Case(getattr(views, n), given, seen) for n, given in VIEWS.items()},
+    **{
+        f"views.{n}": Case(getattr(views, n), given, all_seen) for n, given in SETS_OF_VIEWS.items()
+    },
+    "views.augment": Case(
+        views.augment, {"images": IMAGES, "operation": "Rotate", "level": 3.0}, lambda x: x
+    ),
+    **{
+        f"encoders.{n}": Case(getattr(encoders, n), given, encoded) for n, given in ENCODERS.items()
+    },
+    **{
+        f"evaluation.{n}": Case(getattr(evaluation, n), given, lambda x: x)
+        for n, given in EVALUATION.items()
+    },
+    "optimizers.LARS": Case(optimizers.LARS, {}, stepped),
+    "optimizers.SGD": Case(optimizers.SGD, {}, stepped),
+    "optimizers.FixMatchDecay": Case(
+        optimizers.FixMatchDecay, {"learning_rate": 0.1, "steps": 10}, lambda rate: rate(5)
+    ),
+    "momentum.cosine": Case(
+        keras_ssl.momentum.cosine, {"base": 0.9, "steps": 10}, lambda rate: rate(5)
+    ),
+    "data.views": Case(
+        data.views, {"dataset": single(), "views": (views.RandomFlip(),), "batch_size": 3}, first
+    ),
+    "data.split_labels": Case(data.split_labels, {"dataset": single(), "per_class": 1}, read),
+    "data.semi_supervised": Case(
+        data.semi_supervised,
+        {"labeled": single(), "unlabeled": single(), "batch_size": 2, "unlabeled_ratio": 2},
+        first,
+    ),
+    "data.load": Case(data.load, {"name": "digits"}, first),
+    "callbacks.CollapseMonitor": Case(callbacks.CollapseMonitor, {"images": IMAGES}),
+    "callbacks.KNNProbe": Case(
+        callbacks.KNNProbe, {"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}
+    ),
+    "callbacks.Checkpoint": Case(callbacks.Checkpoint, {"folder": "run"}),
+    "models.classifier": Case(
+        lambda encoder, num_classes: keras_ssl.models.classifier(encoder, num_classes),
+        {"encoder": checks.small_encoder(), "num_classes": 3},
+        encoded,
+    ),
+    "distribute.strategy": Case(keras_ssl.distribute.strategy, {"name": "none"}),
+    **{f"models.{name}": case for name, case in methods()},
+}
