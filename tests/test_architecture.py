@@ -100,6 +100,11 @@ def test_ready_views_train_on_jax_where_tensorflow_is_absent():
         "view = np.random.default_rng(0).random((16, 8, 8, 3), 'float32')\n"
         "print(model.fit((view, view), batch_size=8, verbose=0).history['loss'])\n"
         "print(model.predict(view, verbose=0).shape)\n"
+        "text = keras_ssl.encoders.text_transformer(9, 4, 8, 1, 2)\n"
+        "clip = keras_ssl.CLIP(encoder, text, projection=4)\n"
+        "clip.compile('sgd')\n"
+        "words = np.random.default_rng(0).integers(1, 9, (16, 5))\n"
+        "clip.fit((view,), words, batch_size=8, verbose=0)\n"
     )
     assert "(16, 32)" in run_python(script, KERAS_BACKEND="jax")
 

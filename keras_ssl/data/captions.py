@@ -2,10 +2,10 @@
 
 import warnings
 
+import lazy_loader
 import numpy as np
-import tensorflow as tf
 
-from keras_ssl.data.elements import first_of
+tf = lazy_loader.load("tensorflow")  # words that are numbers already need none
 
 ACCEPTED = (
     "(images, captions), dicts with 'image' and 'caption', or ready views "
@@ -54,25 +54,27 @@ def tokens(captions, tokenizer, length, told=None, name="captions"):
     """
     found = np.asarray(captions)
     if found.dtype.kind in "iu" and found.ndim == 2:
-        numbered = tf.convert_to_tensor(found.astype("int32"))
+        numbered = found.astype("int32")
     elif found.dtype.kind in "USO" and found.ndim == 1:
         if not all(isinstance(caption, (str, bytes)) for caption in found.tolist()):
             raise TypeError(f"`{name}` must be strings, received {found[:3].tolist()!r}.")
         check_tokenizer(tokenizer, name)
-        numbered = words(tf.constant(found.tolist(), tf.string, [len(found)]), tokenizer)
+        text = tf.constant(found.tolist(), tf.string, [len(found)])
+        numbered = words(text, tokenizer).numpy()
     else:
         raise TypeError(
             f"`{name}` must be one string for each image, or the numbers of its words, int (B, T); "
             f"received shape {found.shape} and dtype {found.dtype}."
         )
-    lengths = (numbered.numpy() != 0).sum(axis=1)
+    lengths = (numbered != 0).sum(axis=1)
     if not lengths.all():
         at = int(np.argmin(lengths))
         text = f", {found.tolist()[at]!r}" if found.ndim == 1 else ""
         raise ValueError(f"`{name}` has an empty caption at position {at}{text}.")
     if (lengths > length).any():
         warn_once(length, told)
-    return of_length(numbered, length).numpy()
+    cut = numbered[:, :length]
+    return np.pad(cut, [(0, 0), (0, length - cut.shape[1])])
 
 
 def tokenized(dataset, tokenizer, length, told):
@@ -92,6 +94,8 @@ def tokenized(dataset, tokenizer, length, told):
         ValueError: If elements have no captions, or the first batch has an empty one, or more or
             fewer captions than images.
     """
+    from keras_ssl.data.elements import first_of
+
     spec = dataset.element_spec
     if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
         dataset = dataset.map(lambda element: (element["image"], element["caption"]))
