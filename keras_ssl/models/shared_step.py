@@ -8,9 +8,9 @@ class SharedStep:
 
     pieces = 1  # in how many of them a batch passes a network; see `compile`
 
-    def _cut(self, rows):
-        """Pieces of a batch: every n-th row, so that each device has its share of each piece."""
-        return [rows[index :: self.pieces] for index in range(self.pieces)]
+    def _piece(self, rows, index):
+        """A piece of a batch: every n-th row, so that each device has its share of each piece."""
+        return rows[index :: self.pieces]
 
     def _joined(self, pieces):
         """Rows in order again, of pieces `(n, B / n, D)`."""

@@ -108,12 +108,16 @@ class _TensorFlowStep(SharedStep):
         """
         states = network.non_trainable_variables
         before = [tf.identity(state.value) for state in states]
+        kind = network.compute_output_spec(images)
+        start = tf.TensorArray(kind.dtype, self.pieces, element_shape=(None, *kind.shape[1:]))
+
+        def pass_on(index, found):
+            outputs = network(self._piece(images, index), training=True)
+            return (found.write(index, outputs),)
+
         with _noted.tape.stop_recording():
-            outputs = []
-            for piece in self._cut(images):
-                with tf.control_dependencies(outputs[-1:]):
-                    outputs.append(network(piece, training=True))
-            outputs = self._joined(tf.stack(outputs))
+            (found,) = _repeat(self.pieces, pass_on, (start,))
+            outputs = self._joined(found.stack())
         if network.trainable_variables:
             _noted.tape.watch(outputs)
             _noted.passes.append(_Pass(network, images, before, outputs))
@@ -129,15 +133,21 @@ class _TensorFlowStep(SharedStep):
         for state, value in zip(states, passed.before, strict=True):
             state.assign(value)
         weights = passed.network.trainable_variables
-        values, found = [weight.value for weight in weights], None
-        parts = (self._cut(passed.images), self._cut(of_outputs))
-        for piece, of_piece in zip(*parts, strict=True):
-            with tf.control_dependencies(found or []):
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(values)
-                    outputs = passed.network(piece, training=True)
-                new = tape.gradient(outputs, values, tf.cast(of_piece, outputs.dtype))
-            found = new if found is None else list(map(_sum, found, new))
+        values = [weight.value for weight in weights]
+
+        def pass_again(index, *found):
+            piece, of_piece = (self._piece(x, index) for x in (passed.images, of_outputs))
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(values)
+                outputs = passed.network(piece, training=True)
+            zero = tf.UnconnectedGradients.ZERO
+            new = tape.gradient(
+                outputs, values, tf.cast(of_piece, outputs.dtype), unconnected_gradients=zero
+            )
+            return tuple(map(_sum, found, new))
+
+        zeros = tuple(tf.zeros_like(value) for value in values)
+        found = _repeat(self.pieces, pass_again, zeros)
         for state, value in zip(states, after, strict=True):
             state.assign(value)
         found = {id(weight): gradient for weight, gradient in zip(weights, found, strict=True)}
@@ -207,7 +217,7 @@ class _JaxStep(SharedStep):
             outputs, states = network.stateless_call(values, states, piece, training=True)
             return states, outputs
 
-        pieces = ops.stack(self._cut(images))
+        pieces = ops.stack([self._piece(images, index) for index in range(self.pieces)])
         after, outputs = jax.lax.scan(pass_on, [state.value for state in states], pieces)
         for state, value in zip(states, after, strict=True):
             state.assign(value)
@@ -248,6 +258,26 @@ class _JaxStep(SharedStep):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             logs = self._log(losses, batch)
         return logs, _values(scope, self.metrics_variables, metrics)
+
+
+def _repeat(count, body, values):
+    """Calls `body(index, *values)`, which returns new values, again and again, one after another.
+
+    In a loop, whose graph is that of one call; unrolled where replicas exchange something in it,
+    which TensorFlow does not do in loops.
+    """
+    if distribute.num_replicas() > 1:
+        for index in range(count):
+            with tf.control_dependencies([getattr(value, "flow", value) for value in values]):
+                values = body(index, *values)
+        return values
+
+    def next_of(index, *values):
+        return (index + 1, *body(index, *values))
+
+    start = (tf.constant(0), *values)
+    looped = tf.while_loop(lambda index, *_: index < count, next_of, start, parallel_iterations=1)
+    return looped[1:]
 
 
 def _sum(one, other):
