@@ -7,32 +7,38 @@ from keras import ops
 
 
 def by_rows(function, blocks, rows, *others):
-    """Calls a function for one block of rows after the other; concatenates what it returns.
+    """Calls a function for one block of rows after the other.
 
     Args:
-        function: Of blocks of `rows` and of `others`, to a tensor with a number for each row, or a
-            tuple of which the first is one. Gradients reach its arguments alone.
+        function: Of blocks of `rows` and of `others`, to a tensor or a tuple of them. Gradients
+            reach its arguments alone.
         blocks: Int >= 1; with one, nothing is computed again.
         rows: Tuple of tensors whose rows are divided.
         *others: Tensors that every call gets whole.
 
     Returns:
-        What `function` returned of all rows: one tensor; or a tensor, then lists of the other
-        parts, one entry a block.
+        List of what it returned, one entry a block.
     """
-    static = rows[0].shape[0]
-    blocks = blocks if static is None else min(blocks, static)
-    if blocks == 1:
-        parts = [function(*rows, *others)]
-    else:
+    count = rows[0].shape[0]
+    if blocks == 1 or count == 1:
+        return [function(*rows, *others)]
+    again = keras.remat(function)  # for the gradient: nothing of a block is kept
+    if count is None:
         count = ops.shape(rows[0])[0]
-        again = keras.remat(function)  # for the gradient: nothing of a block is kept
         cuts = [index * count // blocks for index in range(blocks + 1)]
-        parts = [
-            again(*(each[start:end] for each in rows), *others)
-            for start, end in itertools.pairwise(cuts)
+        return [
+            again(*(x[start:end] for x in rows), *others) for start, end in itertools.pairwise(cuts)
         ]
-    if not isinstance(parts[0], (tuple, list)):
-        return ops.concatenate(parts)
-    first, *rest = zip(*parts, strict=True)
-    return (ops.concatenate(first), *map(list, rest))
+    size = -(-count // blocks)
+    whole = count // size
+    cut = [ops.reshape(x[: whole * size], (whole, size, *x.shape[1:])) for x in rows]
+    # A loop: one after the other, where TensorFlow computes several at once otherwise.
+    found = ops.map(lambda block: again(*block, *others), cut)
+    parts = [_at(index, found) for index in range(whole)]
+    if count > whole * size:
+        parts.append(again(*(x[whole * size :] for x in rows), *others))
+    return parts
+
+
+def _at(index, stacked):
+    return keras.tree.map_structure(lambda x: x[index], stacked)

@@ -49,6 +49,7 @@ def clip(image, text, scale, blocks=1):
         logits = ops.matmul(rows, ops.transpose(text))
         return ops.logsumexp(logits, axis=1), ops.logsumexp(logits, axis=0)
 
-    of_images, of_texts = by_rows(log_sums, blocks, (image,), text)
+    of_images, of_texts = zip(*by_rows(log_sums, blocks, (image,), text), strict=True)
+    of_images = ops.concatenate(of_images)
     of_texts = ops.logsumexp(ops.stack(of_texts), axis=0)
     return 0.5 * (mean(of_images - own) + mean(of_texts - own))

@@ -60,7 +60,8 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
             logits = ops.concatenate([positive[:, None], logits], axis=1)
         return ops.logsumexp(logits, axis=1)
 
-    return mean(by_rows(log_sums, blocks, (query, positive), others) - positive)
+    log_sum = ops.concatenate(by_rows(log_sums, blocks, (query, positive), others))
+    return mean(log_sum - positive)
 
 
 def _check_width(negatives, query):

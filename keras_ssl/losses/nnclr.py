@@ -49,4 +49,4 @@ def nnclr(nearest, predicted, temperature=0.1, blocks=1):
         return ops.logsumexp(ops.matmul(rows, ops.transpose(predicted)) / temperature, axis=1)
 
     own = ops.sum(nearest * predicted, axis=1) / temperature
-    return mean(by_rows(log_sums, blocks, (nearest,), predicted) - own)
+    return mean(ops.concatenate(by_rows(log_sums, blocks, (nearest,), predicted)) - own)

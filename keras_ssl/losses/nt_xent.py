@@ -53,6 +53,6 @@ def nt_xent(z1, z2, temperature=0.5, blocks=1):
         itself = of_rows[:, None] == numbers
         return ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
 
-    log_sum = by_rows(log_sums, blocks, (z, numbers), z)
+    log_sum = ops.concatenate(by_rows(log_sums, blocks, (z, numbers), z))
     positive = ops.sum(z * ops.roll(z, ops.shape(z)[0] // 2, axis=0), axis=1) / temperature
     return mean(log_sum - positive)

@@ -59,8 +59,8 @@ def supcon(z, labels, temperature=0.1, blocks=1):
         anchors = ops.cast(positives > 0, z.dtype)
         return log_sum - similarity / ops.maximum(positives, 1.0), anchors
 
-    loss, anchors = by_rows(of_rows, blocks, (z, numbers, labels), z)
-    anchors = ops.concatenate(anchors)
+    parts = zip(*by_rows(of_rows, blocks, (z, numbers, labels), z), strict=True)
+    loss, anchors = map(ops.concatenate, parts)
     return ops.sum(loss * anchors) / ops.maximum(ops.sum(anchors), 1.0)
 
 

@@ -1,7 +1,9 @@
 """Losses whose similarities are computed in parts: same value, same gradient, less memory."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from gradients import gradients
 
 from keras_ssl import losses
@@ -32,6 +34,14 @@ def test_in_blocks_value_and_gradient_are_the_same(name, blocks):
     np.testing.assert_allclose(in_blocks(A, B), whole(A, B), **close)
     for found, expected in zip(gradients(in_blocks, A, B), gradients(whole, A, B), strict=True):
         np.testing.assert_allclose(found, expected, **close)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX knows every size")
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"supcon"}))
+def test_so_they_are_where_the_size_of_the_batch_is_not_known(name):
+    open_size = tf.TensorSpec((None, 5), tf.float64)
+    in_blocks = tf.function(lambda a, b: LOSSES[name](a, b, 3), [open_size, open_size])
+    np.testing.assert_allclose(in_blocks(A, B), LOSSES[name](A, B, 1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("blocks", [0, 1.5, True, "2"])
