@@ -41,7 +41,37 @@ def section(found, titles, per_class, command):
         f"{' and '.join(sorted(commits))}; {methods_table.machine()}."
     )
     note = textwrap.fill(note, 108, break_on_hyphens=False)
-    return "\n\n".join([f"    {command}", note, "\n".join(lines)])
+    parts = [f"    {command}", note, "\n".join(lines)]
+    for count in per_class:
+        names = [name for name in titles if mean_curve(found[name, count])]
+        if names:
+            parts.append(as_it_went({titles[n]: mean_curve(found[n, count]) for n in names}, count))
+    return "\n\n".join(parts)
+
+
+def as_it_went(curves, count):
+    """Returns the Markdown of accuracies after epochs.
+
+    Args:
+        curves: Dict from titles to pairs of an epoch and the mean accuracy after it, in percent.
+        count: Labels per class.
+    """
+    epochs = sorted({epoch for curve in curves.values() for epoch, _ in curve})
+    lines = [f"| {count} per class, after epoch | {' | '.join(map(str, epochs))} |"]
+    lines.append("|---" * (1 + len(epochs)) + "|")
+    for title, curve in curves.items():
+        at = {epoch: f"{share:.1f}" for epoch, share in curve}
+        lines.append(f"| {title} | {' | '.join(at.get(epoch, '-') for epoch in epochs)} |")
+    return "\n".join(lines)
+
+
+def mean_curve(folders):
+    """Pairs of an epoch and the mean test accuracy after it over label seeds, in percent."""
+    points = {}
+    for folder in folders:
+        for epoch, share in history(folder / "history.csv"):
+            points.setdefault(epoch, []).append(100 * share)
+    return [(epoch, statistics.mean(points[epoch])) for epoch in sorted(points)]
 
 
 def accuracy(folders):
@@ -67,12 +97,8 @@ def curves(found, titles, per_class, path):
     axes = figure.subplots(1, len(per_class), sharey=True, squeeze=False)[0]
     for axis, count in zip(axes, per_class, strict=True):
         for index, (name, title) in enumerate(titles.items()):
-            points = {}
-            for folder in found[name, count]:
-                for epoch, share in history(folder / "history.csv"):
-                    points.setdefault(epoch, []).append(100 * share)
-            at = sorted(points)
-            means = [statistics.mean(points[epoch]) for epoch in at]
+            curve = mean_curve(found[name, count])
+            at, means = zip(*curve, strict=True) if curve else ((), ())
             color = colormaps["tab20"](index % 20)
             axis.plot(at, means, marker=".", color=color, label=title)
         axis.set_title(f"{count} labels per class" if count > 1 else "1 label per class")

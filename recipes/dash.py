@@ -5,7 +5,7 @@ python recipes/dash.py --dataset cifar10 --encoder wide_resnet --per-class 25 --
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --warmup 0.00977 \
     --decay-interval 0.00879 --output runs/dash_cifar10
 
-RESULTS.md has no figure of it yet. The second has the settings of the authors' code, 2^20 steps,
+RESULTS.md has figures on digits. The second has the settings of the authors' code, 2^20 steps,
 and takes weeks on a CPU.
 """
 

@@ -6,7 +6,7 @@ python recipes/pretrain_then_fixmatch.py --dataset cifar10 --per-class 4 --pretr
 
 SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709) on all training images, then FixMatch
 (Sohn et al. 2020, https://arxiv.org/abs/2001.07685) from its encoder; beside it FixMatch from
-scratch, and the labels alone, with the same number of steps. RESULTS.md has no figure of it yet.
+scratch, and the labels alone, with the same number of steps. RESULTS.md has figures on digits.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ python recipes/pseudo_label.py --dataset cifar10 --encoder wide_resnet --per-cla
     --epochs 9450 --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 \
     --output runs/pseudo_label_cifar10
 
-RESULTS.md has no figure of it yet. The second has the settings of later comparisons, 2^20 steps,
+RESULTS.md has figures on digits. The second has the settings of later comparisons, 2^20 steps,
 and takes weeks on a CPU.
 """
 

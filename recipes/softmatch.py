@@ -5,7 +5,7 @@ python recipes/softmatch.py --dataset cifar10 --encoder wide_resnet --per-class 
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --weight-momentum 0.999 \
     --output runs/softmatch_cifar10
 
-RESULTS.md has no figure of it yet. The second has the settings of the paper, 2^20 steps, and takes
+RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes
 weeks on a CPU.
 """
 

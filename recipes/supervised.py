@@ -3,7 +3,7 @@
 python recipes/supervised.py                                 # digits, bundled, 4 labels per class
 
 The same network, optimizer, number of steps, weak views of the labelled images and averaged
-weights; unlabelled images have no part in it. RESULTS.md has no figure of it yet. Also an example
+weights; unlabelled images have no part in it. RESULTS.md has figures on digits. Also an example
 of a method of one's own.
 """
 
