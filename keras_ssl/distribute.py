@@ -64,6 +64,14 @@ def whole_batches():
         yield
         return
 
+    if jax.process_count() > 1:  # each has all of the data, and computes all of it
+        keras.distribution.set_distribution(None)
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(distribution)
+        return
+
     def replicated(shape):
         return keras.distribution.TensorLayout([None] * len(shape), distribution.device_mesh)
 
