@@ -182,11 +182,11 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         validation_data=None,
         shuffle=True,
         initial_epoch=0,
-        initial_step=0,
         steps_per_epoch=None,
         validation_steps=None,
         validation_batch_size=None,
         validation_freq=1,
+        initial_step=0,
     ):
         """Trains on images; arguments as in `keras.Model.fit`.
 

@@ -41,7 +41,9 @@ class _TensorFlowStep(SharedStep):
 
     def train_step(self, data):
         batch = self.read_batch(data)
-        before = [tf.identity(state.value) for state in self.non_trainable_variables]
+        is_alone = distribute.num_replicas() == 1
+        states = self.non_trainable_variables if is_alone else ()
+        before = [tf.identity(state.value) for state in states]
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
         recorder = tf.GradientTape(watch_accessed_variables=False)
         with recorder as tape, self._synchronised_batch_norm(), self._pieces_of(tape) as passes:
