@@ -34,10 +34,15 @@ def section(found, titles, per_class, command):
             steps |= {str(read(folder / "results.json").get("steps", "-"))}
             commits |= {str(read(folder / "process.json").get("commit", "-"))}
     seeds = max(len(folders) for folders in found.values())
+    kind = (
+        f"mean ± standard deviation over {seeds} draws of the labels; in brackets the mean of the "
+        "medians"
+        if seeds > 1
+        else "one draw of the labels; in brackets the median"
+    )
     note = (
-        f"Accuracy in percent of the last averaged weights on all test images, mean ± standard "
-        f"deviation over {seeds} draws of the labels; in brackets the mean of the medians of the "
-        f"last {LAST} points of the curves. {' and '.join(sorted(steps))} steps, commit "
+        f"Accuracy in percent of the last averaged weights on all test images, {kind} of the last "
+        f"{LAST} points of the curves. {' and '.join(sorted(steps))} steps, commit "
         f"{' and '.join(sorted(commits))}; {methods_table.machine()}."
     )
     note = textwrap.fill(note, 108, break_on_hyphens=False)
@@ -103,6 +108,7 @@ def curves(found, titles, per_class, path):
             axis.plot(at, means, marker=".", color=color, label=title)
         axis.set_title(f"{count} labels per class" if count > 1 else "1 label per class")
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("test accuracy, %")
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
