@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_not_empty
+from keras_ssl.losses.checks import as_float
 
 EPSILON = 1e-6
 
@@ -40,7 +40,6 @@ def mae(predicted, patches, mask, normalize=True):
             "`predicted` and `patches` must be (batch, patches, pixels) and `mask` (batch, "
             f"patches), received {shapes[0]}, {shapes[1]} and {shapes[2]}."
         )
-    check_not_empty(predicted=predicted)
     if normalize:
         pixels = patches.shape[-1]
         centred = patches - ops.sum(patches, axis=-1, keepdims=True) / pixels
