@@ -103,3 +103,14 @@ def test_strategy_says_what_to_call_on_jax(monkeypatch):
         distribute.strategy("mirrored")
     assert distribute.strategy("none").num_replicas_in_sync == 1
     assert distribute.num_replicas() == 1
+
+
+def test_a_strategy_of_one_replica_trains_as_one_device(float64):
+    expected = checks.numbers_of("SimCLR")
+    for strategy in (
+        tf.distribute.MirroredStrategy(["CPU:0"]),
+        tf.distribute.OneDeviceStrategy("CPU:0"),
+    ):
+        with strategy.scope():
+            found = checks.numbers_of("SimCLR")
+        checks.assert_equal(found, expected)

@@ -22,8 +22,9 @@ class Checkpoint(keras.callbacks.Callback):
     A state is weights, optimizer, momentum copies, queues, schedules, the position in the data and
     what was logged of the epoch so far. It is written beside its place and moved there when
     complete: a crash, a kill or a full disk leaves the states before it as they were. SIGTERM, with
-    which schedulers take machines back, saves once more and ends the process with status 143. To
-    start and to go on are one program:
+    which schedulers take machines back, saves once more and ends the process with status 143; one
+    of several workers ends without, as it cannot stop the others. To start and to go on are one
+    program:
 
         saved = keras_ssl.callbacks.latest_checkpoint("run/checkpoints")
         model = keras.saving.load_model(saved.path) if saved.path else make_model()
@@ -52,7 +53,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder, self.keep = Path(folder), keep
         self.every, self.every_steps = every, every_steps
         self._epoch, self._step, self._saved_at = 0, 0, None
-        self._is_terminated = False
+        self._is_terminated, self._before = False, None
 
     def on_train_begin(self, logs=None):
         """Makes the folder, so that a place that cannot be written is known at once."""
@@ -68,6 +69,10 @@ class Checkpoint(keras.callbacks.Callback):
         """Gives SIGTERM back."""
         self._forget()
 
+    def on_fit_left(self):
+        """Likewise, where `fit` of our methods ends by an error."""
+        self._forget()
+
     def on_epoch_begin(self, epoch, logs=None):
         """Notes where it is."""
         self._epoch = epoch
@@ -78,17 +83,22 @@ class Checkpoint(keras.callbacks.Callback):
         if self._saved_at is None:  # the first batch of a fit
             self._begin()
         since = batch - self._saved_at[1] if self._saved_at[0] == self._epoch else batch
-        is_due = self.every_steps and since >= self.every_steps
-        if batch and self._goes_on_within_epochs and (is_due or self._is_terminated):
+        is_due = batch and self.every_steps and since >= self.every_steps
+        if (is_due or self._saves_at_last) and (self._goes_on_within_epochs or not batch):
             self._save(self._epoch, batch)
         self._stop_if_terminated()
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves where it is time."""
         is_last = epoch + 1 == self.params.get("epochs")
-        if not (epoch + 1) % self.every or is_last or self._is_terminated:
+        if not (epoch + 1) % self.every or is_last or self._saves_at_last:
             self._save(epoch + 1, 0)
         self._stop_if_terminated()
+
+    @property
+    def _saves_at_last(self):
+        """Whether SIGTERM came, and no other worker trains on, with which this one cannot agree."""
+        return self._is_terminated and not distribute.has_other_workers(self.model)
 
     def _begin(self):
         """Refuses to mix the states of two runs; goes on with the logs of a stopped epoch."""
@@ -111,17 +121,20 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _save(self, epoch, step):
         """Saves a state, then removes what is older than the last `keep`; the first worker does."""
+        if self._saved_at == (epoch, step):
+            return
         self._saved_at = (epoch, step)
         model = self.model  # on JAX this fetches the weights
         metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
         if not distribute.is_chief(model):  # which all had to read metrics with
             return
         states.write(model, self.folder, epoch, step, {"metrics": metrics})
-        for _, _, old in states.finished(self.folder)[: -self.keep]:
+        # Later ones are damaged, or not ours: they were there when this run began.
+        done = [each for each in states.finished(self.folder) if each[:2] <= (epoch, step)]
+        for _, _, old in done[: -self.keep]:
             old.unlink()
 
     def _listen(self):
-        self._before = None
         if threading.current_thread() is threading.main_thread():  # no other may listen
             self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
 
@@ -131,14 +144,18 @@ class Checkpoint(keras.callbacks.Callback):
             self._before = None
 
     def _on_sigterm(self, number, frame):
+        if self._is_terminated:  # for the second time: nothing runs that would see it
+            self._forget()
+            signal.raise_signal(number)
         self._is_terminated = True
 
     def _stop_if_terminated(self):
         if self._is_terminated:
             self._forget()
-            print(
-                f"Stopped by SIGTERM; the last state is in {self.folder}: run the same again to go "
-                "on with it.",
-                flush=True,
+            where = (
+                f"the last state is in {self.folder}: run the same again to go on with it"
+                if states.finished(self.folder)
+                else "there was nothing to save yet"
             )
+            print(f"Stopped by SIGTERM; {where}.", flush=True)
             sys.exit(TERMINATED)

@@ -7,7 +7,6 @@ gives them.
 import keras
 import numpy as np
 
-from keras_ssl import distribute
 from keras_ssl.export import image_shape
 from keras_ssl.images import check_batch
 from keras_ssl.models import first_batch, inputs
@@ -164,13 +163,8 @@ def check_first(model, element, most_indices=None):
             f"image; received from {batch['index'].min()} to {batch['index'].max()}."
         )
     labels = check_labels(model, element[1], len(batch["labeled"]))
-    replicas = distribute.replicas_of(model)
     for name in ("labeled", "weak"):
-        if len(batch[name]) % replicas:
-            raise ValueError(
-                f"A batch of {len(batch[name])} images, x[{name!r}], cannot be shared out over "
-                f"{replicas} replicas: use a multiple of {replicas}."
-            )
+        first_batch.check_parts(model, len(batch[name]), f", x[{name!r}],")
     return batch, labels
 
 

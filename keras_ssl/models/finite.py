@@ -8,7 +8,7 @@ NOT_FINITE = "keras_ssl: the loss is not finite"
 
 
 class StopUnlessFinite(keras.callbacks.Callback):
-    """Ends a `fit` whose loss is no longer a number, before another callback saves anything.
+    """Ends a `fit` whose loss, or gradient, is no longer a number, before anything of it is saved.
 
     The step has moved nothing, and this finds the loss in the logs; on TensorFlow's replicas the
     step itself raises.
@@ -51,9 +51,9 @@ def not_finite(model):
         else ""
     )
     return FloatingPointError(
-        f"The loss is not finite at step {step}; weights and optimizer are those before it. Common "
-        "causes: a learning rate that is too high, or no warm-up; gradients without a limit (pass "
-        f"clipnorm to the optimizer);{half} a temperature that is too small; weights that were not "
-        "finite to begin with. A state saved before can be loaded and gone on with, at a lower "
-        "rate."
+        f"The loss, or its gradient, is not finite at step {step}; weights and optimizer are those "
+        "before it. Common causes: images with NaN; a learning rate that is too high, or no "
+        "warm-up; gradients without a limit (pass clipnorm to the optimizer);"
+        f"{half} a temperature that is too small; weights that were not finite to begin with. A "
+        "state saved before can be loaded and gone on with, at a lower rate."
     )

@@ -105,18 +105,25 @@ def check_rows(model, rows, batch_size):
     check_parts(model, batch_size)
 
 
-def check_parts(model, batch_size):
-    """Raises unless a batch can be shared out over replicas, and there cut in pieces."""
+def check_parts(model, batch_size, which=""):
+    """Raises unless a batch can be shared out over replicas, and there cut in pieces.
+
+    Args:
+        model: The method.
+        batch_size: Int, images in the batch.
+        which: String after that number in errors.
+    """
     replicas = distribute.replicas_of(model)
     if batch_size % replicas:
         raise ValueError(
-            f"A batch of {batch_size} images cannot be shared out over {replicas} replicas: use a "
-            f"multiple of {replicas}."
+            f"A batch of {batch_size} images{which} cannot be shared out over {replicas} replicas: "
+            f"use a multiple of {replicas}."
         )
-    if batch_size // replicas % model.pieces:
+    share = batch_size // replicas
+    if share % model.pieces:
         raise ValueError(
-            f"`pieces` is {model.pieces}, and a batch has {batch_size // replicas} images on each "
-            "device: it must divide that number."
+            f"`pieces` is {model.pieces}, and a batch has {share} images{which} on each device: it "
+            "must divide that number."
         )
 
 

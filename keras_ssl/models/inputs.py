@@ -137,7 +137,8 @@ def batches_of_images(data):
         yield from data
     else:
         for index in range(data.num_batches):
-            yield data[index][0]
+            batch = data[index]
+            yield batch[0] if isinstance(batch, tuple) else batch
 
 
 def split(x, y, fraction):
@@ -187,7 +188,7 @@ def rest(data, batches):
 
 
 def continued(dataset, steps_per_epoch, start):
-    """Lets a dataset that knows epochs go on from one to the next, where Keras counts the steps.
+    """Lets a dataset begin where a run does, and go on from epoch to epoch if it knows them.
 
     Args:
         dataset: A `tf.data.Dataset` of ready views.
@@ -195,17 +196,17 @@ def continued(dataset, steps_per_epoch, start):
         start: Pair, the epoch to begin with, and how many of its batches are left out.
 
     Returns:
-        The dataset, endless where its steps are counted, and the epoch at which it begins; None
-        where they are not.
+        The dataset, endless where it knows epochs and Keras counts its steps, and the epoch at
+        which it then begins, else None.
     """
     from keras_ssl.data import epochs
 
     epoch, first = start
     if steps_per_epoch is None:
         return epochs.rest(dataset, first), None
-    if not epochs.find(dataset):
-        return dataset, None
     first, batches = epoch * steps_per_epoch + first, int(dataset.cardinality())
+    if not epochs.find(dataset):
+        return dataset.skip(first) if first else dataset, None
     if batches > 0:
         epoch, made = divmod(first, batches)
         return dataset.repeat().skip(made), epoch
@@ -258,6 +259,7 @@ def _ready_elsewhere(model, x, y):
                 "((view_1, ..., view_V),), labels optional. Plain images go into a "
                 "tf.data.Dataset or an array."
             )
+        first_batch.check_parts(model, len(batch[0][0]))
         return Prepared(x, first_batch.check_views(model, *batch))
     raise TypeError(f"`x` must be {ACCEPTED}; received {type(x).__name__}.")
 

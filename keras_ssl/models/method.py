@@ -11,7 +11,7 @@ from keras_ssl.models import inputs, sittings
 from keras_ssl.models.checks import check_seed
 from keras_ssl.models.config import ConfigMixin
 from keras_ssl.models.state import StateMixin
-from keras_ssl.models.train_step import StepMixin
+from keras_ssl.models.train_step import StepMixin, in_step
 
 
 class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
@@ -99,7 +99,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
 
     def passed(self, network, inputs, training):
         """What a network returns of a batch, in training piece by piece."""
-        if training and self.pieces > 1:
+        if training and self.pieces > 1 and in_step():
             return self._in_pieces(network, inputs)
         return network(inputs, training=training)
 
@@ -139,6 +139,12 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         """
         check_count(1, pieces=pieces)
         self._refuse(loss=loss, metrics=metrics, pieces=None if pieces == 1 else pieces, **kwargs)
+        layers = self._flatten_layers()
+        if pieces > 1 and any(getattr(x, "activity_regularizer", None) for x in layers):
+            raise ValueError(
+                f"`pieces` is {pieces}, and a network has an `activity_regularizer`, whose loss is "
+                "of whole batches: leave one of them out."
+            )
         self.pieces = pieces
         replicas = distribute.under_strategy(self)
         if replicas and jit_compile is True:
@@ -226,7 +232,8 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         whole = initial_epoch + bool(initial_step)  # the first epoch that is passed whole
         train = self._training_data(x, y, start=(whole, 0), **options)
         steps = steps_per_epoch or inputs.count(train.data)
-        sittings.check_start(self, initial_epoch, initial_step, steps)
+        is_counted, is_dataset = steps_per_epoch is not None, inputs.is_dataset(train.data)
+        sittings.check_start(self, initial_epoch, initial_step, steps, is_counted, is_dataset)
         rest = train
         if initial_step:
             rest = self._training_data(x, y, start=(initial_epoch, initial_step), **options)

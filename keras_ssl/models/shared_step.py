@@ -10,15 +10,31 @@ class SharedStep:
 
     def _piece(self, rows, index):
         """A piece of a batch: every n-th row, so that each device has its share of each piece."""
-        return rows[index :: self.pieces]
+        # Not by a stride: XLA takes none whose beginning it does not know.
+        rows = ops.reshape(rows, (-1, self.pieces, *ops.shape(rows)[1:]))
+        return ops.take(rows, index, axis=1)
 
     def _joined(self, pieces):
         """Rows in order again, of pieces `(n, B / n, D)`."""
         return ops.reshape(ops.swapaxes(pieces, 0, 1), (-1, *pieces.shape[2:]))
 
-    def _total(self, losses):
-        """What is minimised: the method's loss plus the regularisers of its layers."""
-        return losses["loss"] + sum(ops.cast(x, losses["loss"].dtype) for x in self.losses)
+    def _with_total(self, losses):
+        """Adds the regularisers of the layers to the method's loss, minimised and logged."""
+        own = losses["loss"]
+        return {**losses, "loss": own + sum(ops.cast(x, own.dtype) for x in self.losses)}
+
+    def _checked(self, losses, gradients):
+        """Makes the loss NaN where a gradient is not finite: a ReLU may keep that from the loss.
+
+        Gradients scaled for float16 may overflow; their optimizer leaves such steps out itself.
+        """
+        if self.optimizer is not self._inner_optimizer:
+            return losses
+        given = [getattr(x, "values", x) for x in gradients if x is not None]  # of sparse ones
+        is_finite = [ops.all(ops.isfinite(x)) for x in given]
+        loss = losses["loss"]
+        loss = ops.where(ops.all(ops.stack(is_finite)), loss, float("nan")) if given else loss
+        return {**losses, "loss": loss}
 
     def _after_step(self):
         """Calls `after_step` once per optimizer step, also under gradient accumulation.

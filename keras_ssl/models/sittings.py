@@ -73,7 +73,8 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
     rest, whole = parts
     epoch, step = start
     set_epoch = SetEpoch()
-    callbacks = keras.tree.flatten([set_epoch, StopUnlessFinite(), callbacks or []])
+    listed = callbacks or []
+    callbacks = keras.tree.flatten([set_epoch, StopUnlessFinite(), listed])
 
     def fit(part, first, end, steps_per_epoch):
         set_epoch.take(part)
@@ -105,6 +106,9 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
         raise
     finally:
         set_epoch.take(None)
+        for callback in keras.tree.flatten(listed):
+            if hasattr(callback, "on_fit_left"):  # which Keras does not tell of an error
+                callback.on_fit_left()
 
 
 class SetEpoch(keras.callbacks.Callback):
@@ -133,7 +137,7 @@ class SetEpoch(keras.callbacks.Callback):
                 each.value = epoch
 
 
-def check_start(model, initial_epoch, initial_step, steps):
+def check_start(model, initial_epoch, initial_step, steps, is_counted, is_dataset):
     """Raises unless a run can begin there.
 
     Args:
@@ -141,6 +145,8 @@ def check_start(model, initial_epoch, initial_step, steps):
         initial_epoch: What `fit` received.
         initial_step: Likewise.
         steps: Int, of an epoch; None where that is not known.
+        is_counted: Bool, whether `fit` received `steps_per_epoch`.
+        is_dataset: Bool, whether the data is a `tf.data.Dataset`.
     """
     for name, value in (("initial_epoch", initial_epoch), ("initial_step", initial_step)):
         if isinstance(value, bool) or not isinstance(value, int):
@@ -149,12 +155,18 @@ def check_start(model, initial_epoch, initial_step, steps):
             raise ValueError(f"`{name}` must be at least 0, received {value}.")
     if not initial_step:
         return
+    if is_counted and not is_dataset:
+        raise ValueError(
+            f"`initial_step` is {initial_step} and `steps_per_epoch` is given, with arrays of views"
+            " or a PyDataset, whose place is not known then: give a tf.data.Dataset, or no "
+            "`steps_per_epoch`."
+        )
     if not model.goes_on_within_epochs:
         raise ValueError(
             f"`initial_step` is {initial_step}, and {type(model).__name__} begins epochs as a "
             "whole: go on from the end of an epoch, with initial_step=0."
         )
-    if getattr(model.optimizer, "use_ema", False):
+    if getattr(model._inner_optimizer, "use_ema", False):
         raise ValueError(
             "`initial_step` does not go together with an optimizer's `use_ema`, which overwrites "
             "weights whenever a fit of Keras ends: go on from the end of an epoch."

@@ -21,7 +21,7 @@ tf = lazy_loader.load("tensorflow")
 jax = lazy_loader.load("jax")
 
 
-_noted = threading.local()  # each replica has its thread
+_noted = threading.local()  # what belongs to the step being traced; each replica has its thread
 
 
 class _Pass(NamedTuple):
@@ -33,6 +33,21 @@ class _Pass(NamedTuple):
     outputs: Any
 
 
+@contextlib.contextmanager
+def _step(tape):
+    """Says that a training step is traced, and yields what passes in pieces while it is."""
+    _noted.tape, _noted.passes = tape, []
+    try:
+        yield _noted.passes
+    finally:
+        _noted.tape, _noted.passes = None, None
+
+
+def in_step():
+    """Whether a training step is traced: elsewhere batches pass whole."""
+    return getattr(_noted, "passes", None) is not None
+
+
 class _TensorFlowStep(SharedStep):
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Does nothing: all is built. Keras's own averages the parts that replicas have of the
@@ -41,31 +56,32 @@ class _TensorFlowStep(SharedStep):
 
     def train_step(self, data):
         batch = self.read_batch(data)
-        is_alone = distribute.num_replicas() == 1
-        states = self.non_trainable_variables if is_alone else ()
+        states = () if tf.distribute.has_strategy() else self.non_trainable_variables
         before = [tf.identity(state.value) for state in states]
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
         recorder = tf.GradientTape(watch_accessed_variables=False)
-        with recorder as tape, self._synchronised_batch_norm(), self._pieces_of(tape) as passes:
+        with recorder as tape, self._synchronised_batch_norm(), _step(tape) as passes:
             tape.watch([variable.value for variable in self.trainable_variables])
-            losses = self.compute_losses(batch, training=True)
-            total = self._total(losses)
+            losses = self._with_total(self.compute_losses(batch, training=True))
             # Gradients are summed over replicas, of which each holds the mean of its share or
             # the loss of the whole batch.
-            scaled = self.optimizer.scale_loss(total / distribute.num_replicas())
+            scaled = self.optimizer.scale_loss(losses["loss"] / distribute.num_replicas())
         outputs = [each.outputs for each in passes]
         gradients, of_outputs = tape.gradient(scaled, (self.trainable_variables, outputs))
         with self._synchronised_batch_norm():
             for each, gradient in zip(passes, of_outputs, strict=True):
-                gradients = self._with_pass(gradients, each, gradient)
-        self._move_if_finite(total, self._hold(gradients), before)
+                if gradient is not None:
+                    gradients = self._with_pass(gradients, each, gradient)
+        losses = self._checked(losses, gradients)
+        self._move_if_finite(losses["loss"], self._hold(gradients), before)
         return distribute.logs_to_reduce(self._log(losses, batch))
 
     def _move_if_finite(self, loss, gradients, before):
         """Moves weights and state; where the loss is no number it takes the state back instead.
 
-        What replicas exchange has no place in a branch: there the step raises, and what passing
-        forward has moved (statistics, queues) stays moved.
+        Nothing moves after it either, until Keras begins another epoch. Under a strategy, whose
+        exchange has no place in a branch, the step raises instead, and what passing forward has
+        moved (statistics, queues) stays moved.
         """
         is_finite = tf.math.is_finite(loss)
 
@@ -77,31 +93,22 @@ class _TensorFlowStep(SharedStep):
             for state, value in zip(self.non_trainable_variables, before, strict=True):
                 state.assign(value)
 
-        if distribute.num_replicas() == 1:
-            tf.cond(is_finite, move, take_back)
+        if not tf.distribute.has_strategy():
+            none_before = tf.math.is_finite(self._loss_tracker.total)
+            tf.cond(is_finite & none_before, move, take_back)
             return
         with tf.control_dependencies([tf.debugging.Assert(is_finite, [NOT_FINITE])]):
             move()
 
     def test_step(self, data):
         batch = self.read_batch(data)
-        losses = self.compute_losses(batch, training=False)
-        losses = {**losses, "loss": self._total(losses)}
+        losses = self._with_total(self.compute_losses(batch, training=False))
         return distribute.logs_to_reduce(self._log(losses, batch))
 
     def _loss_names(self, data):
         """Traces the losses once, without running them, and returns their names."""
         trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
         return list(trace.get_concrete_function(self.read_batch(data)).structured_outputs)
-
-    @contextlib.contextmanager
-    def _pieces_of(self, tape):
-        """Lets `_in_pieces` note, for the gradient, what passes in pieces while `tape` records."""
-        _noted.tape, _noted.passes = tape, []
-        try:
-            yield _noted.passes
-        finally:
-            _noted.tape = _noted.passes = None
 
     def _in_pieces(self, network, images):
         """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
@@ -110,7 +117,7 @@ class _TensorFlowStep(SharedStep):
         """
         states = network.non_trainable_variables
         before = [tf.identity(state.value) for state in states]
-        kind = network.compute_output_spec(images)
+        kind = network.compute_output_spec(keras.KerasTensor(images.shape, images.dtype))
         start = tf.TensorArray(kind.dtype, self.pieces, element_shape=(None, *kind.shape[1:]))
 
         def pass_on(index, found):
@@ -183,14 +190,15 @@ class _JaxStep(SharedStep):
         batch = self.read_batch(data)
 
         def objective(trainable, other):
-            with self._stateless(trainable, other, optimizer) as scope:
-                losses = self.compute_losses(batch, training=True)
-                scaled = self.optimizer.scale_loss(self._total(losses))
+            with self._stateless(trainable, other, optimizer) as scope, _step(None):
+                losses = self._with_total(self.compute_losses(batch, training=True))
+                scaled = self.optimizer.scale_loss(losses["loss"])
             return scaled, (losses, _values(scope, self.non_trainable_variables, other))
 
         gradient = jax.value_and_grad(objective, has_aux=True)
         before = (trainable, other, optimizer)
         (_, (losses, other)), gradients = gradient(trainable, other)
+        losses = self._checked(losses, gradients)
         with self._stateless(trainable, other):
             gradients = self._hold(gradients)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
@@ -229,8 +237,7 @@ class _JaxStep(SharedStep):
         trainable, other, metrics = state
         batch = self.read_batch(data)
         with self._stateless(trainable, other):
-            losses = self.compute_losses(batch, training=False)
-            losses = {**losses, "loss": self._total(losses)}
+            losses = self._with_total(self.compute_losses(batch, training=False))
         logs, metrics = self._stateless_log(losses, batch, metrics)
         return logs, (trainable, other, metrics)
 
@@ -253,7 +260,7 @@ class _JaxStep(SharedStep):
         mapping += zip(self.non_trainable_variables, other, strict=True)
         if optimizer:
             mapping += zip(self.optimizer.variables, optimizer, strict=True)
-        return keras.StatelessScope(state_mapping=mapping)
+        return keras.StatelessScope(state_mapping=mapping, collect_losses=True)
 
     def _stateless_log(self, losses, batch, metrics):
         mapping = list(zip(self.metrics_variables, metrics, strict=True))
@@ -265,10 +272,10 @@ class _JaxStep(SharedStep):
 def _repeat(count, body, values):
     """Calls `body(index, *values)`, which returns new values, again and again, one after another.
 
-    In a loop, whose graph is that of one call; unrolled where replicas exchange something in it,
-    which TensorFlow does not do in loops.
+    In a loop, whose graph is that of one call; unrolled under a strategy, whose exchange TensorFlow
+    does not do in loops.
     """
-    if distribute.num_replicas() > 1:
+    if tf.distribute.has_strategy():
         for index in range(count):
             with tf.control_dependencies([getattr(value, "flow", value) for value in values]):
                 values = body(index, *values)

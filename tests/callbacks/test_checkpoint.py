@@ -86,6 +86,10 @@ DATA = {
     "views, mapped": lambda: {"x": data.views(single(), VIEWS, 4).map(lambda *each: each)},
     "batches, counted": lambda: {"x": single().batch(4).repeat(), "steps_per_epoch": 5},
     "views, counted": lambda: {"x": data.views(single(), VIEWS, 4), "steps_per_epoch": 4},
+    "own views, counted": lambda: {
+        "x": tf.data.Dataset.from_tensor_slices((ready(),)).batch(4, True).repeat(),
+        "steps_per_epoch": 4,
+    },
     "few labels": lambda: {"x": few_labels()},
     "few labels, counted": lambda: {
         "x": few_labels(),
@@ -133,6 +137,13 @@ def test_a_run_that_was_killed_within_an_epoch_ends_as_one_that_was_not(kind, tm
     assert steps == [*range(2, last), *range(last)]
 
 
+def test_arrays_of_views_have_no_place_where_steps_are_counted():
+    with pytest.raises(ValueError, match="`initial_step` is 2 and `steps_per_epoch` is given"):
+        new_model().fit(
+            ready(), batch_size=4, steps_per_epoch=3, epochs=2, initial_step=2, verbose=0
+        )
+
+
 def test_it_may_be_killed_again_and_in_its_last_epoch(tmp_path):
     whole, given = new_model(), DATA["views"]
     fit(whole, given(), tmp_path / "whole")
@@ -152,9 +163,6 @@ def test_sigterm_saves_where_it_is_and_exits(tmp_path, capsys):
     fit(whole, given(), tmp_path / "whole", every_steps=None)
     before = signal.getsignal(signal.SIGTERM)
 
-    def terminated():
-        os.kill(os.getpid(), signal.SIGTERM)
-
     error = stop(
         new_model(), given(), tmp_path / "a", 1, 3, terminated, SystemExit, every_steps=None
     )
@@ -166,6 +174,39 @@ def test_sigterm_saves_where_it_is_and_exits(tmp_path, capsys):
     model = keras.saving.load_model(saved.path)
     fit(model, given(), tmp_path / "a", saved=saved, every_steps=None)
     assert_same(model, whole)
+
+
+def terminated():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_as_an_epoch_begins_loses_none_before_it(tmp_path):
+    stop(new_model(), DATA["views"](), tmp_path, 2, 0, terminated, SystemExit, every=5)
+    assert latest_checkpoint(tmp_path)[1:] == (2, 0)
+
+
+def test_sigterm_before_the_first_step_says_that_there_is_nothing(tmp_path, capsys):
+    stop(new_model(), DATA["views"](), tmp_path, 0, 0, terminated, SystemExit)
+    assert "there was nothing to save yet" in capsys.readouterr().out
+    assert latest_checkpoint(tmp_path) == (None, 0, 0)
+
+
+def test_a_fit_that_ends_by_an_error_gives_sigterm_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    stop(new_model(), DATA["views"](), tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_damaged_later_state_is_not_kept_for_a_whole_one(tmp_path):
+    fit(new_model(), DATA["views"](), tmp_path, epochs=2, keep=9, every_steps=None)
+    (tmp_path / "00002.keras").write_bytes(b"half a file")
+    with pytest.warns(UserWarning, match="damaged"):
+        saved = latest_checkpoint(tmp_path)
+    model = keras.saving.load_model(saved.path)
+    with pytest.warns(UserWarning, match="damaged"):
+        stop(model, DATA["views"](), tmp_path, saved=saved, keep=1, every_steps=1)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert latest_checkpoint(tmp_path)[1:] == (1, 2)
 
 
 def test_keeps_the_last_states_only(tmp_path):

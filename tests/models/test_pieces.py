@@ -9,6 +9,7 @@ from keras import layers
 from processes import run_python
 
 import keras_ssl
+from keras_ssl.models.array_views import ArrayViews
 
 NAMES = ("CLIP", "DINO", "FixMatch", "MeanTeacher", "MoCo", "NNCLR", "SimCLR", "SupCon")
 SCRIPT = """
@@ -23,7 +24,7 @@ np.savez(sys.argv[1], **found)
 """
 
 
-def trained(name, pieces, rows=8):
+def trained(name, pieces, rows=8, **options):
     """Logs and weights after two steps, without batch norm in the network."""
     model = checks.METHODS[name](checks.small_encoder(batch_norm=False))
     rng = np.random.default_rng(0)
@@ -32,7 +33,7 @@ def trained(name, pieces, rows=8):
     )
     rate = keras.optimizers.SGD(0.125, momentum=0.875)
     metrics = ["accuracy"] if isinstance(model, keras_ssl.SemiSupervisedModel) else None
-    model.compile(rate, metrics=metrics, pieces=pieces)
+    model.compile(rate, metrics=metrics, pieces=pieces, **options)
     history = checks.train(model, checks.two_views(2 * rows), rows, epochs=1)
     named = {f"log_{key}": np.array(values) for key, values in history.items()}
     return named | {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
@@ -90,6 +91,60 @@ def test_batch_norm_sees_a_piece_at_a_time_and_dropout_drops_the_same_twice(floa
         weight.assign(weight - gradient)
     for found, expected in zip(model.encoder.variables, apart.encoder.variables, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-10, err_msg=found.path)
+
+
+@pytest.mark.parametrize("options", [{"jit_compile": True}, {"run_eagerly": True}])
+def test_so_it_is_under_xla_and_run_eagerly(options, float64):
+    checks.assert_equal(trained("SimCLR", 2, **options), trained("SimCLR", 1), 1e-10)
+
+
+def test_a_network_that_takes_one_size_passes_in_pieces():
+    images = keras.Input((8, 8, 3))
+    encoder = keras.Model(images, layers.Dense(4)(layers.Flatten()(images)))
+    for options in ({}, {"run_eagerly": True}):
+        model = keras_ssl.SimCLR(encoder, projector=(4,))
+        model.compile("sgd", pieces=2, **options)
+        model.fit(checks.two_views(8), batch_size=8, verbose=0)
+        assert model(checks.two_views(3)[0], training=True).shape == (3, 4)  # whole, elsewhere
+
+
+@keras.saving.register_keras_serializable("test_pieces")
+class Stopped(keras_ssl.SimCLR):
+    """No gradient reaches its first view."""
+
+    def compute_losses(self, batch, training):
+        z1, z2 = (self.project(view, training) for view in batch.views)
+        return {"loss": keras_ssl.losses.negative_cosine(z2, z1)}
+
+
+def test_what_no_gradient_reaches_passes_in_pieces(float64):
+    found = []
+    for pieces in (1, 2):
+        model = Stopped(checks.small_encoder(batch_norm=False), projector=(4,))
+        model.set_weights([np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
+        model.compile(keras.optimizers.SGD(0.5), pieces=pieces)
+        model.fit(checks.two_views(8), batch_size=8, shuffle=False, verbose=0)
+        found.append(model.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+def test_a_loss_of_activities_is_refused():
+    images = keras.Input((8, 8, 3))
+    x = layers.Dense(4, activity_regularizer="l2")(layers.Flatten()(images))
+    with pytest.raises(ValueError, match="`pieces` is 2, and a network has an `activity_reg"):
+        keras_ssl.SimCLR(keras.Model(images, x)).compile("sgd", pieces=2)
+
+
+def test_few_labels_and_own_batches_are_checked_too():
+    model = checks.make("FixMatch")
+    model.compile("sgd", pieces=3)
+    with pytest.raises(ValueError, match=r"`pieces` is 3, and a batch has 8 images, x\['lab"):
+        model.fit(checks.FewLabels(checks.two_views(16), 16), verbose=0)
+    model, views = checks.make("SimCLR"), checks.two_views(10)
+    model.compile("sgd", pieces=2)
+    with pytest.raises(ValueError, match="`pieces` is 2, and a batch has 5 images"):
+        model.fit(ArrayViews(views, None, 5), verbose=0)
 
 
 def test_it_is_saved(tmp_path):
