@@ -3,6 +3,7 @@
 python benchmarks/methods.py                                          # digits, recipes as they are
 python benchmarks/methods.py --dataset cifar10 --data-dir DIR --epochs 3
 python benchmarks/methods.py --dataset cifar10 --data-dir DIR --minutes 4
+python benchmarks/methods.py --dataset cifar10 --data-dir DIR --encoder vit_tiny --epochs 3
 
 The table goes to RESULTS.md, one for each data set and budget. The same command again goes on where
 a stopped one ended, and tries again what failed; a run that is complete stays as it is.
@@ -34,6 +35,18 @@ METHODS = {
     "emp_ssl": ("EMP-SSL", "emp_ssl", {}),
     "supcon": ("SupCon, with all labels", "supcon", {}),
 }
+# Those of vision transformers, which are compared where the encoder is one.
+TINY = {"width": 192, "depth": 12, "heads": 3}
+TRANSFORMERS = {
+    "dino": METHODS["dino"],
+    "dinov2": ("DINOv2", "dinov2", TINY),
+    "mae": ("MAE", "mae", TINY),
+}
+ON_VIT = {
+    "dino": {"batch_size": 128, "teacher_temperature": (0.04, 0.04), "frozen_epochs": 0},
+    "dinov2": {"batch_size": 128, "learning_rate": 1e-3, "frozen_epochs": 0},
+    "mae": {"batch_size": 128},
+}
 # Data set: settings that differ on it from the recipe's own.
 SETTINGS = {
     "cifar10": {
@@ -59,33 +72,44 @@ class Options:
     Args:
         dataset: As in the recipes.
         data_dir: As in the recipes.
-        encoder: As in the recipes.
+        encoder: As in the recipes; with "vit_tiny" the methods of vision transformers.
+        patch_size: As in the recipes.
+        precision: As in the recipes.
         seed: As in the recipes.
         epochs: The same number for every method. Without epochs and minutes each recipe's own.
         minutes: The same minutes of training for every method, to the nearest epoch. What an epoch
             takes is read from a run with `--epochs` in this output, or else one epoch is run first.
-        methods: Which to compare.
+        methods: Which to compare; all that go with the encoder, if not given.
         output: Folder for the runs; each data set, encoder and budget has a folder in it.
         results: File to write the table to.
     """
 
     dataset: str = "digits"
     data_dir: Path | None = None
-    encoder: str = "small_resnet"
+    encoder: Literal["small_resnet", "resnet18", "vit_tiny"] = "small_resnet"
+    patch_size: int | None = None
+    precision: str = "float32"
     seed: int = 0
     epochs: int | None = None
     minutes: float | None = None
-    methods: tuple[Literal[tuple(METHODS)], ...] = tuple(METHODS)
+    methods: tuple[Literal[tuple(METHODS | TRANSFORMERS)], ...] | None = None
     output: Path = Path("runs/methods")
     results: Path = ROOT / "RESULTS.md"
 
     def __post_init__(self):
-        """Refuses what is no budget."""
+        """Refuses what is no budget, and methods that do not go with the encoder."""
         if self.epochs is not None and self.minutes is not None:
             raise SystemExit("--epochs and --minutes are two budgets: give one of them.")
         for name in ("epochs", "minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise SystemExit(f"--{name} must be above 0, received {getattr(self, name)}.")
+        if other := set(self.methods or ()) - set(self.known):
+            raise SystemExit(f"--methods: {', '.join(other)} do not go with {self.encoder}.")
+
+    @property
+    def known(self):
+        """The methods that go with the encoder."""
+        return TRANSFORMERS if self.encoder.startswith("vit") else METHODS
 
     @property
     def dataset_name(self):
@@ -96,7 +120,8 @@ class Options:
     def title(self):
         """What the table is called: data set and kind of budget."""
         kind = " equal epochs" if self.epochs else " equal minutes" if self.minutes else ""
-        return self.dataset_name + kind
+        vit = f" {self.encoder}" if self.known is TRANSFORMERS else ""
+        return self.dataset_name + vit + kind
 
     @property
     def folder(self):
@@ -109,14 +134,15 @@ class Options:
 def main(options):
     """Runs what is not there yet, then prints the table and writes it."""
     errors = {}
-    for name in options.methods:
+    names = options.methods or tuple(options.known)
+    for name in names:
         try:
             epochs = epochs_in_budget(name, options) if options.minutes else options.epochs
             run(name, options, epochs)
         except recipe_runs.RecipeError as error:
             errors[name] = str(error)
             print(f"    failed: {error}", flush=True)
-    titles = {name: METHODS[name][0] for name in options.methods}
+    titles = {name: options.known[name][0] for name in names}
     rows = methods_table.read_rows(options.folder, titles, errors)
     methods_table.write_csv(rows, options.folder / "results.csv")
     command = shlex.join(["python", "benchmarks/methods.py", *sys.argv[1:]])
@@ -140,10 +166,16 @@ def run(name, options, epochs):
     Raises:
         RecipeError: If the recipe fails.
     """
-    _, recipe, own = METHODS[name]
-    settings = {**own, **SETTINGS.get(options.dataset_name, {}).get(name, {})}
+    _, recipe, own = options.known[name]
+    is_vit = options.known is TRANSFORMERS
+    settings = {
+        **own,
+        **(ON_VIT if is_vit else SETTINGS.get(options.dataset_name, {})).get(name, {}),
+    }
     wanted = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
     wanted |= {"epochs": epochs} if epochs else {}
+    wanted |= {"patch_size": options.patch_size} if options.patch_size else {}
+    wanted |= {"precision": options.precision} if options.precision != "float32" else {}
     flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
     if methods_table.read_baselines(options.folder):
         flags.append("--no-baselines")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,8 @@ class Run:
         data_dir: Where TensorFlow Datasets keeps its data, if not in the usual place.
         image_size: Side in pixels to bring images to; needed where they differ in size.
         encoder: The network to train.
+        patch_size: Of a vision transformer, in pixels a side. None for an eighth of the image's
+            shorter side or the next more that divides the image; 2 at least, 16 at most.
         precision: Keras's dtype policy.
         strategy: "mirrored" trains on all accelerators of this machine, "multiworker" on those of
             all machines in TF_CONFIG, "data_parallel" on all devices of JAX.
@@ -46,6 +49,7 @@ class Run:
         "vit_small",
         "vit_base",
     ] = "small_resnet"
+    patch_size: int | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: Literal["none", "mirrored", "multiworker", "data_parallel"] = "none"
     probe_every: int = 5
@@ -109,15 +113,19 @@ def count_steps(train, epochs, batch_size):
     return epochs * (images // batch_size)
 
 
-def new_encoder(run, shape):
-    """Makes the encoder that a run asks for, for images of `shape`.
+def patch_size(run, shape):
+    """Returns the side of a patch: what a run asks for, or else a fitting one for its images."""
+    if run.patch_size is not None:
+        return run.patch_size
+    side = max(2, min(16, min(shape[:2]) // 8))
+    whole = math.gcd(*shape[:2])
+    return next((patch for patch in range(side, 17) if whole % patch == 0), side)
 
-    Patches of a vision transformer are an eighth of the shorter side, 2 pixels at least and 16 at
-    most.
-    """
+
+def new_encoder(run, shape):
+    """Makes the encoder that a run asks for, for images of `shape`."""
     if run.encoder.startswith("vit"):
-        patch = max(2, min(16, min(shape[:2]) // 8))
-        return getattr(encoders, run.encoder)(shape, patch)
+        return getattr(encoders, run.encoder)(shape, patch_size(run, shape))
     is_small = min(shape[:2]) < 64
     stem = {"stem": "cifar"} if run.encoder.startswith("resnet") and is_small else {}
     return getattr(encoders, run.encoder)(shape, **stem)

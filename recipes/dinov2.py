@@ -30,7 +30,6 @@ def main(
     prototypes: int = 256,
     frozen_epochs: int = 1,
     small_crops: int = 0,
-    patch_size: int = 2,
     width: int = 48,
     depth: int = 3,
     heads: int = 3,
@@ -54,7 +53,6 @@ def main(
         prototypes: How many learned directions the projections are compared with.
         frozen_epochs: Epochs in which the prototypes stay as they were drawn.
         small_crops: Small crops of each image, beside two large ones.
-        patch_size: Pixels a side of a patch.
         width: Of a token.
         depth: Blocks of the encoder.
         heads: Attention heads.
@@ -65,6 +63,7 @@ def main(
     settings = dict(locals())
     train, test = runs.start(run, settings)
     shape = runs.image_shape(train)
+    patch_size = runs.patch_size(run, shape)
     own_views = views.dinov2(shape[:2], patch_size, small_crops=small_crops, flip=run.flip)
     steps = runs.count_steps(train, epochs, batch_size)
     rate = learning_rate * batch_size / 256

@@ -23,7 +23,6 @@ def main(
     batch_size: int = 256,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,
-    patch_size: int = 2,
     width: int = 48,
     depth: int = 3,
     heads: int = 3,
@@ -40,7 +39,6 @@ def main(
         learning_rate: At a batch size of 256, scaled with the batch size; rises over a tenth of the
             run and falls on a cosine to 0.
         weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
-        patch_size: Pixels a side of a patch.
         width: Of a token.
         depth: Blocks of the encoder.
         heads: Attention heads.
@@ -50,6 +48,7 @@ def main(
     settings = dict(locals())
     train, test = runs.start(run, settings)
     shape = runs.image_shape(train)
+    patch_size = runs.patch_size(run, shape)
     own_views = views.mae(shape[:2], patch_size, mask_ratio, flip=run.flip)
     steps = runs.count_steps(train, epochs, batch_size)
     rate = learning_rate * batch_size / 256

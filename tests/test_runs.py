@@ -88,7 +88,7 @@ OTHERS = {"application", "keras_hub", "keras_hub_clip", "text_transformer", "vit
 def test_every_encoder_that_can_be_asked_for_is_there():
     names = typing.get_args(typing.get_type_hints(Run)["encoder"])
     assert set(names) == set(encoders.__all__) - OTHERS
-    for size, patch in ((8, 2), (32, 4), (224, 16)):
+    for size, patch in ((8, 2), (28, 4), (32, 4), (224, 16)):
         run = Run(Path("here"), encoder="vit_tiny")
         assert runs.new_encoder(run, (size, size, 3)).patch_size == patch
     encoder = runs.new_encoder(Run(Path("here"), encoder="wide_resnet"), (8, 8, 1))
