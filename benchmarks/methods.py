@@ -5,6 +5,8 @@ python benchmarks/methods.py --dataset cifar10 --data-dir DIR --epochs 3
 python benchmarks/methods.py --dataset cifar10 --data-dir DIR --minutes 4
 python benchmarks/methods.py --dataset cifar10 --data-dir DIR --encoder vit_tiny --epochs 3
 
+With `--encoder vit_tiny` those methods are compared that are of vision transformers.
+
 The table goes to RESULTS.md, one for each data set and budget. The same command again goes on where
 a stopped one ended, and tries again what failed; a run that is complete stays as it is.
 """
@@ -36,16 +38,15 @@ METHODS = {
     "supcon": ("SupCon, with all labels", "supcon", {}),
 }
 # Those of vision transformers, which are compared where the encoder is one.
-TINY = {"width": 192, "depth": 12, "heads": 3}
 TRANSFORMERS = {
     "dino": METHODS["dino"],
-    "dinov2": ("DINOv2", "dinov2", TINY),
-    "mae": ("MAE", "mae", TINY),
+    "dinov2": ("DINOv2", "dinov2", {}),
+    "mae": ("MAE", "mae", {}),
 }
 ON_VIT = {
     "dino": {"batch_size": 128, "teacher_temperature": (0.04, 0.04), "frozen_epochs": 0},
     "dinov2": {"batch_size": 128, "learning_rate": 1e-3, "frozen_epochs": 0},
-    "mae": {"batch_size": 128},
+    "mae": {"batch_size": 128, "patch_size": 4},
 }
 # Data set: settings that differ on it from the recipe's own.
 SETTINGS = {
@@ -74,6 +75,7 @@ class Options:
         data_dir: As in the recipes.
         encoder: As in the recipes; with "vit_tiny" the methods of vision transformers.
         patch_size: As in the recipes.
+        depth: As in the recipes.
         precision: As in the recipes.
         seed: As in the recipes.
         epochs: The same number for every method. Without epochs and minutes each recipe's own.
@@ -88,6 +90,7 @@ class Options:
     data_dir: Path | None = None
     encoder: Literal["small_resnet", "resnet18", "vit_tiny"] = "small_resnet"
     patch_size: int | None = None
+    depth: int | None = None
     precision: str = "float32"
     seed: int = 0
     epochs: int | None = None
@@ -143,7 +146,8 @@ def main(options):
             errors[name] = str(error)
             print(f"    failed: {error}", flush=True)
     titles = {name: options.known[name][0] for name in names}
-    rows = methods_table.read_rows(options.folder, titles, errors)
+    is_vit = options.known is TRANSFORMERS
+    rows = methods_table.read_rows(options.folder, titles, errors, each_untrained=is_vit)
     methods_table.write_csv(rows, options.folder / "results.csv")
     command = shlex.join(["python", "benchmarks/methods.py", *sys.argv[1:]])
     text = methods_table.section(options.title, rows, command)
@@ -174,10 +178,11 @@ def run(name, options, epochs):
     }
     wanted = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
     wanted |= {"epochs": epochs} if epochs else {}
-    wanted |= {"patch_size": options.patch_size} if options.patch_size else {}
-    wanted |= {"precision": options.precision} if options.precision != "float32" else {}
+    for option, usual in (("patch_size", None), ("depth", None), ("precision", "float32")):
+        if getattr(options, option) != usual:
+            wanted[option] = getattr(options, option)
     flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
-    if methods_table.read_baselines(options.folder):
+    if methods_table.read_baselines(options.folder) and not is_vit:  # whose features differ
         flags.append("--no-baselines")
     noted = {"seed": options.seed, "encoder": options.encoder, "settings": settings}
     recipe_runs.run(

@@ -45,19 +45,22 @@ def read_baselines(folder):
     return []
 
 
-def read_rows(folder, titles, errors):
+def read_rows(folder, titles, errors, each_untrained=False):
     """Collects what runs measured.
 
     Args:
         folder: Folder with a folder for each method.
         titles: Dict from the name of a method, that of its folder, to its title.
         errors: Dict from the names of those that failed to the last line of their error.
+        each_untrained: Bool, whether each method has an untrained encoder of its own.
 
     Returns:
         List of dicts with the keys `COLUMNS`, None where something is missing: the baselines, then
         for each method one row, or several where its features were measured in several ways.
     """
+    once = BASELINES[: 1 if each_untrained else 2]
     rows = [{"method": row["features"], **row} for row in read_baselines(folder)]
+    rows = [row for row in rows if row["features"] in once]
     for name, title in titles.items():
         run, took = folder / name, read(folder / name / "process.json")
         config, timed = read(run / "config.json"), read(run / "time.json")
@@ -66,7 +69,7 @@ def read_rows(folder, titles, errors):
         if timed:  # of the last sitting, where the run was stopped between
             seconds = timed["seconds"] / timed["epochs"] * config["epochs"]
             shared["training_minutes"] = seconds / 60
-        measured = [row for row in read(run / "results.json") if row["features"] not in BASELINES]
+        measured = [row for row in read(run / "results.json") if row["features"] not in once]
         shared["error"] = errors.get(name) or (None if measured else "it left no results")
         rows += [{**shared, **row} for row in ([{}] if shared["error"] else measured)]
     return [{column: row.get(column) for column in COLUMNS} for row in rows]
@@ -156,7 +159,10 @@ def _option(name, value):
 
 
 def _cells(row, published):
-    of_views = ", mean of views" if "mean of views" in (row["features"] or "") else ""
+    features = row["features"] or ""
+    of_views = ", mean of views" if "mean of views" in features else ""
+    if row["method"] != features == BASELINES[1]:
+        of_views = ", untrained"
     of_time = [row["training_minutes"], row["minutes"]]
     cells = [row["method"] + of_views]
     if row["error"]:

@@ -12,6 +12,8 @@ import keras
 from keras_ssl import callbacks, data, distribute, encoders, evaluation
 from keras_ssl.evaluation.checks import check_count
 
+SMALL = {"width": 48, "depth": 3, "heads": 3}  # a vision transformer for digits
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -25,6 +27,9 @@ class Run:
         encoder: The network to train.
         patch_size: Of a vision transformer, in pixels a side. None for an eighth of the image's
             shorter side or the next more that divides the image; 2 at least, 16 at most.
+        width: Of a vision transformer's tokens, None for that of its name.
+        depth: Blocks of a vision transformer, likewise.
+        heads: Attention heads of a vision transformer, likewise.
         precision: Keras's dtype policy.
         strategy: "mirrored" trains on all accelerators of this machine, "multiworker" on those of
             all machines in TF_CONFIG, "data_parallel" on all devices of JAX.
@@ -50,6 +55,9 @@ class Run:
         "vit_base",
     ] = "small_resnet"
     patch_size: int | None = None
+    width: int | None = None
+    depth: int | None = None
+    heads: int | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: Literal["none", "mirrored", "multiworker", "data_parallel"] = "none"
     probe_every: int = 5
@@ -113,6 +121,21 @@ def count_steps(train, epochs, batch_size):
     return epochs * (images // batch_size)
 
 
+def new_vit(run, shape, **options):
+    """Makes a vision transformer, a small one where the run names an encoder that is none.
+
+    Args:
+        run: A `Run`.
+        shape: As in `new_encoder`.
+        **options: Other arguments of `encoders.vit`.
+    """
+    sizes = {name: getattr(run, name) for name in ("width", "depth", "heads")}
+    sizes = {name: size for name, size in sizes.items() if size is not None}
+    is_named = run.encoder.startswith("vit")
+    make, small = (getattr(encoders, run.encoder), {}) if is_named else (encoders.vit, SMALL)
+    return make(shape, patch_size(run, shape), **{**small, **sizes, **options})
+
+
 def patch_size(run, shape):
     """Returns the side of a patch: what a run asks for, or else a fitting one for its images."""
     if run.patch_size is not None:
@@ -125,7 +148,7 @@ def patch_size(run, shape):
 def new_encoder(run, shape):
     """Makes the encoder that a run asks for, for images of `shape`."""
     if run.encoder.startswith("vit"):
-        return getattr(encoders, run.encoder)(shape, patch_size(run, shape))
+        return new_vit(run, shape)
     is_small = min(shape[:2]) < 64
     stem = {"stem": "cifar"} if run.encoder.startswith("resnet") and is_small else {}
     return getattr(encoders, run.encoder)(shape, **stem)

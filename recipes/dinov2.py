@@ -1,11 +1,11 @@
 """DINOv2: Oquab et al. 2023, https://arxiv.org/abs/2304.07193.
 
 python recipes/dinov2.py                                     # digits, bundled
-python recipes/dinov2.py --dataset cifar10 --patch-size 4 --width 192 --depth 12 --small-crops 8 \
+python recipes/dinov2.py --dataset cifar10 --encoder vit_tiny --small-crops 8 \
     --epochs 100 --output runs/dinov2_cifar10
 
-RESULTS.md has no figure of it yet. `--encoder` says nothing here: the encoder is a vision
-transformer.
+RESULTS.md has no figure of it yet. The encoder is a vision transformer, a small one unless
+`--encoder` names one of them.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import encoders, runs, views
+from keras_ssl import runs, views
 from keras_ssl.runs import Run
 
 
@@ -30,9 +30,6 @@ def main(
     prototypes: int = 256,
     frozen_epochs: int = 1,
     small_crops: int = 0,
-    width: int = 48,
-    depth: int = 3,
-    heads: int = 3,
     layer_decay: float = 1.0,
     registers: int = 1,
     run: Run = Run(Path("runs/dinov2")),
@@ -53,9 +50,6 @@ def main(
         prototypes: How many learned directions the projections are compared with.
         frozen_epochs: Epochs in which the prototypes stay as they were drawn.
         small_crops: Small crops of each image, beside two large ones.
-        width: Of a token.
-        depth: Blocks of the encoder.
-        heads: Attention heads.
         layer_decay: What the learning rate falls by from each block to the one before it.
         registers: Further tokens.
         run: Options that all recipes share.
@@ -72,7 +66,7 @@ def main(
 
     def new_model():
         model = keras_ssl.DINOv2(
-            encoders.vit(shape, patch_size, width, depth, heads, registers=registers),
+            runs.new_vit(run, shape, registers=registers),
             projector=(512, 512, 128),
             prototypes=prototypes,
             teacher_temperature=rising,

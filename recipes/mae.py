@@ -1,11 +1,11 @@
 """MAE: He et al. 2021, https://arxiv.org/abs/2111.06377.
 
 python recipes/mae.py                                        # digits, bundled
-python recipes/mae.py --dataset cifar10 --patch-size 4 --width 192 --depth 12 --epochs 100 \
+python recipes/mae.py --dataset cifar10 --encoder vit_tiny --epochs 100 \
     --output runs/mae_cifar10
 
-RESULTS.md has no figure of it yet. `--encoder` says nothing here: the encoder is a vision
-transformer.
+RESULTS.md has no figure of it yet. The encoder is a vision transformer, a small one unless
+`--encoder` names one of them.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import encoders, evaluation, runs, views
+from keras_ssl import evaluation, runs, views
 from keras_ssl.runs import Run
 
 
@@ -23,9 +23,6 @@ def main(
     batch_size: int = 256,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,
-    width: int = 48,
-    depth: int = 3,
-    heads: int = 3,
     mask_ratio: float = 0.75,
     run: Run = Run(Path("runs/mae")),
 ) -> None:
@@ -39,9 +36,6 @@ def main(
         learning_rate: At a batch size of 256, scaled with the batch size; rises over a tenth of the
             run and falls on a cosine to 0.
         weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
-        width: Of a token.
-        depth: Blocks of the encoder.
-        heads: Attention heads.
         mask_ratio: The share of patches that are not seen.
         run: Options that all recipes share.
     """
@@ -55,7 +49,7 @@ def main(
 
     def new_model():
         model = keras_ssl.MAE(
-            encoders.vit(shape, patch_size, width, depth, heads, features="mean"),
+            runs.new_vit(run, shape, features="mean"),
             mask_ratio=mask_ratio,
             views=own_views,
             seed=run.seed,

@@ -64,7 +64,7 @@ def vit_tiny(input_shape, patch_size, **kwargs):
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`.
+        **kwargs: Other arguments of `vit`, sizes too.
 
     Returns:
         As `vit`.
@@ -72,7 +72,8 @@ def vit_tiny(input_shape, patch_size, **kwargs):
     Source:
         Touvron et al. 2020, https://arxiv.org/abs/2012.12877, table 1.
     """
-    return vit(input_shape, patch_size, 192, 12, 3, **{"name": "vit_tiny", **kwargs})
+    sizes = {"width": 192, "depth": 12, "heads": 3}
+    return vit(input_shape, patch_size, **{**sizes, "name": "vit_tiny", **kwargs})
 
 
 def vit_small(input_shape, patch_size, **kwargs):
@@ -81,7 +82,7 @@ def vit_small(input_shape, patch_size, **kwargs):
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`.
+        **kwargs: Other arguments of `vit`, sizes too.
 
     Returns:
         As `vit`.
@@ -89,7 +90,8 @@ def vit_small(input_shape, patch_size, **kwargs):
     Source:
         Touvron et al. 2020, https://arxiv.org/abs/2012.12877, table 1.
     """
-    return vit(input_shape, patch_size, 384, 12, 6, **{"name": "vit_small", **kwargs})
+    sizes = {"width": 384, "depth": 12, "heads": 6}
+    return vit(input_shape, patch_size, **{**sizes, "name": "vit_small", **kwargs})
 
 
 def vit_base(input_shape, patch_size, **kwargs):
@@ -98,7 +100,7 @@ def vit_base(input_shape, patch_size, **kwargs):
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`.
+        **kwargs: Other arguments of `vit`, sizes too.
 
     Returns:
         As `vit`.
@@ -106,4 +108,5 @@ def vit_base(input_shape, patch_size, **kwargs):
     Source:
         Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929, table 1.
     """
-    return vit(input_shape, patch_size, 768, 12, 12, **{"name": "vit_base", **kwargs})
+    sizes = {"width": 768, "depth": 12, "heads": 12}
+    return vit(input_shape, patch_size, **{**sizes, "name": "vit_base", **kwargs})

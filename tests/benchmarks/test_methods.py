@@ -49,7 +49,7 @@ if name == "emp_ssl":
 def fakes(tmp_path, monkeypatch):
     """Puts stand-ins in the place of the recipes; returns the options of a command."""
     (tmp_path / "recipes").mkdir()
-    for _, recipe, _ in methods.METHODS.values():
+    for _, recipe, _ in (methods.METHODS | methods.TRANSFORMERS).values():
         (tmp_path / "recipes" / f"{recipe}.py").write_text(FAKE)
     monkeypatch.setattr(methods, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["methods.py", "--epochs", "3"])
@@ -222,6 +222,17 @@ def test_only_the_table_of_this_data_set_and_budget_is_replaced(fakes):
     options.results.write_text("<!-- methods: digits -->\n")
     with pytest.raises(ValueError, match="no '<!-- end -->' after it"):
         main(options)
+
+
+def test_transformers_are_compared_with_themselves_untrained(fakes):
+    options = fakes("dino", "mae", encoder="vit_tiny", depth=4)
+    main(options)
+    assert "<!-- methods: digits vit_tiny equal epochs -->" in options.results.read_text()
+    names = ["raw pixels", "DINO, untrained", "DINO", "MAE, untrained", "MAE"]
+    assert list(table_of(options)) == names
+    assert all("--depth 4" in ran(options, name)[0] for name in ("dino", "mae"))
+    with pytest.raises(SystemExit, match="mae do not go with small_resnet"):
+        fakes("mae")
 
 
 def test_two_budgets_or_an_empty_one_are_refused(fakes):
