@@ -157,9 +157,7 @@ def train(run, settings, task, new_model, weak=None, strong=None):
     seconds = time.perf_counter() - began
     if not distribute.is_chief(model):
         return model
-    if saved.epoch < run.epochs:  # else nothing was trained, and what it took before stands
-        times = {"epochs": run.epochs - saved.epoch, "seconds": round(seconds, 1)}
-        (run.output / "time.json").write_text(json.dumps(times) + "\n")
+    runs.write_time(run, run.epochs - saved.epoch, seconds)
     model.save(run.output / "model.keras")
     model.export(run.output / "classifier", verbose=False)
     model.export_encoder(run.output / "encoder")

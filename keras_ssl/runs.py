@@ -201,10 +201,7 @@ def train(
     seconds = time.perf_counter() - began
     if not distribute.is_chief(model):
         return model
-    if saved.epoch < epochs:  # else nothing was trained, and what it took before stands
-        times = {"epochs": epochs - saved.epoch, "seconds": round(seconds, 1)}
-        (run.output / "time.json").write_text(json.dumps(times) + "\n")
-
+    write_time(run, epochs - saved.epoch, seconds)
     model.save(run.output / "model.keras")
     model.export_encoder(run.output / "encoder")
     exported = run.output / "encoder" / ("image" if pairs else "")  # beside the one of text
@@ -224,6 +221,19 @@ def train(
         "                    features = encoder.serve(uint8_images)"
     )
     return model
+
+
+def write_time(run, epochs, seconds):
+    """Writes down what training took; where nothing was left to train, what it took before stands.
+
+    Args:
+        run: A `Run`.
+        epochs: Int, how many were trained now.
+        seconds: Float.
+    """
+    if epochs > 0:
+        times = {"epochs": epochs, "seconds": round(seconds, 1)}
+        (run.output / "time.json").write_text(json.dumps(times) + "\n")
 
 
 def open_folder(run, settings):

@@ -10,6 +10,7 @@ the last epoch. RESULTS.md has no figure of it yet.
 """
 
 import json
+import time
 from pathlib import Path
 
 import clip
@@ -75,6 +76,7 @@ def main(
     if not saved.path:
         model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9, weight_decay=1e-4))
     images, truth = (np.stack(part) for part in zip(*train.as_numpy_iterator(), strict=True))
+    began = time.perf_counter()
     model.fit(
         *(images, truth),  # arrays, whose order is a function of the epoch; labels for the log
         batch_size=batch_size,
@@ -87,6 +89,7 @@ def main(
         ],
         verbose=2,
     )
+    runs.write_time(run, epochs - saved.epoch, time.perf_counter() - began)
     logits, labels = evaluation.extract_features(model, test)
     results["adapted, last epoch"] = float(np.mean(logits.argmax(axis=1) == labels))
     model.save(run.output / "model.keras")
@@ -102,8 +105,8 @@ def main(
     for name, share in results.items():
         print(f"    {name:<44} {100 * share:5.1f} %")
     print(
-        f"\nIn {run.output}: clip/, config.json, history.csv, results.json, and as pictures "
-        "images.png, curves.png and confusion.png.\n"
+        f"\nIn {run.output}: clip/, config.json, history.csv, time.json, results.json, and as "
+        "pictures images.png, curves.png and confusion.png.\n"
         f'To go on in Keras:  model = keras.saving.load_model("{run.output / "model.keras"}")\n'
         f'To use elsewhere:   classifier = tf.saved_model.load("{run.output / "classifier"}")\n'
         "                    logits = classifier.serve(uint8_images)"
