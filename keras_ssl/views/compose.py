@@ -5,6 +5,8 @@ import dataclasses
 import keras
 
 from keras_ssl.views.base import View, fold
+from keras_ssl.views.crop import RandomResizedCrop
+from keras_ssl.views.flip import RandomFlip
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -31,7 +33,13 @@ class Compose(View):
         self._set(views=tuple(views))
 
     def transform(self, images, seed):
-        """Applies all."""
-        for index, view in enumerate(self.views):
-            images = view.transform(images, fold(seed, index))
+        """Applies all; a flip after a crop happens on the way, which saves a pass."""
+        steps = list(enumerate(self.views))
+        while steps:
+            index, view = steps.pop(0)
+            of_flip = {}
+            if type(view) is RandomResizedCrop and steps and type(steps[0][1]) is RandomFlip:
+                then, flip = steps.pop(0)
+                of_flip["mirrored"] = flip.chosen(images, fold(seed, then))
+            images = view.transform(images, fold(seed, index), **of_flip)
         return images

@@ -31,5 +31,8 @@ class RandomFlip(View):
 
     def transform(self, images, seed):
         """Mirrors."""
-        chosen = self.draws(images, seed, 1)[:, 0] < self.probability
-        return on_some(images, chosen, lambda some: tf.reverse(some, axis=[2]))
+        return on_some(images, self.chosen(images, seed), lambda some: tf.reverse(some, axis=[2]))
+
+    def chosen(self, images, seed):
+        """Draws which images are mirrored: bool `(B,)`."""
+        return self.draws(images, seed, 1)[:, 0] < self.probability

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_ssl.views import ColorJitter, Compose, RandomFlip, RandomResizedCrop
 from keras_ssl.views.base import fold
@@ -6,12 +7,14 @@ from keras_ssl.views.base import fold
 IMAGES = np.random.default_rng(0).random((8, 9, 9, 3), "float32")
 
 
-def test_applies_views_in_their_order_each_with_a_seed_of_its_own():
-    parts = [RandomResizedCrop(5), RandomFlip(), ColorJitter(0.4)]
-    expected = IMAGES
+@pytest.mark.parametrize("size", [9, 50])  # of which large images are cut one by one
+def test_applies_views_in_their_order_each_with_a_seed_of_its_own(size):
+    images = np.random.default_rng(0).random((8, size, size + 3, 3), "float32")
+    parts = [ColorJitter(0.2), RandomResizedCrop((5, 60)), RandomFlip(), ColorJitter(0.4)]
+    expected = images
     for index, part in enumerate(parts):
         expected = part(expected, fold((1, 2), index))
-    np.testing.assert_allclose(Compose(parts)(IMAGES, (1, 2)), expected, atol=1e-6)
+    np.testing.assert_allclose(Compose(parts)(images, (1, 2)), expected, atol=1e-5)
 
 
 def test_a_view_that_stands_twice_draws_twice():
