@@ -37,6 +37,7 @@ METHODS = {
     "emp_ssl": ("EMP-SSL", "emp_ssl", {}),
     "supcon": ("SupCon, with all labels", "supcon", {}),
 }
+OF_RUNS = ("patch_size", "width", "depth", "heads", "precision")  # passed on as they are
 # Those of vision transformers, which are compared where the encoder is one.
 TRANSFORMERS = {
     "dino": METHODS["dino"],
@@ -75,7 +76,9 @@ class Options:
         data_dir: As in the recipes.
         encoder: As in the recipes; with "vit_tiny" the methods of vision transformers.
         patch_size: As in the recipes.
+        width: As in the recipes.
         depth: As in the recipes.
+        heads: As in the recipes.
         precision: As in the recipes.
         seed: As in the recipes.
         epochs: The same number for every method. Without epochs and minutes each recipe's own.
@@ -90,7 +93,9 @@ class Options:
     data_dir: Path | None = None
     encoder: Literal["small_resnet", "resnet18", "vit_tiny"] = "small_resnet"
     patch_size: int | None = None
+    width: int | None = None
     depth: int | None = None
+    heads: int | None = None
     precision: str = "float32"
     seed: int = 0
     epochs: int | None = None
@@ -178,9 +183,9 @@ def run(name, options, epochs):
     }
     wanted = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
     wanted |= {"epochs": epochs} if epochs else {}
-    for option, usual in (("patch_size", None), ("depth", None), ("precision", "float32")):
-        if getattr(options, option) != usual:
-            wanted[option] = getattr(options, option)
+    for field in dataclasses.fields(Options):
+        if field.name in OF_RUNS and getattr(options, field.name) != field.default:
+            wanted[field.name] = getattr(options, field.name)
     flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
     if methods_table.read_baselines(options.folder) and not is_vit:  # whose features differ
         flags.append("--no-baselines")
