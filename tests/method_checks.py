@@ -101,11 +101,13 @@ ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 # Methods that exchange different things in the precision that TensorFlow's exchange cannot carry;
 # the base in all.
 EXCHANGING = ("CLIP", "DINOv2", "FixMatch", "NNCLR", "SimCLR", "SwAV")
-PRECISIONS = [(name, "mixed_bfloat16") for name in EXCHANGING]
-PRECISIONS += [("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
+ALL_CELLS = "KERAS_SSL_EQUALITY_TABLE"  # a file to write the table to, of all that can be asked
+HALVED = [(name, "mixed_bfloat16") for name in EXCHANGING]
+if os.environ.get(ALL_CELLS):
+    HALVED = [(name, policy) for name in METHODS for policy in HALF]
+PRECISIONS = [*dict.fromkeys([*HALVED, ("SimCLR", "float32"), ("SimCLR", "mixed_float16")])]
 # Methods asked of two workers, which exchange what replicas do; all of them for the whole table.
 ON_WORKERS = ("CLIP", "DINO", "FixMatch", "SimCLR")
-ALL_CELLS = "KERAS_SSL_EQUALITY_TABLE"  # a file to write it to
 SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centred", "MAE", "MoCo"}
 SYMMETRIC -= {"ReCLIP", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.

@@ -135,3 +135,16 @@ def test_every_method_has_a_recipe_a_test_line_and_a_source():
 def test_every_loss_names_its_source():
     for name in keras_ssl.losses.__all__:
         assert "Source:" in inspect.getdoc(getattr(keras_ssl.losses, name)), name
+
+
+def test_nothing_runs_code_that_lies_in_a_file():
+    unsafe = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+    for name, tree in sources():
+        assert not {full.split(".")[0] for full in imports(tree)} & unsafe, name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "safe_mode"):
+                is_safe = ast.unparse(node.value) == (
+                    "True" if node.arg == "safe_mode" else "False"
+                )
+                assert is_safe, f"{name}: {ast.unparse(node)}"
+        assert "enable_unsafe_deserialization" not in ast.unparse(tree), name

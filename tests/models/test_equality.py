@@ -79,9 +79,9 @@ def test_every_precision_on_two_replicas_is_near_one_device(policy, elsewhere):
     checks.assert_equal(found, expected, checks.ON_REPLICAS[policy], where=policy)
 
 
-@pytest.mark.parametrize("name", [n for n, policy in checks.PRECISIONS if "bfloat" in policy])
-def test_two_replicas_exchange_what_half_precision_computes(name, elsewhere):
-    found, expected = in_precision(name, "mixed_bfloat16", elsewhere)
+@pytest.mark.parametrize(("name", "policy"), checks.HALVED)
+def test_two_replicas_exchange_what_half_precision_computes(name, policy, elsewhere):
+    found, expected = in_precision(name, policy, elsewhere)
     assert all(np.all(np.isfinite(values)) for values in found.values())
     # The first epoch's alone: batch norm of few rows lets rounding grow from step to step.
     assert found["log_loss"][0] == pytest.approx(expected["log_loss"][0], rel=0.05, abs=0.05)
