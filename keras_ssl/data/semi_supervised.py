@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_ssl.data import elements, epochs
 from keras_ssl.data.pipeline import (
     AUTOTUNE,
+    PARALLEL,
     buffer_of,
     call,
     check_batch_size,
@@ -127,7 +128,7 @@ def semi_supervised(
     def from_batch(first):
         source = epochs.source(epochs.Epoch(Facts(classes, images)))
         ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
-        made = ordered.map(make, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+        made = ordered.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE)
         return counted(made, images // rows - first)
 
     return epochs.with_rest(from_batch)

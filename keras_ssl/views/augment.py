@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_ssl.views import affine, tones
-from keras_ssl.views.base import unit
+from keras_ssl.views.base import checked, unit
 
 HIGHEST = 10.0
 
@@ -55,7 +55,7 @@ def augment(images, operation, level):
             f"`level` must be one number, or one for each of {images.shape[0]} images; received "
             f"shape {level.shape}."
         )
-    pixels = tf.round(unit(images) * 255.0)
+    pixels = tf.round(unit(checked(images)) * 255.0)
     level = tf.broadcast_to(level, tf.shape(pixels)[:1])
     return tf.ensure_shape(OPERATIONS[operation](pixels, level) / 255.0, images.shape)
 

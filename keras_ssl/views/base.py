@@ -44,11 +44,18 @@ class View:
             TypeError: If `images` is neither uint8 nor float, or `seed` is not of integers.
             ValueError: If `images` or `seed` has another shape.
         """
-        return self.transform(unit(images), as_seed(seed))
+        images = checked(images)
+        is_taken = self.takes_bytes and images.dtype == tf.uint8
+        return self.transform(images if is_taken else unit(images), as_seed(seed))
 
     def transform(self, images, seed):
         """Does the work: `images` are float32 in 0..1, `seed` is an int32 tensor `(2,)`."""
         raise NotImplementedError
+
+    @property
+    def takes_bytes(self):
+        """Whether `transform` takes uint8 images too."""
+        return False
 
     def draws(self, images, seed, count):
         """Returns `count` numbers for each image, uniform in 0..1: float32 `(B, count)`.
@@ -85,7 +92,14 @@ def fold(seed, *what):
 
 
 def unit(images):
-    """Returns a batch of images as float32 in 0..1."""
+    """Returns a batch of images, as `checked` returns it, as float32 in 0..1."""
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
+
+
+def checked(images):
+    """Returns a batch of images as a tensor; raises unless it is one."""
     images = tf.convert_to_tensor(images)
     if images.dtype != tf.uint8 and not images.dtype.is_floating:
         raise TypeError(
@@ -98,9 +112,7 @@ def unit(images):
             f"`images` must be a batch (B, H, W, C) with 1, 3 or 4 channels, received shape "
             f"{tuple(images.shape)}."
         )
-    if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 255.0
-    return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
+    return images
 
 
 def as_seed(seed):

@@ -32,6 +32,11 @@ class Compose(View):
             )
         self._set(views=tuple(views))
 
+    @property
+    def takes_bytes(self):
+        """Whether the first view takes uint8 images."""
+        return bool(self.views) and self.views[0].takes_bytes
+
     def transform(self, images, seed):
         """Applies all; a flip after a crop happens on the way, which saves a pass."""
         steps = list(enumerate(self.views))

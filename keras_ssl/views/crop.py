@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_ssl.views import checks
-from keras_ssl.views.base import View
+from keras_ssl.views.base import View, unit
 from keras_ssl.views.resample import resample
 
 ATTEMPTS = 10
@@ -53,6 +53,11 @@ class RandomResizedCrop(View):
             ratio=checks.interval("ratio", self.ratio, 0, above=True),
         )
 
+    @property
+    def takes_bytes(self):
+        """It does: what is cut out is made float, not the whole image."""
+        return True
+
     def transform(self, images, seed, mirrored=None):
         """Cuts and resizes; mirrors some on the way, where bool `mirrored` `(B,)` says which."""
         top, left, height, width = self.boxes(images, seed)
@@ -61,7 +66,7 @@ class RandomResizedCrop(View):
             columns = weights(left, width, tf.shape(images)[2], self.size[1])
             if mirrored is not None:
                 columns = tf.where(mirrored[:, None, None], columns[:, ::-1], columns)
-            return resample(images, rows, columns)
+            return resample(unit(images), rows, columns)
         if mirrored is None:
             mirrored = tf.zeros(tf.shape(images)[:1], tf.bool)
         box = tf.cast(tf.stack([top, left, height, width], axis=1), tf.int32)
@@ -93,22 +98,20 @@ class RandomResizedCrop(View):
         return top, left, height, width
 
     def _one(self, element):
-        image, (top, left, height, width), is_mirrored = (
-            element[0],
-            tf.unstack(element[1]),
-            element[2],
-        )
-        box = image[top : top + height, left : left + width][None]
-        cut = tf.cond(is_mirrored, lambda: box[:, :, ::-1], lambda: box)
+        image, box, is_mirrored = element
+        top, left, height, width = tf.unstack(box)
+        part = image[top : top + height, left : left + width]
+        cut = tf.cond(is_mirrored, lambda: tf.reverse(part, [1]), lambda: part)[None]
 
         def enlarged():  # where nothing is left out antialiasing changes nothing, and takes longer
             return tf.image.resize(cut, self.size)
 
         def resized():
-            return tf.clip_by_value(tf.image.resize(cut, self.size, antialias=True), 0.0, 1.0)
+            return tf.image.resize(cut, self.size, antialias=True)
 
         is_enlarged = (height <= self.size[0]) & (width <= self.size[1])
-        return tf.cond(is_enlarged, enlarged, resized)[0]
+        made = tf.cond(is_enlarged, enlarged, resized)[0]
+        return tf.clip_by_value(made / 255.0 if image.dtype == tf.uint8 else made, 0.0, 1.0)
 
 
 def between(low, high, draws):

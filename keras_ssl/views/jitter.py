@@ -1,6 +1,7 @@
 """Random brightness, contrast, saturation and hue."""
 
 import dataclasses
+import functools
 
 import keras
 import tensorflow as tf
@@ -10,6 +11,11 @@ from keras_ssl.views.base import View
 from keras_ssl.views.grayscale import luminance
 
 BLENDS = ("brightness", "contrast", "saturation")
+
+# Pixels from which images are changed one by one, by a compiled function that keeps them in a
+# core's cache. Measured on one core: twice the time at 32 x 32, the same at 96 x 96, half of it at
+# 224 x 224.
+LARGE = 96 * 96
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -62,6 +68,8 @@ class ColorJitter(View):
         low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
         amounts = low + (high - low) * draws[:, count:-1]
         chosen = draws[:, -1] < self.probability
+        if (images.shape[1:3].num_elements() or 0) >= LARGE and can_compile():
+            return _one_by_one(images, order, amounts, chosen, tuple(names))
 
         # Hue costs as much as two blends, so images are grouped by when their hue is turned.
         slots = range(count) if "hue" in names else (None,)
@@ -90,10 +98,47 @@ class ColorJitter(View):
 
 def _jitter(images, order, amounts, names, hue_slot):
     """Applies to each image its operations in its order; all turn their hue at `hue_slot`."""
-    shape = tf.shape(images)
-    planes = tf.unstack(images, axis=-1)
-    planes = [tf.reshape(plane, (shape[0], shape[1] * shape[2])) for plane in planes]
-    colors, alpha = planes[:3], planes[3:]
+    colors, alpha = _planes(images)
+    colors = _in_order(colors, order, amounts, names, hue_slot)
+    return _image(colors + alpha, images)
+
+
+def _one_by_one(images, order, amounts, chosen, names):
+    """Likewise, for the images that are chosen."""
+
+    put = tf.function(_image, jit_compile=True)
+
+    def change(image, order, amounts):
+        colors, alpha = _planes(image[None])
+        given = (colors, order[None], amounts[None])
+        if "hue" not in names:
+            return put(_compiled(names, None)(*given) + alpha, image[None])[0]
+        at = tf.argmax(tf.equal(order, names.index("hue")), output_type=tf.int32)
+        by_slot = [functools.partial(_compiled(names, slot), *given) for slot in range(len(names))]
+        return put(tf.switch_case(at, by_slot) + alpha, image[None])[0]
+
+    def one(element):
+        image, order, amounts, is_chosen = element
+        return tf.cond(is_chosen, lambda: change(image, order, amounts), lambda: image)
+
+    signature = tf.TensorSpec(images.shape[1:], tf.float32)
+    return tf.map_fn(one, (images, order, amounts, chosen), fn_output_signature=signature)
+
+
+def _planes(images):
+    """Colours and alpha: lists of `(B, pixels)`."""
+    planes = [tf.reshape(x, (tf.shape(x)[0], -1)) for x in tf.unstack(images, axis=-1)]
+    return planes[:3], planes[3:]
+
+
+def _image(planes, like):
+    """Puts planes together to images of the shape of others."""
+    shape = tf.shape(like)
+    stacked = tf.transpose(tf.stack(planes, axis=1), (0, 2, 1))
+    return tf.ensure_shape(tf.reshape(stacked, shape), like.shape)
+
+
+def _in_order(colors, order, amounts, names, hue_slot):
     for slot in range(len(names)):
         operation = order[:, slot, None]
         amount = tf.gather(amounts, operation, batch_dims=1)
@@ -102,9 +147,28 @@ def _jitter(images, order, amounts, names, hue_slot):
         else:
             is_blend = {name: operation == index for index, name in enumerate(names)}
             colors = _blend(colors, amount, is_blend.get("contrast"), is_blend.get("saturation"))
-    stacked = tf.stack(colors + alpha, axis=1)
-    stacked = tf.reshape(stacked, (shape[0], len(planes), shape[1], shape[2]))
-    return tf.ensure_shape(tf.transpose(stacked, (0, 2, 3, 1)), images.shape)
+    return colors
+
+
+@functools.cache
+def _compiled(names, hue_slot):
+    """`_in_order` as one loop over pixels, the same for all views."""
+
+    def run(colors, order, amounts):
+        return _in_order(colors, order, amounts, names, hue_slot)
+
+    return tf.function(run, jit_compile=True)
+
+
+@functools.cache
+def can_compile():
+    """Whether this TensorFlow has a compiler for the processor."""
+    try:
+        with tf.init_scope(), tf.device("CPU:0"):
+            tf.function(lambda x: x + 1.0, jit_compile=True)(tf.zeros(1))
+    except (tf.errors.OpError, NotImplementedError, ValueError):
+        return False
+    return True
 
 
 def _blend(colors, factor, to_mean, to_grey):

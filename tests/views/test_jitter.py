@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_ssl.views import ColorJitter
+from keras_ssl.views import ColorJitter, jitter
 
 SEED = (3, 4)
 GREY = np.array([0.2989, 0.587, 0.114])
@@ -39,6 +39,12 @@ def images_of(batch, size=6, channels=3):
 
 def draws_of(view, batch, count):
     return np.asarray(view.draws(np.zeros((batch, 1, 1, 3)), SEED, count))
+
+
+@pytest.fixture(autouse=True, params=["in groups", "one by one"])
+def way(request, monkeypatch):
+    """Every test is of small images, and of the way that large ones go."""
+    monkeypatch.setattr(jitter, "LARGE", 10**9 if request.param == "in groups" else 0)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
