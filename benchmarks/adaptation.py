@@ -1,7 +1,7 @@
 """ReCLIP on spoiled images: what adapting adds to a CLIP, part by part, over several seeds.
 
 python benchmarks/adaptation.py                                        # digits
-python benchmarks/adaptation.py --dataset cifar10 --data-dir DIR --clip-epochs 8 --epochs 5
+python benchmarks/adaptation.py --dataset cifar10 --data-dir DIR --clip-epochs 6 --epochs 5
 
 Each seed trains a CLIP of its own on images that are not spoiled (recipes/clip.py), then adapts it
 (recipes/reclip.py). The table goes to RESULTS.md; the same command again goes on where a stopped
@@ -37,6 +37,7 @@ class Options:
         encoder: As in the recipes.
         clip_epochs: As in recipes/reclip.py; None for its own.
         epochs: Likewise.
+        images: Likewise.
         seeds: As in the recipes, one after the other.
         output: Folder for the runs.
         results: File to write the table to.
@@ -47,6 +48,7 @@ class Options:
     encoder: str = "small_resnet"
     clip_epochs: int | None = None
     epochs: int | None = None
+    images: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     output: Path = Path("runs/reclip")
     results: Path = ROOT / "RESULTS.md"
@@ -59,7 +61,7 @@ def main(options):
     for seed in options.seeds:
         folder = options.output / name / f"seed-{seed}"
         wanted = {"dataset": options.dataset, "encoder": options.encoder, "seed": seed}
-        for option in ("clip_epochs", "epochs"):
+        for option in ("clip_epochs", "epochs", "images"):
             if getattr(options, option) is not None:
                 wanted[option] = getattr(options, option)
         data_dir = ["--data-dir", str(options.data_dir)] if options.data_dir else []
@@ -83,10 +85,11 @@ def table(options, found, minutes, config):
     """Returns the Markdown: command, machine, and each figure's mean over seeds."""
     command = shlex.join(["python", "benchmarks/adaptation.py", *sys.argv[1:]])
     spoiling = ", ".join(f"{name} {config[name]}" for name in ("noise", "blur", "contrast", "cast"))
+    images = f"{config['images']} training images" if config["images"] else "all training images"
     facts = (
         f"{options.encoder}, {config['clip_epochs']} epochs of CLIP and {config['epochs']} of "
-        f"adapting, {statistics.mean(minutes):.0f} minutes a seed in all; spoiled by {spoiling}; "
-        f"{methods_table.machine()}. Mean and standard deviation over seeds "
+        f"adapting to {images}, {statistics.mean(minutes):.0f} minutes a seed in all; spoiled by "
+        f"{spoiling}; {methods_table.machine()}. Mean and standard deviation over seeds "
         f"{', '.join(map(str, options.seeds))}."
     )
     lines = ["| | % |", "| --- | --- |"]

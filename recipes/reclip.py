@@ -30,6 +30,7 @@ def main(
     learning_rate: float = 1e-3,
     neighbours: int = 20,
     clip_epochs: int = 100,
+    images: int | None = None,
     noise: float = 0.05,
     blur: float = 0.5,
     contrast: float = 0.8,
@@ -46,6 +47,8 @@ def main(
         learning_rate: Of SGD with momentum 0.9 and weight decay 1e-4.
         neighbours: Of each image in the graph.
         clip_epochs: Of the CLIP, over images that are not spoiled.
+        images: How many of the training images are spoiled and adapted to, the first ones; all of
+            them if not given.
         noise: Standard deviation of noise, drawn pixel by pixel, in 0..1.
         blur: Share of each pixel that goes to its eight neighbours.
         contrast: What differences from mid grey are multiplied with.
@@ -53,15 +56,18 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
+    if images is not None and images < 1:
+        raise ValueError(f"`images` must be at least 1, received {images}.")
     train, test = runs.start(run, settings)
     source = run.output / "clip"
     if not (source / "clip.json").exists():
         options = {**vars(run), "output": source, "baselines": False}
         clip.main(epochs=clip_epochs, run=Run(**options))
     names = data.class_names(run.dataset, run.data_dir)
+    train = train.take(len(train) if images is None else images)
     train, test = (
-        spoiled(images, noise, blur, contrast, cast, seed)
-        for images, seed in ((train, run.seed), (test, run.seed + 1))
+        spoiled(part, noise, blur, contrast, cast, seed)
+        for part, seed in ((train, run.seed), (test, run.seed + 1))
     )
 
     def made(**parts):
@@ -75,10 +81,10 @@ def main(
     model = keras.saving.load_model(saved.path) if saved.path else made(seed=run.seed)
     if not saved.path:
         model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9, weight_decay=1e-4))
-    images, truth = (np.stack(part) for part in zip(*train.as_numpy_iterator(), strict=True))
+    spoilt, truth = (np.stack(part) for part in zip(*train.as_numpy_iterator(), strict=True))
     began = time.perf_counter()
     model.fit(
-        *(images, truth),  # arrays, whose order is a function of the epoch; labels for the log
+        *(spoilt, truth),  # arrays, whose order is a function of the epoch; labels for the log
         batch_size=batch_size,
         epochs=epochs,
         initial_epoch=saved.epoch,
@@ -100,7 +106,7 @@ def main(
     evaluation.confusion_matrix(logits, labels, run.output / "confusion.png")
     original, _ = runs.start(run, settings)
     columns = [("image", next(original.batch(8).as_numpy_iterator())[0])]
-    columns.append(("spoiled", images[:8]))
+    columns.append(("spoiled", spoilt[:8]))
     evaluation.image_grid(columns, run.output / "images.png")
     for name, share in results.items():
         print(f"    {name:<44} {100 * share:5.1f} %")
