@@ -189,7 +189,9 @@ def run(name, options, epochs):
     flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
     if methods_table.read_baselines(options.folder) and not is_vit:  # whose features differ
         flags.append("--no-baselines")
-    noted = {"seed": options.seed, "encoder": options.encoder, "settings": settings}
+    sizes = [f"{x} {wanted[x]}" for x in ("width", "depth", "heads") if x in wanted]
+    encoder = options.encoder + (f" with {', '.join(sizes)}" if sizes else "")
+    noted = {"seed": options.seed, "encoder": encoder, "settings": settings}
     recipe_runs.run(
         ROOT / "recipes" / f"{recipe}.py", options.folder / name, wanted | settings, flags, noted
     )
