@@ -61,7 +61,8 @@ def main(options):
     for seed in options.seeds:
         folder = options.output / name / f"seed-{seed}"
         wanted = {"dataset": options.dataset, "encoder": options.encoder, "seed": seed}
-        for option in ("clip_epochs", "epochs", "images"):
+        wanted["images"] = options.images  # None says all of them
+        for option in ("clip_epochs", "epochs"):
             if getattr(options, option) is not None:
                 wanted[option] = getattr(options, option)
         data_dir = ["--data-dir", str(options.data_dir)] if options.data_dir else []

@@ -47,7 +47,7 @@ TRANSFORMERS = {
 ON_VIT = {
     "dino": {"batch_size": 128, "teacher_temperature": (0.04, 0.04), "frozen_epochs": 0},
     "dinov2": {"batch_size": 128, "learning_rate": 1e-3, "frozen_epochs": 0},
-    "mae": {"batch_size": 128, "patch_size": 4},
+    "mae": {"batch_size": 128},
 }
 # Data set: settings that differ on it from the recipe's own.
 SETTINGS = {
@@ -75,7 +75,7 @@ class Options:
         dataset: As in the recipes.
         data_dir: As in the recipes.
         encoder: As in the recipes; with "vit_tiny" the methods of vision transformers.
-        patch_size: As in the recipes.
+        patch_size: As in the recipes; for MAE, which sees a quarter of the patches, half of it.
         width: As in the recipes.
         depth: As in the recipes.
         heads: As in the recipes.
@@ -128,15 +128,25 @@ class Options:
     def title(self):
         """What the table is called: data set and kind of budget."""
         kind = " equal epochs" if self.epochs else " equal minutes" if self.minutes else ""
-        vit = f" {self.encoder}" if self.known is TRANSFORMERS else ""
-        return self.dataset_name + vit + kind
+        encoder = [self.encoder] * (self.known is TRANSFORMERS)
+        return " ".join([self.dataset_name, *encoder, *self.variant.split()]) + kind
+
+    @property
+    def variant(self):
+        """What differs from the encoder's usual size, patch and precision."""
+        fields = [field for field in dataclasses.fields(self) if field.name in OF_RUNS]
+        given = {
+            x.name: getattr(self, x.name) for x in fields if getattr(self, x.name) != x.default
+        }
+        return " ".join(f"{name}={value}" for name, value in given.items())
 
     @property
     def folder(self):
         """Folder of all runs of this data set, encoder and budget."""
         budget = f"{self.minutes:g}-minutes" if self.minutes else "own-epochs"
         budget = f"{self.epochs}-epochs" if self.epochs else budget
-        return self.output / f"{self.dataset_name}-{self.encoder}" / budget
+        encoder = "-".join([self.dataset_name, self.encoder, *self.variant.split()])
+        return self.output / encoder / budget
 
 
 def main(options):
@@ -165,10 +175,11 @@ def main(options):
 def run(name, options, epochs):
     """Runs a method's recipe in a process of its own, unless its run is complete.
 
-    Raw pixels and the untrained encoder are measured once in each `options.folder`.
+    Raw pixels and the untrained encoder are measured once in each `options.folder`; for
+    transformers, whose features differ, with each method.
 
     Args:
-        name: Key of `METHODS`.
+        name: Key of `options.known`.
         options: `Options`, whose `folder` holds the run.
         epochs: Int, or None for the recipe's own.
 
@@ -183,14 +194,13 @@ def run(name, options, epochs):
     }
     wanted = {"dataset": options.dataset, "seed": options.seed, "encoder": options.encoder}
     wanted |= {"epochs": epochs} if epochs else {}
-    for field in dataclasses.fields(Options):
-        if field.name in OF_RUNS and getattr(options, field.name) != field.default:
-            wanted[field.name] = getattr(options, field.name)
+    wanted |= {option: getattr(options, option) for option in OF_RUNS}
+    if name == "mae" and options.patch_size:
+        wanted["patch_size"] = -(-options.patch_size // 2)
     flags = ["--data-dir", str(options.data_dir)] if options.data_dir else []
     if methods_table.read_baselines(options.folder) and not is_vit:  # whose features differ
         flags.append("--no-baselines")
-    sizes = [f"{x} {wanted[x]}" for x in ("width", "depth", "heads") if x in wanted]
-    encoder = options.encoder + (f" with {', '.join(sizes)}" if sizes else "")
+    encoder = options.encoder + (f" with {options.variant}" if options.variant else "")
     noted = {"seed": options.seed, "encoder": encoder, "settings": settings}
     recipe_runs.run(
         ROOT / "recipes" / f"{recipe}.py", options.folder / name, wanted | settings, flags, noted

@@ -102,7 +102,7 @@ def section(title, rows, command):
     notes = [
         f"{', '.join(of_runs)}; {machine()}.",
         "*Training* is `fit` with its probes; *in all* also the start of the process, data, "
-        "evaluation and pictures, and with the first method raw pixels and the untrained encoder. "
+        "evaluation and pictures, and, where a run has them, raw pixels and the untrained encoder. "
         "*Peak memory* is of the process.",
     ]
     if settings:

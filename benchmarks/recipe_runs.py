@@ -26,7 +26,7 @@ def run(recipe, folder, wanted, flags=(), noted=()):
     Args:
         recipe: Path of the script.
         folder: Folder of the run.
-        wanted: Dict of options that make the run what it is.
+        wanted: Dict of options that make the run what it is; None for one that is not given.
         flags: Further words of the command.
         noted: Dict of what is noted beside.
 
@@ -36,7 +36,7 @@ def run(recipe, folder, wanted, flags=(), noted=()):
     if is_complete(folder, wanted):
         return
     command = [sys.executable, str(recipe), "--output", str(folder), *flags]
-    for option, value in wanted.items():
+    for option, value in {k: v for k, v in wanted.items() if v is not None}.items():
         values = value if isinstance(value, tuple) else (value,)
         command += [f"--{option.replace('_', '-')}", *map(str, values)]
     folder.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def main(
 
 @contextlib.contextmanager
 def peer(python):
-    """Yields a function that lets lightly do one turn and returns its seconds, or None."""
+    """Yields a function that lets lightly do one turn and returns images a second, or None."""
     if python is None:
         yield None
         return

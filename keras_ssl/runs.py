@@ -26,7 +26,7 @@ class Run:
         image_size: Side in pixels to bring images to; needed where they differ in size.
         encoder: The network to train.
         patch_size: Of a vision transformer, in pixels a side. None for an eighth of the image's
-            shorter side or the next more that divides the image; 2 at least, 16 at most.
+            shorter side, 2 at least and 16 at most, or what is next to it and divides the image.
         width: Of a vision transformer's tokens, None for that of its name.
         depth: Blocks of a vision transformer, likewise.
         heads: Attention heads of a vision transformer, likewise.
@@ -142,13 +142,20 @@ def patch_size(run, shape):
         return run.patch_size
     side = max(2, min(16, min(shape[:2]) // 8))
     whole = math.gcd(*shape[:2])
-    return next((patch for patch in range(side, 17) if whole % patch == 0), side)
+    larger_first = (*range(side, 17), *range(side - 1, 1, -1))
+    return next((patch for patch in larger_first if whole % patch == 0), side)
 
 
 def new_encoder(run, shape):
     """Makes the encoder that a run asks for, for images of `shape`."""
     if run.encoder.startswith("vit"):
         return new_vit(run, shape)
+    for name in ("patch_size", "width", "depth", "heads"):
+        if getattr(run, name) is not None:
+            raise ValueError(
+                f"`{name}` is of vision transformers, and the encoder is {run.encoder}: choose one "
+                "of them, such as vit_tiny."
+            )
     is_small = min(shape[:2]) < 64
     stem = {"stem": "cifar"} if run.encoder.startswith("resnet") and is_small else {}
     return getattr(encoders, run.encoder)(shape, **stem)

@@ -64,7 +64,8 @@ def main(
         options = {**vars(run), "output": source, "baselines": False}
         clip.main(epochs=clip_epochs, run=Run(**options))
     names = data.class_names(run.dataset, run.data_dir)
-    train = train.take(len(train) if images is None else images)
+    if images is not None:
+        train = train.take(images)
     train, test = (
         spoiled(part, noise, blur, contrast, cast, seed)
         for part, seed in ((train, run.seed), (test, run.seed + 1))

@@ -88,11 +88,21 @@ OTHERS = {"application", "keras_hub", "keras_hub_clip", "text_transformer", "vit
 def test_every_encoder_that_can_be_asked_for_is_there():
     names = typing.get_args(typing.get_type_hints(Run)["encoder"])
     assert set(names) == set(encoders.__all__) - OTHERS
-    for size, patch in ((8, 2), (28, 4), (32, 4), (224, 16)):
+    for size, patch in ((8, 2), (28, 4), (32, 4), (100, 10), (224, 16)):
         run = Run(Path("here"), encoder="vit_tiny")
         assert runs.new_encoder(run, (size, size, 3)).patch_size == patch
     encoder = runs.new_encoder(Run(Path("here"), encoder="wide_resnet"), (8, 8, 1))
     assert encoder.output_shape == (None, 128)
+
+
+@pytest.mark.parametrize(
+    ("option", "size"), [("patch_size", 4), ("width", 6), ("depth", 2), ("heads", 2)]
+)
+def test_sizes_of_transformers_are_taken_and_elsewhere_refused(option, size):
+    with pytest.raises(ValueError, match=f"`{option}` is of vision transformers, and the encoder"):
+        runs.new_encoder(Run(Path("here"), **{option: size}), (8, 8, 1))
+    run = Run(Path("here"), encoder="vit_tiny", **{"depth": 1, "width": 12, option: size})
+    assert getattr(runs.new_encoder(run, (8, 8, 1)), option) == size
 
 
 def test_steps_leave_out_the_images_that_fill_no_batch():

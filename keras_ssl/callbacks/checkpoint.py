@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from keras_ssl import distribute
 from keras_ssl.callbacks import states
 from keras_ssl.evaluation.checks import check_count
 
+PATIENCE = 10.0  # seconds after which another SIGTERM ends the process at once, where no step does
 TERMINATED = 128 + signal.SIGTERM  # the exit status by which shells tell of it
 
 
@@ -53,7 +55,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder, self.keep = Path(folder), keep
         self.every, self.every_steps = every, every_steps
         self._epoch, self._step, self._saved_at = 0, 0, None
-        self._is_terminated, self._before = False, None
+        self._is_terminated, self._is_saving, self._before = False, False, None
 
     def on_train_begin(self, logs=None):
         """Makes the folder, so that a place that cannot be written is known at once."""
@@ -128,7 +130,11 @@ class Checkpoint(keras.callbacks.Callback):
         metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
         if not distribute.is_chief(model):  # which all had to read metrics with
             return
-        states.write(model, self.folder, epoch, step, {"metrics": metrics})
+        self._is_saving = True
+        try:
+            states.write(model, self.folder, epoch, step, {"metrics": metrics})
+        finally:
+            self._is_saving = False
         # Later ones are damaged, or not ours: they were there when this run began.
         done = [each for each in states.finished(self.folder) if each[:2] <= (epoch, step)]
         for _, _, old in done[: -self.keep]:
@@ -144,10 +150,12 @@ class Checkpoint(keras.callbacks.Callback):
             self._before = None
 
     def _on_sigterm(self, number, frame):
-        if self._is_terminated:  # for the second time: nothing runs that would see it
+        now = time.monotonic()
+        if not self._is_terminated:
+            self._is_terminated, self._terminated_at = True, now
+        elif not self._is_saving and now - self._terminated_at > PATIENCE:  # no step sees it
             self._forget()
             signal.raise_signal(number)
-        self._is_terminated = True
 
     def _stop_if_terminated(self):
         if self._is_terminated:

@@ -206,7 +206,7 @@ def continued(dataset, steps_per_epoch, start):
         return epochs.rest(dataset, first), None
     first, batches = epoch * steps_per_epoch + first, int(dataset.cardinality())
     if not epochs.find(dataset):
-        return dataset.skip(first) if first else dataset, None
+        return dataset.repeat().skip(first) if first else dataset, None
     if batches > 0:
         epoch, made = divmod(first, batches)
         return dataset.repeat().skip(made), epoch

@@ -139,12 +139,6 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         """
         check_count(1, pieces=pieces)
         self._refuse(loss=loss, metrics=metrics, pieces=None if pieces == 1 else pieces, **kwargs)
-        layers = self._flatten_layers()
-        if pieces > 1 and any(getattr(x, "activity_regularizer", None) for x in layers):
-            raise ValueError(
-                f"`pieces` is {pieces}, and a network has an `activity_regularizer`, whose loss is "
-                "of whole batches: leave one of them out."
-            )
         self.pieces = pieces
         replicas = distribute.under_strategy(self)
         if replicas and jit_compile is True:

@@ -14,6 +14,15 @@ class SharedStep:
         rows = ops.reshape(rows, (-1, self.pieces, *ops.shape(rows)[1:]))
         return ops.take(rows, index, axis=1)
 
+    def _refuse_added(self, network, losses):
+        """Raises if a network's losses are more than those of its weights."""
+        if len(losses) > sum(x.regularizer is not None for x in network.trainable_variables):
+            raise ValueError(
+                f"`pieces` is {self.pieces}, and a layer of {network.name} adds a loss of what it "
+                "sees (`add_loss`, `activity_regularizer`), which is of whole batches: leave one "
+                "of them out."
+            )
+
     def _joined(self, pieces):
         """Rows in order again, of pieces `(n, B / n, D)`."""
         return ops.reshape(ops.swapaxes(pieces, 0, 1), (-1, *pieces.shape[2:]))

@@ -122,6 +122,7 @@ class _TensorFlowStep(SharedStep):
 
         def pass_on(index, found):
             outputs = network(self._piece(images, index), training=True)
+            self._refuse_added(network, network.losses)
             return (found.write(index, outputs),)
 
         with _noted.tape.stop_recording():
@@ -224,7 +225,10 @@ class _JaxStep(SharedStep):
 
         @jax.checkpoint
         def pass_on(states, piece):
-            outputs, states = network.stateless_call(values, states, piece, training=True)
+            outputs, states, losses = network.stateless_call(
+                values, states, piece, training=True, return_losses=True
+            )
+            self._refuse_added(network, losses)
             return states, outputs
 
         pieces = ops.stack([self._piece(images, index) for index in range(self.pieces)])

@@ -35,7 +35,8 @@ class Compose(View):
     @property
     def takes_bytes(self):
         """Whether the first view takes uint8 images."""
-        return bool(self.views) and self.views[0].takes_bytes
+        is_ours = type(self).transform is Compose.transform
+        return is_ours and bool(self.views) and self.views[0].takes_bytes
 
     def transform(self, images, seed):
         """Applies all; a flip after a crop happens on the way, which saves a pass."""
@@ -43,6 +44,7 @@ class Compose(View):
         while steps:
             index, view = steps.pop(0)
             of_flip = {}
+            # These two alone: a subclass may draw or move pixels in its own way.
             if type(view) is RandomResizedCrop and steps and type(steps[0][1]) is RandomFlip:
                 then, flip = steps.pop(0)
                 of_flip["mirrored"] = flip.chosen(images, fold(seed, then))

@@ -55,8 +55,8 @@ class RandomResizedCrop(View):
 
     @property
     def takes_bytes(self):
-        """It does: what is cut out is made float, not the whole image."""
-        return True
+        """Only what is cut out is made float; a subclass's own `transform` gets floats."""
+        return type(self).transform is RandomResizedCrop.transform
 
     def transform(self, images, seed, mirrored=None):
         """Cuts and resizes; mirrors some on the way, where bool `mirrored` `(B,)` says which."""

@@ -68,7 +68,7 @@ class ColorJitter(View):
         low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
         amounts = low + (high - low) * draws[:, count:-1]
         chosen = draws[:, -1] < self.probability
-        if (images.shape[1:3].num_elements() or 0) >= LARGE and can_compile():
+        if (images.shape[1:3].num_elements() or 0) >= LARGE and _can_compile():
             return _one_by_one(images, order, amounts, chosen, tuple(names))
 
         # Hue costs as much as two blends, so images are grouped by when their hue is turned.
@@ -104,18 +104,16 @@ def _jitter(images, order, amounts, names, hue_slot):
 
 
 def _one_by_one(images, order, amounts, chosen, names):
-    """Likewise, for the images that are chosen."""
-
-    put = tf.function(_image, jit_compile=True)
+    """As `_jitter` for the images that are chosen, each by itself."""
 
     def change(image, order, amounts):
         colors, alpha = _planes(image[None])
         given = (colors, order[None], amounts[None])
         if "hue" not in names:
-            return put(_compiled(names, None)(*given) + alpha, image[None])[0]
+            return _compiled_image()(_compiled(names, None)(*given) + alpha, image[None])[0]
         at = tf.argmax(tf.equal(order, names.index("hue")), output_type=tf.int32)
         by_slot = [functools.partial(_compiled(names, slot), *given) for slot in range(len(names))]
-        return put(tf.switch_case(at, by_slot) + alpha, image[None])[0]
+        return _compiled_image()(tf.switch_case(at, by_slot) + alpha, image[None])[0]
 
     def one(element):
         image, order, amounts, is_chosen = element
@@ -139,6 +137,7 @@ def _image(planes, like):
 
 
 def _in_order(colors, order, amounts, names, hue_slot):
+    """Does to each image's colours its operations, one after the other."""
     for slot in range(len(names)):
         operation = order[:, slot, None]
         amount = tf.gather(amounts, operation, batch_dims=1)
@@ -161,7 +160,13 @@ def _compiled(names, hue_slot):
 
 
 @functools.cache
-def can_compile():
+def _compiled_image():
+    """`_image` likewise; a function of its own, or each output would compute all inputs again."""
+    return tf.function(_image, jit_compile=True)
+
+
+@functools.cache
+def _can_compile():
     """Whether this TensorFlow has a compiler for the processor."""
     try:
         with tf.init_scope(), tf.device("CPU:0"):

@@ -227,7 +227,7 @@ def test_only_the_table_of_this_data_set_and_budget_is_replaced(fakes):
 def test_transformers_are_compared_with_themselves_untrained(fakes):
     options = fakes("dino", "mae", encoder="vit_tiny", depth=4)
     main(options)
-    assert "<!-- methods: digits vit_tiny equal epochs -->" in options.results.read_text()
+    assert "<!-- methods: digits vit_tiny depth=4 equal epochs -->" in options.results.read_text()
     names = ["raw pixels", "DINO, untrained", "DINO", "MAE, untrained", "MAE"]
     assert list(table_of(options)) == names
     assert all("--depth 4" in ran(options, name)[0] for name in ("dino", "mae"))

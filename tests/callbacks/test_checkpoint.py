@@ -12,7 +12,7 @@ from keras import layers
 
 import keras_ssl
 from keras_ssl import data
-from keras_ssl.callbacks import Checkpoint, latest_checkpoint
+from keras_ssl.callbacks import Checkpoint, checkpoint, latest_checkpoint
 
 VIEWS = (keras_ssl.views.RandomFlip(), keras_ssl.views.RandomShift(2))
 IN_GRAPHS = ("views", "few labels")  # tracing takes longer than these few steps
@@ -90,6 +90,10 @@ DATA = {
         "x": tf.data.Dataset.from_tensor_slices((ready(),)).batch(4, True).repeat(),
         "steps_per_epoch": 4,
     },
+    "own views, which end": lambda: {
+        "x": tf.data.Dataset.from_tensor_slices((ready(),)).batch(4, True),
+        "steps_per_epoch": 4,
+    },
     "few labels": lambda: {"x": few_labels()},
     "few labels, counted": lambda: {
         "x": few_labels(),
@@ -119,6 +123,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # of what ends with an epoch
 @pytest.mark.parametrize("kind", DATA)
 def test_a_run_that_was_killed_within_an_epoch_ends_as_one_that_was_not(kind, tmp_path):
     new = new_classifier if kind.startswith("few labels") else new_model
@@ -178,6 +183,31 @@ def test_sigterm_saves_where_it_is_and_exits(tmp_path, capsys):
 
 def terminated():
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_twice_saves_all_the_same(tmp_path):
+    def twice():
+        terminated()
+        terminated()
+
+    stop(new_model(), DATA["views"](), tmp_path, 1, 3, twice, SystemExit)
+    assert latest_checkpoint(tmp_path)[1:] == (1, 3)
+
+
+def test_sigterm_again_ends_at_once_where_no_step_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PATIENCE", 0.0)
+    handled = []
+    before = signal.signal(signal.SIGTERM, lambda *_: handled.append("by what was before"))
+
+    def twice():
+        terminated()
+        terminated()
+        assert handled
+
+    try:
+        stop(new_model(), DATA["views"](), tmp_path, 1, 3, twice, SystemExit)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_sigterm_as_an_epoch_begins_loses_none_before_it(tmp_path):

@@ -1,5 +1,7 @@
 """Batches that pass a network piece by piece: the loss and the gradient are the whole batch's."""
 
+from pathlib import Path
+
 import keras
 import method_checks as checks
 import numpy as np
@@ -129,11 +131,43 @@ def test_what_no_gradient_reaches_passes_in_pieces(float64):
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-def test_a_loss_of_activities_is_refused():
+class Charge(layers.Layer):
+    """Adds a loss of what it sees."""
+
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x))
+        return x
+
+
+REFUSED = """
+import keras, numpy as np
+from test_pieces import layers_that_add
+import keras_ssl
+for layer in layers_that_add():
     images = keras.Input((8, 8, 3))
-    x = layers.Dense(4, activity_regularizer="l2")(layers.Flatten()(images))
-    with pytest.raises(ValueError, match="`pieces` is 2, and a network has an `activity_reg"):
-        keras_ssl.SimCLR(keras.Model(images, x)).compile("sgd", pieces=2)
+    encoder = keras.Model(images, layer(keras.layers.Flatten()(images)))
+    for pieces in (1, 2):
+        model = keras_ssl.SimCLR(encoder, projector=(4,))
+        model.compile("sgd", pieces=pieces)
+        view = np.zeros((8, 8, 8, 3), "float32")
+        try:
+            model.fit((view, view), batch_size=8, verbose=0)
+            print("trains")
+        except ValueError as error:
+            print(error)
+"""
+
+
+def layers_that_add():
+    return Charge(), layers.Dense(4, activity_regularizer="l2")
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_loss_of_what_layers_see_is_refused(backend):
+    told = run_python(REFUSED, KERAS_BACKEND=backend, path=[Path(__file__).parent])
+    told = told.strip().splitlines()
+    assert told[::2] == ["trains", "trains"]
+    assert all(line.startswith("`pieces` is 2, and a layer of functional") for line in told[1::2])
 
 
 def test_few_labels_and_own_batches_are_checked_too():

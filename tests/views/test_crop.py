@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from keras_ssl.views import RandomResizedCrop, crop
+from keras_ssl.views import Compose, RandomFlip, RandomResizedCrop, crop
 
 SEED = (3, 4)
 
@@ -121,3 +121,31 @@ def test_the_whole_image_at_its_own_size_stays_as_it_is(rng):
     images = rng.random((2, 16, 16, 4), "float32")
     results = RandomResizedCrop(16, (1, 1), (1, 1))(images, SEED)
     np.testing.assert_allclose(results, images, atol=1e-6)
+
+
+@pytest.mark.parametrize("large", [0, 10**9], ids=["one by one", "by matrices"])
+@pytest.mark.parametrize("size", [9, 60], ids=["down", "up"])
+def test_uint8_gives_the_same_as_floats(size, large, monkeypatch):
+    monkeypatch.setattr(crop, "LARGE", large)
+    images = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 4), "uint8")
+    view = Compose([RandomResizedCrop(size), RandomFlip()])
+    found = np.asarray(view(images, SEED))
+    np.testing.assert_allclose(found, view(images / np.float32(255), SEED), atol=1e-6)
+    assert found.max() <= 1
+
+
+class Darker(RandomResizedCrop):
+    def transform(self, images, seed):
+        return super().transform(images * 0.5, seed)
+
+
+class Inverted(Compose):
+    def transform(self, images, seed):
+        return 1 - super().transform(images, seed)
+
+
+def test_what_users_derive_gets_floats():
+    images = np.full((2, 16, 16, 3), 255, "uint8")
+    assert np.allclose(Darker(8)(images, SEED), 0.5)
+    assert np.allclose(Compose([Darker(8)])(images, SEED), 0.5)
+    assert np.allclose(Inverted([RandomResizedCrop(8)])(images, SEED), 0, atol=1e-6)

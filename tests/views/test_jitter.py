@@ -141,3 +141,11 @@ def test_alpha_stays_as_it_is():
 def test_of_strength_0_nothing_changes():
     images = images_of(3)
     np.testing.assert_array_equal(ColorJitter()(images, SEED), images)
+
+
+def test_without_a_compiler_large_images_change_likewise(monkeypatch):
+    assert jitter._can_compile()
+    images, view = images_of(12), ColorJitter(0.8, 0.8, 0.8, 0.2, probability=0.7)
+    found = view(images, SEED)
+    monkeypatch.setattr(jitter, "_can_compile", lambda: False)
+    np.testing.assert_allclose(found, view(images, SEED), atol=1e-6)
