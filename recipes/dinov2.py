@@ -4,8 +4,8 @@ python recipes/dinov2.py                                     # digits, bundled
 python recipes/dinov2.py --dataset cifar10 --encoder vit_tiny --small-crops 8 \
     --epochs 100 --output runs/dinov2_cifar10
 
-RESULTS.md has no figure of it yet. The encoder is a vision transformer, a small one unless
-`--encoder` names one of them.
+RESULTS.md has figures of small encoders on Fashion-MNIST and CIFAR-10. The encoder is a vision
+transformer, a small one unless `--encoder` names one of them.
 """
 
 from pathlib import Path
