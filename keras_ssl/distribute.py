@@ -174,6 +174,25 @@ def has_other_workers(model):
     return under_strategy(model) and model._distribute_strategy.extended._in_multi_worker_mode()
 
 
+def by_rows(model, data):
+    """Lets workers of TensorFlow share out each batch of a dataset by its rows.
+
+    Left to itself TensorFlow may give them different files, and fails where it takes a dataset for
+    one of fewer files than workers.
+
+    Args:
+        model: The method.
+        data: What Keras's `fit` takes; what is no `tf.data.Dataset` stays as it is.
+    """
+    if keras.backend.backend() == "jax" or not has_other_workers(model):
+        return data
+    if not isinstance(data, tf.data.Dataset):
+        return data
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return data.with_options(options)
+
+
 def is_chief(model):
     """Whether this process writes what all workers would write alike: the first of them does."""
     if not has_other_workers(model):

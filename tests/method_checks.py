@@ -107,7 +107,7 @@ if os.environ.get(ALL_CELLS):
     HALVED = [(name, policy) for name in METHODS for policy in HALF]
 PRECISIONS = [*dict.fromkeys([*HALVED, ("SimCLR", "float32"), ("SimCLR", "mixed_float16")])]
 # Methods asked of two workers, which exchange what replicas do; all of them for the whole table.
-ON_WORKERS = ("CLIP", "DINO", "FixMatch", "SimCLR")
+ON_WORKERS = ("CLIP", "DINO", "FixMatch", "ReCLIP", "SimCLR")
 SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centred", "MAE", "MoCo"}
 SYMMETRIC -= {"ReCLIP", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.

@@ -248,7 +248,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
             steps=steps,
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
-            validation_data=validation and validation.data,
+            validation_data=validation and distribute.by_rows(self, validation.data),
             validation_steps=validation_steps,
             validation_freq=validation_freq,
         )
@@ -265,7 +265,7 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
         else:
             data = self._evaluation_data(x, y, batch_size=batch_size)
             self._prepare(data.first)
-            prepared = data.data
+            prepared = distribute.by_rows(self, data.data)
         with distribute.whole_batches():
             return super().evaluate(prepared, verbose=verbose, steps=steps, **kwargs)
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ssl import distribute
 from keras_ssl.models import inputs
 from keras_ssl.models.finite import NOT_FINITE, StopUnlessFinite, not_finite
 
@@ -79,7 +80,7 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
     def fit(part, first, end, steps_per_epoch):
         set_epoch.take(part)
         return keras_fit(
-            part.data,
+            distribute.by_rows(model, part.data),
             epochs=end,
             verbose=verbose,
             callbacks=callbacks,
