@@ -103,6 +103,7 @@ ON_REPLICAS = {"float32": 1e-4, "mixed_float16": 0.01, "mixed_bfloat16": 0.03}
 EXCHANGING = ("CLIP", "DINOv2", "FixMatch", "NNCLR", "SimCLR", "SwAV")
 ALL_CELLS = "KERAS_SSL_EQUALITY_TABLE"  # a file to write the table to, of all that can be asked
 HALVED = [(name, "mixed_bfloat16") for name in EXCHANGING]
+HALVED += [("DINO", "mixed_float16")]  # whose gradient overflows at first, on one of two replicas
 if os.environ.get(ALL_CELLS):
     HALVED = [(name, policy) for name in METHODS for policy in HALF]
 PRECISIONS = [*dict.fromkeys([*HALVED, ("SimCLR", "float32"), ("SimCLR", "mixed_float16")])]

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_ssl import distribute
+
 
 class SharedStep:
     """The part of the step of a method that no backend has to itself."""
@@ -39,11 +41,24 @@ class SharedStep:
         """
         if self.optimizer is not self._inner_optimizer:
             return losses
-        given = [getattr(x, "values", x) for x in gradients if x is not None]  # of sparse ones
-        is_finite = [ops.all(ops.isfinite(x)) for x in given]
-        loss = losses["loss"]
-        loss = ops.where(ops.all(ops.stack(is_finite)), loss, float("nan")) if given else loss
+        loss = ops.where(_are_finite(gradients), losses["loss"], float("nan"))
         return {**losses, "loss": loss}
+
+    def _agreed(self, gradients):
+        """Lets all replicas leave out a step where the gradient of one overflowed in float16.
+
+        Keras asks the first replica alone, as if gradients had been summed by then: NaN of another
+        would go into the weights (LossScaleOptimizer of Keras 3.15).
+        """
+        if distribute.num_replicas() == 1 or self.optimizer is self._inner_optimizer:
+            return gradients
+        each = distribute.gather(ops.cast(_are_finite(gradients), "float32")[None])
+        spoil = ops.where(ops.min(each) > 0, 0.0, float("nan"))
+        is_dense = [x is not None and not hasattr(x, "values") for x in gradients]
+        return [
+            x + ops.cast(spoil, x.dtype) if dense else x
+            for x, dense in zip(gradients, is_dense, strict=True)
+        ]
 
     def _after_step(self):
         """Calls `after_step` once per optimizer step, also under gradient accumulation.
@@ -96,3 +111,9 @@ class SharedStep:
             self._compile_metrics.update_state(batch.labels, outputs)
             logs |= self._compile_metrics.result()
         return logs
+
+
+def _are_finite(gradients):
+    """Whether all of them are: a bool scalar. None and sparse ones may be among them."""
+    given = [getattr(x, "values", x) for x in gradients if x is not None]
+    return ops.all(ops.stack([ops.all(ops.isfinite(x)) for x in given])) if given else True

@@ -73,7 +73,7 @@ class _TensorFlowStep(SharedStep):
                 if gradient is not None:
                     gradients = self._with_pass(gradients, each, gradient)
         losses = self._checked(losses, gradients)
-        self._move_if_finite(losses["loss"], self._hold(gradients), before)
+        self._move_if_finite(losses["loss"], self._hold(self._agreed(gradients)), before)
         return distribute.logs_to_reduce(self._log(losses, batch))
 
     def _move_if_finite(self, loss, gradients, before):
