@@ -126,6 +126,7 @@ VIEWS = {
     "ColorJitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
     "Compose": {"views": (views.RandomFlip(), views.Solarize())},
     "Cutout": {},
+    "FastColorJitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
     "GaussianBlur": {},
     "KerasLayer": {"layer": keras.layers.RandomFlip()},
     "RandAugment": {},
@@ -143,6 +144,7 @@ SETS_OF_VIEWS = {
     **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "dino", "emp_ssl")},
     **{name: {"size": 8} for name in ("simclr", "simsiam", "swav", "vicreg")},
     "dinov2": {"size": 8, "patch_size": 4},
+    "fast": {"views": views.simclr(8)},
     "mae": {"size": 8, "patch_size": 4},
 }
 ENCODERS = {

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "compose": ["Compose"],
         "crop": ["RandomResizedCrop"],
         "cutout": ["Cutout"],
+        "fast": ["FastColorJitter", "fast"],
         "fixmatch": ["fixmatch_strong", "fixmatch_weak"],
         "flip": ["RandomFlip"],
         "grayscale": ["RandomGrayscale"],

@@ -68,7 +68,7 @@ class ColorJitter(View):
         low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
         amounts = low + (high - low) * draws[:, count:-1]
         chosen = draws[:, -1] < self.probability
-        if (images.shape[1:3].num_elements() or 0) >= LARGE and _can_compile():
+        if (images.shape[1:3].num_elements() or 0) >= LARGE and can_compile():
             return _one_by_one(images, order, amounts, chosen, tuple(names))
 
         # Hue costs as much as two blends, so images are grouped by when their hue is turned.
@@ -166,7 +166,7 @@ def _compiled_image():
 
 
 @functools.cache
-def _can_compile():
+def can_compile():
     """Whether this TensorFlow has a compiler for the processor."""
     try:
         with tf.init_scope(), tf.device("CPU:0"):

@@ -31,6 +31,7 @@ CONTINUOUS = {
     "crop": views.RandomResizedCrop(8),
     "oblong crop": views.RandomResizedCrop((6, 9)),
     "jitter": views.ColorJitter(0.8, 0.8, 0.8, 0.2),
+    "fast jitter": views.FastColorJitter(0.8, 0.8, 0.8, 0.2, grayscale=0.2),
     "blur": views.GaussianBlur(sigma=(0.5, 2.0), probability=1.0),
     "own": Darken(),
     "compose": views.Compose([views.RandomFlip(), Darken()]),
