@@ -52,6 +52,21 @@ class View:
         """Does the work: `images` are float32 in 0..1, `seed` is an int32 tensor `(2,)`."""
         raise NotImplementedError
 
+    def plan(self, images, seed, shape):
+        """Says what happens to each image by itself, where that is the faster way.
+
+        Only what a class itself defines counts: a subclass may have a `transform` of its own.
+
+        Args:
+            images: The batch, of which only the number of images counts.
+            seed: As in `transform`.
+            shape: Static shape `(H, W, C)` of the images when their turn has come.
+
+        Returns:
+            `one_by_one.Plan`, or None where `transform` changes the batch at once.
+        """
+        return None
+
     @property
     def takes_bytes(self):
         """Whether `transform` takes uint8 images too."""

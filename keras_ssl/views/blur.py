@@ -1,13 +1,17 @@
 """Random blur."""
 
 import dataclasses
+import functools
+import math
 
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View, on_some
 from keras_ssl.views.resample import resample
+
+REACH = 5.5  # standard deviations: what lies beyond weighs 3e-7 of the middle
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -45,21 +49,79 @@ class GaussianBlur(View):
 
     def transform(self, images, seed):
         """Blurs."""
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
+        chosen, sigma = self._drawn(images, seed)
+        return on_some(images, chosen, self._blur, sigma)
+
+    def plan(self, images, seed, shape):
+        """Blurs large images one by one, compiled."""
+        if not one_by_one.is_large(shape) or not one_by_one.can_compile():
+            return None
+        radius = self._radius(min(shape[:2]), max)
+        radii = sorted({min(radius, each) for each in (3, 6, 12, 24)})
+        # Taps that weigh less than a float shows are left out.
+        if radii[-1] < min(radius, math.ceil(REACH * self.sigma[1])) or radii[-1] >= min(shape[:2]):
+            return None
+
+        def change(image, sigma):
+            reach = tf.cast(tf.math.ceil(REACH * sigma), tf.int32)
+            which = tf.reduce_sum(tf.cast(reach > tf.constant(radii[:-1], tf.int32), tf.int32))
+            ways = [functools.partial(_passes, image, sigma, radius) for radius in radii]
+            return tf.switch_case(which, ways)
+
+        return one_by_one.where_chosen(change, *self._drawn(images, seed), shape=shape)
+
+    def _drawn(self, images, seed):
+        """Draws which images are blurred, and by how much: `(B,)` each."""
         draws = self.draws(images, seed, 2)
         smallest, largest = self.sigma
-        sigma = smallest + (largest - smallest) * draws[:, 0]
-        return on_some(images, draws[:, 1] < self.probability, self._blur, sigma)
+        return draws[:, 1] < self.probability, smallest + (largest - smallest) * draws[:, 0]
+
+    def _radius(self, side, maximum):
+        """Pixels beside the middle one that the kernel reaches, on images of a shorter side."""
+        return maximum(1, side // 20) if self.kernel_size is None else self.kernel_size // 2
 
     def _blur(self, images, sigma):
         height, width = tf.unstack(tf.shape(images)[1:3])
-        if self.kernel_size is None:
-            radius = tf.maximum(1, tf.minimum(height, width) // 20)
-        else:
-            radius = self.kernel_size // 2
+        radius = self._radius(tf.minimum(height, width), tf.maximum)
         offsets = tf.range(-radius, radius + 1)
-        kernel = tf.exp(-0.5 * tf.square(tf.cast(offsets, tf.float32) / sigma[:, None]))
-        kernel /= tf.reduce_sum(kernel, axis=1, keepdims=True)
+        kernel = _kernel(offsets, sigma[:, None])
         return resample(images, _matrix(kernel, offsets, height), _matrix(kernel, offsets, width))
+
+
+def _kernel(offsets, sigma):
+    """Gaussian at whole offsets, `(..., taps)`."""
+    kernel = tf.exp(-0.5 * tf.square(tf.cast(offsets, tf.float32) / sigma))
+    return kernel / tf.reduce_sum(kernel, axis=-1, keepdims=True)
+
+
+def _passes(image, sigma, radius):
+    """One image `(H, W, C)` blurred along its columns, then along its rows."""
+    kernel = _kernel(tf.range(-radius, radius + 1), sigma)
+    return _compiled(1)(_compiled(0)(image, kernel), kernel)
+
+
+@functools.cache
+def _compiled(axis):
+    """A pass along one axis: shifted copies added up, as one loop over pixels."""
+
+    def blur(image, kernel):
+        height, width, channels = image.shape
+        taps = kernel.shape[0]
+        around = [(0, 0)] * 3
+        around[axis] = (taps // 2, taps // 2)
+        padded = tf.pad(image, around, "REFLECT")
+        flat = tf.reshape(padded, (padded.shape[0], -1))
+        total = 0.0
+        for tap in range(taps):
+            part = flat[tap : tap + height] if axis == 0 else None
+            if axis == 1:
+                part = flat[:, tap * channels : (tap + width) * channels]
+            total += kernel[tap] * part
+        return tf.minimum(tf.reshape(total, image.shape), 1.0)
+
+    return tf.function(blur, jit_compile=True)
 
 
 def _matrix(kernel, offsets, length):

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_ssl.views import one_by_one
 from keras_ssl.views.base import View, fold
 from keras_ssl.views.crop import RandomResizedCrop
 from keras_ssl.views.flip import RandomFlip
@@ -39,14 +40,28 @@ class Compose(View):
         return is_ours and bool(self.views) and self.views[0].takes_bytes
 
     def transform(self, images, seed):
-        """Applies all; a flip after a crop happens on the way, which saves a pass."""
+        """Applies all; each large image passes as many as can take it alone, one by one."""
+        plans, shape = [], images.shape[1:]
+        for index, view, own in self._steps(images, seed):
+            seeded, plan = fold(seed, index), None
+            if "plan" in vars(type(view)):
+                plan = view.plan(images, seeded, shape, **own)
+            if plan is None:
+                images = view.transform(one_by_one.run(plans, images), seeded, **own)
+                plans, shape = [], images.shape[1:]
+            else:
+                plans.append(plan)
+                shape = plan.shape
+        return one_by_one.run(plans, images)
+
+    def _steps(self, images, seed):
+        """Yields place, view and what it is told; a flip after a crop happens on its way."""
         steps = list(enumerate(self.views))
         while steps:
             index, view = steps.pop(0)
-            of_flip = {}
+            own = {}
             # These two alone: a subclass may draw or move pixels in its own way.
             if type(view) is RandomResizedCrop and steps and type(steps[0][1]) is RandomFlip:
                 then, flip = steps.pop(0)
-                of_flip["mirrored"] = flip.chosen(images, fold(seed, then))
-            images = view.transform(images, fold(seed, index), **of_flip)
-        return images
+                own["mirrored"] = flip.chosen(images, fold(seed, then))
+            yield index, view, own

@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View, unit
 from keras_ssl.views.resample import resample
 
@@ -60,21 +60,24 @@ class RandomResizedCrop(View):
 
     def transform(self, images, seed, mirrored=None):
         """Cuts and resizes; mirrors some on the way, where bool `mirrored` `(B,)` says which."""
+        if plan := self.plan(images, seed, images.shape[1:], mirrored):
+            return one_by_one.run([plan], images)
         top, left, height, width = self.boxes(images, seed)
-        if (images.shape[1:3].num_elements() or 0) <= LARGE:
-            rows = weights(top, height, tf.shape(images)[1], self.size[0])
-            columns = weights(left, width, tf.shape(images)[2], self.size[1])
-            if mirrored is not None:
-                columns = tf.where(mirrored[:, None, None], columns[:, ::-1], columns)
-            return resample(unit(images), rows, columns)
+        rows = weights(top, height, tf.shape(images)[1], self.size[0])
+        columns = weights(left, width, tf.shape(images)[2], self.size[1])
+        if mirrored is not None:
+            columns = tf.where(mirrored[:, None, None], columns[:, ::-1], columns)
+        return resample(unit(images), rows, columns)
+
+    def plan(self, images, seed, shape, mirrored=None):
+        """Cuts and resizes one by one, unless images are known to be small."""
+        is_first = images.shape[1:].as_list() == shape.as_list()  # boxes are drawn of `images`
+        if not is_first or (shape[:2].num_elements() or 0) <= LARGE:
+            return None
         if mirrored is None:
             mirrored = tf.zeros(tf.shape(images)[:1], tf.bool)
-        box = tf.cast(tf.stack([top, left, height, width], axis=1), tf.int32)
-        return tf.map_fn(
-            self._one,
-            (images, box, mirrored),
-            fn_output_signature=tf.TensorSpec((*self.size, images.shape[-1]), tf.float32),
-        )
+        box = tf.cast(tf.stack(self.boxes(images, seed), axis=1), tf.int32)
+        return one_by_one.Plan(self._one, (box, mirrored), tf.TensorShape((*self.size, shape[-1])))
 
     def boxes(self, images, seed):
         """Draws a box for each image: top, left, height, width, whole numbers as float32 `(B,)`."""
@@ -97,8 +100,7 @@ class RandomResizedCrop(View):
         left = tf.where(fitted, tf.floor(draws[:, -1] * (room_left + 1)), room_left // 2)
         return top, left, height, width
 
-    def _one(self, element):
-        image, box, is_mirrored = element
+    def _one(self, image, box, is_mirrored):
         top, left, height, width = tf.unstack(box)
         part = image[top : top + height, left : left + width]
         cut = tf.cond(is_mirrored, lambda: tf.reverse(part, [1]), lambda: part)[None]

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.grayscale import LUMINANCE, RandomGrayscale
-from keras_ssl.views.jitter import ColorJitter, can_compile
+from keras_ssl.views.jitter import ColorJitter
 
 # Luminance and two differences of colour, of which hue is the angle (the YIQ of television).
 YIQ = np.array([LUMINANCE, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
@@ -90,7 +90,25 @@ class FastColorJitter(ColorJitter):
 
     def transform(self, images, seed):
         """Changes colours."""
-        channels = images.shape[-1]
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
+        # A batch of known size alone: each other size would be compiled anew.
+        is_known = images.shape.is_fully_defined() and one_by_one.can_compile()
+        apply = _compiled() if is_known else _mapped
+        return apply(images, *self._maps(images, seed, images.shape[-1]))
+
+    def plan(self, images, seed, shape):
+        """Changes large images one by one, compiled."""
+        if not one_by_one.is_large(shape) or not one_by_one.can_compile():
+            return None
+
+        def change(image, matrix, contrast):
+            return _compiled()(image[None], matrix[None], contrast[None])[0]
+
+        return one_by_one.Plan(change, self._maps(images, seed, shape[-1]), shape)
+
+    def _maps(self, images, seed, channels):
+        """Draws what is done to each image, as `_matrix` returns it."""
         ranges = self._ranges(channels)
         draws = self.draws(images, seed, len(ranges) + 2)
         chosen = draws[:, -1] < self.probability
@@ -99,15 +117,11 @@ class FastColorJitter(ColorJitter):
             amount = low + (high - low) * draws[:, index]
             factors[name] = tf.where(chosen, amount, factors[name])
         is_grey = draws[:, -2] < self.grayscale if channels > 1 else False
-        matrix, contrast = _matrix(images, is_grey=is_grey, **factors)
-        # A batch of known size alone: each other size would be compiled anew.
-        is_known = images.shape.is_fully_defined() and can_compile()
-        return (_compiled() if is_known else _mapped)(images, matrix, contrast)
+        return _matrix(tf.shape(images)[0], channels, is_grey=is_grey, **factors)
 
 
-def _matrix(images, brightness, contrast, saturation, hue, is_grey):
+def _matrix(batch, channels, brightness, contrast, saturation, hue, is_grey):
     """What colours, as rows, are multiplied with `(B, C, C)`, and the contrast `(B, 1, 1)`."""
-    channels, batch = images.shape[-1], tf.shape(images)[0]
 
     def column(factor):
         return tf.broadcast_to(tf.cast(factor, tf.float32), (batch,))[:, None, None]

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View, on_some
 
 
@@ -31,7 +31,16 @@ class RandomFlip(View):
 
     def transform(self, images, seed):
         """Mirrors."""
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
         return on_some(images, self.chosen(images, seed), lambda some: tf.reverse(some, axis=[2]))
+
+    def plan(self, images, seed, shape):
+        """Mirrors large images one by one."""
+        if one_by_one.is_large(shape):
+            chosen = self.chosen(images, seed)
+            return one_by_one.where_chosen(lambda x: tf.reverse(x, [1]), chosen, shape=shape)
+        return None
 
     def chosen(self, images, seed):
         """Draws which images are mirrored: bool `(B,)`."""

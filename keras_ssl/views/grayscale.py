@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View, on_some
 
 LUMINANCE = (0.2989, 0.587, 0.114)
@@ -38,8 +38,19 @@ class RandomGrayscale(View):
         """Removes colours."""
         if images.shape[-1] == 1:
             return images
-        chosen = self.draws(images, seed, 1)[:, 0] < self.probability
-        return on_some(images, chosen, _to_grey)
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
+        return on_some(images, self._chosen(images, seed), _to_grey)
+
+    def plan(self, images, seed, shape):
+        """Removes colours of large images one by one."""
+        if shape[-1] > 1 and one_by_one.is_large(shape):
+            chosen = self._chosen(images, seed)
+            return one_by_one.where_chosen(_to_grey, chosen, shape=shape)
+        return None
+
+    def _chosen(self, images, seed):
+        return self.draws(images, seed, 1)[:, 0] < self.probability
 
 
 def luminance(colors):

@@ -6,16 +6,11 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View
 from keras_ssl.views.grayscale import luminance
 
 BLENDS = ("brightness", "contrast", "saturation")
-
-# Pixels from which images are changed one by one, by a compiled function that keeps them in a
-# core's cache. Measured on one core: twice the time at 32 x 32, the same at 96 x 96, half of it at
-# 224 x 224.
-LARGE = 96 * 96
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -59,17 +54,13 @@ class ColorJitter(View):
 
     def transform(self, images, seed):
         """Changes colours."""
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
         ranges = self._ranges(images.shape[-1])
         if not ranges:
             return images
         names, count = list(ranges), len(ranges)
-        draws = self.draws(images, seed, 2 * count + 1)
-        order = tf.argsort(draws[:, :count])
-        low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
-        amounts = low + (high - low) * draws[:, count:-1]
-        chosen = draws[:, -1] < self.probability
-        if (images.shape[1:3].num_elements() or 0) >= LARGE and can_compile():
-            return _one_by_one(images, order, amounts, chosen, tuple(names))
+        order, amounts, chosen = self._drawn(images, seed, ranges)
 
         # Hue costs as much as two blends, so images are grouped by when their hue is turned.
         slots = range(count) if "hue" in names else (None,)
@@ -81,6 +72,23 @@ class ColorJitter(View):
             rows.append(index)
             changed.append(_jitter(*picked, names, slot))
         return tf.tensor_scatter_nd_update(images, tf.concat(rows, 0), tf.concat(changed, 0))
+
+    def plan(self, images, seed, shape):
+        """Changes large images one by one, compiled."""
+        ranges = self._ranges(shape[-1])
+        if not ranges or not one_by_one.is_large(shape) or not one_by_one.can_compile():
+            return None
+        order, amounts, chosen = self._drawn(images, seed, ranges)
+        change = functools.partial(_one, names=tuple(ranges))
+        return one_by_one.where_chosen(change, chosen, order, amounts, shape=shape)
+
+    def _drawn(self, images, seed, ranges):
+        """Draws the order of the changes and their amounts `(B, n)`, and which images change."""
+        count = len(ranges)
+        draws = self.draws(images, seed, 2 * count + 1)
+        low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
+        amounts = low + (high - low) * draws[:, count:-1]
+        return tf.argsort(draws[:, :count]), amounts, draws[:, -1] < self.probability
 
     def _ranges(self, channels):
         """Ranges of the operations that change anything, by name."""
@@ -103,24 +111,15 @@ def _jitter(images, order, amounts, names, hue_slot):
     return _image(colors + alpha, images)
 
 
-def _one_by_one(images, order, amounts, chosen, names):
-    """As `_jitter` for the images that are chosen, each by itself."""
-
-    def change(image, order, amounts):
-        colors, alpha = _planes(image[None])
-        given = (colors, order[None], amounts[None])
-        if "hue" not in names:
-            return _compiled_image()(_compiled(names, None)(*given) + alpha, image[None])[0]
-        at = tf.argmax(tf.equal(order, names.index("hue")), output_type=tf.int32)
-        by_slot = [functools.partial(_compiled(names, slot), *given) for slot in range(len(names))]
-        return _compiled_image()(tf.switch_case(at, by_slot) + alpha, image[None])[0]
-
-    def one(element):
-        image, order, amounts, is_chosen = element
-        return tf.cond(is_chosen, lambda: change(image, order, amounts), lambda: image)
-
-    signature = tf.TensorSpec(images.shape[1:], tf.float32)
-    return tf.map_fn(one, (images, order, amounts, chosen), fn_output_signature=signature)
+def _one(image, order, amounts, names):
+    """As `_jitter` for one image, compiled."""
+    colors, alpha = _planes(image[None])
+    given = (colors, order[None], amounts[None])
+    if "hue" not in names:
+        return _compiled_image()(_compiled(names, None)(*given) + alpha, image[None])[0]
+    at = tf.argmax(tf.equal(order, names.index("hue")), output_type=tf.int32)
+    by_slot = [functools.partial(_compiled(names, slot), *given) for slot in range(len(names))]
+    return _compiled_image()(tf.switch_case(at, by_slot) + alpha, image[None])[0]
 
 
 def _planes(images):
@@ -163,17 +162,6 @@ def _compiled(names, hue_slot):
 def _compiled_image():
     """`_image` likewise; a function of its own, or each output would compute all inputs again."""
     return tf.function(_image, jit_compile=True)
-
-
-@functools.cache
-def can_compile():
-    """Whether this TensorFlow has a compiler for the processor."""
-    try:
-        with tf.init_scope(), tf.device("CPU:0"):
-            tf.function(lambda x: x + 1.0, jit_compile=True)(tf.zeros(1))
-    except (tf.errors.OpError, NotImplementedError, ValueError):
-        return False
-    return True
 
 
 def _blend(colors, factor, to_mean, to_grey):

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.views import checks, one_by_one
 from keras_ssl.views.base import View, on_some
 
 
@@ -37,8 +37,19 @@ class Solarize(View):
 
     def transform(self, images, seed):
         """Inverts."""
-        chosen = self.draws(images, seed, 1)[:, 0] < self.probability
-        return on_some(images, chosen, self._invert)
+        if plan := self.plan(images, seed, images.shape[1:]):
+            return one_by_one.run([plan], images)
+        return on_some(images, self._chosen(images, seed), self._invert)
+
+    def plan(self, images, seed, shape):
+        """Inverts large images one by one."""
+        if one_by_one.is_large(shape):
+            chosen = self._chosen(images, seed)
+            return one_by_one.where_chosen(self._invert, chosen, shape=shape)
+        return None
+
+    def _chosen(self, images, seed):
+        return self.draws(images, seed, 1)[:, 0] < self.probability
 
     def _invert(self, images):
         colors, alpha = images[..., :3], images[..., 3:]

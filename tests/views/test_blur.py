@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from keras_ssl.views import GaussianBlur
+from keras_ssl.views import GaussianBlur, one_by_one
 
 SEED = (3, 4)
+
+
+@pytest.fixture(autouse=True, params=["by matrices", "one by one"])
+def way(request, monkeypatch):
+    """Every test is of small images, and of the way that large ones go."""
+    monkeypatch.setattr(one_by_one, "LARGE", 10**9 if request.param == "by matrices" else 0)
 
 
 def blurred(image, sigma, radius):

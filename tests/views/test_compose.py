@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_ssl import views
 from keras_ssl.views import ColorJitter, Compose, RandomFlip, RandomResizedCrop
 from keras_ssl.views.base import fold
 
@@ -31,3 +32,24 @@ def test_without_views_nothing_changes():
 def test_may_stand_inside_another():
     inner = Compose([RandomFlip(1.0)])
     np.testing.assert_array_equal(Compose((inner,))(IMAGES, (1, 2)), IMAGES[:, :, ::-1])
+
+
+def test_large_images_pass_all_views_one_by_one_with_the_same_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (6, 120, 100, 3), "uint8")
+    parts = views.byol(100)[1].views
+    assert {type(part).__name__ for part in parts} > {"RandomGrayscale", "GaussianBlur", "Solarize"}
+    expected = images
+    for index, part in enumerate(parts):
+        expected = part(expected, fold((1, 2), index))
+    result = Compose(parts)(images, (1, 2))
+    np.testing.assert_allclose(result, expected, atol=3e-5)  # hue magnifies roundings
+
+
+def test_a_subclass_keeps_its_own_way_between_others():
+    class Upside(RandomFlip):
+        def transform(self, images, seed):
+            return images[:, ::-1]
+
+    images = np.random.default_rng(0).random((2, 100, 100, 3), "float32")
+    result = Compose([RandomFlip(1.0), Upside(), RandomFlip(1.0)])(images, (1, 2))
+    np.testing.assert_array_equal(result, images[:, ::-1])

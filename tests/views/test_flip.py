@@ -1,8 +1,15 @@
 import numpy as np
+import pytest
 
-from keras_ssl.views import RandomFlip
+from keras_ssl.views import RandomFlip, one_by_one
 
 IMAGES = np.random.default_rng(0).random((2000, 2, 5, 3), "float32")
+
+
+@pytest.fixture(autouse=True, params=["at once", "one by one"])
+def way(request, monkeypatch):
+    """Every test is of small images, and of the way that large ones go."""
+    monkeypatch.setattr(one_by_one, "LARGE", 10**9 if request.param == "at once" else 0)
 
 
 def test_mirrors_left_to_right_or_leaves_the_image():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_ssl.views import ColorJitter, jitter
+from keras_ssl.views import ColorJitter, one_by_one
 
 SEED = (3, 4)
 GREY = np.array([0.2989, 0.587, 0.114])
@@ -44,7 +44,7 @@ def draws_of(view, batch, count):
 @pytest.fixture(autouse=True, params=["in groups", "one by one"])
 def way(request, monkeypatch):
     """Every test is of small images, and of the way that large ones go."""
-    monkeypatch.setattr(jitter, "LARGE", 10**9 if request.param == "in groups" else 0)
+    monkeypatch.setattr(one_by_one, "LARGE", 10**9 if request.param == "in groups" else 0)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
@@ -144,8 +144,8 @@ def test_of_strength_0_nothing_changes():
 
 
 def test_without_a_compiler_large_images_change_likewise(monkeypatch):
-    assert jitter.can_compile()
+    assert one_by_one.can_compile()
     images, view = images_of(12), ColorJitter(0.8, 0.8, 0.8, 0.2, probability=0.7)
     found = view(images, SEED)
-    monkeypatch.setattr(jitter, "can_compile", lambda: False)
+    monkeypatch.setattr(one_by_one, "can_compile", lambda: False)
     np.testing.assert_allclose(found, view(images, SEED), atol=1e-6)
