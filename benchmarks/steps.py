@@ -116,25 +116,56 @@ def new_encoder(name, shape):
 
 def turn(model, batch, steps):
     """Returns the seconds of a step, in a `fit` of a few after one to warm up."""
+    return timed_fit(model, repeated(batch[0], steps + 1), steps)
+
+
+def repeated(element, count):
+    """The same batch again and again, already where the backend wants it."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        element = jax.device_put(element)
+        return Repeated(element, count)
     import tensorflow as tf
 
-    element = batch[0]
-    data = tf.data.Dataset.from_tensors(element).cache().repeat(steps + 1)
-    ends = Ends()
-    model.fit(data, verbose=0, callbacks=[ends])
-    return (ends.times[-1] - ends.times[0]) / steps
+    return tf.data.Dataset.from_tensors(element).cache().repeat(count)
+
+
+class Repeated(keras.utils.PyDataset):
+    """The same batch again and again."""
+
+    def __init__(self, element, count):
+        super().__init__()
+        self.element, self.count = element, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return self.element
+
+
+def timed_fit(model, batches, steps):
+    """Returns the seconds of a step, from the end of the first to the end of the last."""
+    ends = Ends(steps)
+    model.fit(batches, verbose=0, callbacks=[ends])
+    return (ends.times[1] - ends.times[0]) / steps
 
 
 class Ends(keras.callbacks.Callback):
-    """Notes when each step ended."""
+    """Notes when the first step and the last were done, results and all."""
 
-    def __init__(self):
+    def __init__(self, last):
         super().__init__()
+        self.last = last
         self.times = []
 
     def on_train_batch_end(self, batch, logs=None):
-        """Notes the time."""
-        self.times.append(time.perf_counter())
+        """Waits for what was computed, and notes the time."""
+        if batch in (0, self.last):
+            for value in logs.values():
+                float(value)  # JAX hands out numbers that are still being worked out
+            self.times.append(time.perf_counter())
 
 
 if __name__ == "__main__":

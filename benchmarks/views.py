@@ -11,12 +11,10 @@ interpreter is given; turns alternate. What else the machine does lowers the rat
 written beside them, and the processor time of an image, which moves less.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +24,9 @@ import methods_table
 import numpy as np
 import tensorflow as tf
 import tyro
+from peer import peer
 
 from keras_ssl import data, views
-
-PEER = Path(__file__).parent / "lightly_views.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +68,10 @@ def weak_and_strong(size):
 
 CASES = {
     "simclr_32": Case(32, 50_176, lambda: views.simclr(32), "simclr_sharp", 8_192),
+    "simclr_32_fast": Case(32, 50_176, lambda: views.fast(views.simclr(32)), "simclr_sharp", 8_192),
     "simclr_224": Case(224, 1_536, lambda: views.simclr(224), "simclr"),
     "simclr_224_sharp": Case(224, 1_536, lambda: simclr_without_blur(224), "simclr_sharp"),
+    "simclr_224_fast": Case(224, 1_536, lambda: views.fast(views.simclr(224)), "simclr"),
     "simclr_224_jpeg": Case(224, 1_536, lambda: views.simclr(224), "simclr", jpeg=True),
     "byol_224": Case(224, 1_536, lambda: views.byol(224), "byol"),
     "dino_224": Case(224, 768, lambda: views.dino(224, small_crops=6), "dino", 256),
@@ -100,7 +99,7 @@ def main(
     )
     print("| --- | --- | --- | --- | --- | --- |")
     found = {}
-    with peer(lightly) as ask:
+    with peer(lightly, "lightly_views.py") as ask:
         for name in cases:
             found[name] = row = measure(CASES[name], runs, ask)
             theirs, ratio = row.get("lightly"), row.get("ratio")
@@ -112,28 +111,6 @@ def main(
             )
     if output is not None:
         output.write_text(json.dumps(found, indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def peer(python):
-    """Yields a function that lets lightly do one turn and returns images a second, or None."""
-    if python is None:
-        yield None
-        return
-    command = [str(python), str(PEER)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-
-        def ask(**task):
-            print(json.dumps(task), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-            if not answer:
-                raise SystemExit(f"{python} cannot run {PEER.name}: see its error above.")
-            return json.loads(answer)
-
-        yield ask
-        process.stdin.close()
 
 
 def measure(case, runs, ask):

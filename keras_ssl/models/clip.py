@@ -108,7 +108,8 @@ class CLIP(SelfSupervisedModel):
         self.image_tower = _tower(images, image_encoder, projection, "image")
         words = keras.Input((None,), dtype="int32", name="words")
         self.text_tower = _tower(words, text_encoder, projection, "text")
-        start = keras.initializers.Constant(math.log(1 / temperature))
+        # An array: TensorFlow would round a bare number to float32 in a float64 model too.
+        start = keras.initializers.Constant(np.log(np.array(1 / temperature)))
         self.log_scale = self.add_weight((), start, dtype=keras.config.floatx(), name="log_scale")
         self._hold_scale()
 
