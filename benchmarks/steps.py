@@ -33,7 +33,7 @@ METHODS = {
     "NNCLR": (keras_ssl.NNCLR, {"queue_size": 4096}, 2, ""),
     "SwAV": (keras_ssl.SwAV, {"prototypes": 128}, 2, ""),
     "BYOL": (keras_ssl.BYOL, {}, 2, "both views through the momentum encoder"),
-    "MoCo": (keras_ssl.MoCo, {"queue_size": 4096}, 2, "both views through the momentum encoder"),
+    "MoCo": (keras_ssl.MoCo, {"queue_size": 4096}, 2, "one view through each encoder"),
     "DINO": (keras_ssl.DINO, {"prototypes": 256}, 2, "both views through the teacher"),
 }
 
