@@ -89,6 +89,27 @@ def test_other_batch_norms_train_too(monkeypatch, options):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+class Doubling(keras.layers.BatchNormalization):
+    """A batch norm of one's own, which doubles what it is given first."""
+
+    def call(self, inputs, training=None, mask=None):
+        self.called = True
+        return super().call(2 * inputs, training=training, mask=mask)
+
+
+def test_a_subclass_keeps_its_own_call():
+    norm = Doubling(momentum=0.0)
+    pool = keras.layers.GlobalAveragePooling2D()
+    encoder = keras.Sequential([keras.Input((12, 12, 3)), norm, pool])
+    norm.called = False
+    model = keras_ssl.SimCLR(encoder, projector=(8,))
+    model.compile("sgd")
+    model.fit(tf.data.Dataset.from_tensors((VIEWS,)), verbose=0)
+    assert norm.called
+    expected = 2 * VIEWS[1].mean(axis=(0, 1, 2))  # the view that passed last
+    np.testing.assert_allclose(norm.moving_mean.numpy(), expected, rtol=1e-5)
+
+
 def test_saved_encoder_is_of_keras_alone(tmp_path):
     model, _ = trained()
     model.encoder.save(tmp_path / "encoder.keras")

@@ -25,6 +25,8 @@ def in_training(model):
     """
     several = distribute.num_replicas() > 1
     layers = [layer for layer in model.batch_norm_layers() if not layer.synchronized]
+    if not several:  # a subclass may have a `call` of its own
+        layers = [layer for layer in layers if type(layer).call is PLAIN_CALL]
     for layer in layers:
         if several:
             layer.synchronized = True
@@ -44,7 +46,7 @@ def _fused(layer, inputs, training=None, mask=None):
     """`layer.call`, in one pass of TensorFlow's over images where it has one.
 
     Keras takes mean, variance and product one after the other, and in half precision casts to
-    float32 and back: four times as long on a processor.
+    float32 and back: several times as long on a processor (benchmarks/batch_norm.py).
     """
     if not training or mask is not None or not _can_fuse(layer, inputs):
         return PLAIN_CALL(layer, inputs, training=training, mask=mask)
@@ -73,7 +75,6 @@ def _can_fuse(layer, inputs):
     return (
         layer.trainable
         and not layer.renorm
-        and type(layer).call is PLAIN_CALL
         and rank in (2, 4)
         and layer.axis in (-1, rank - 1)
         and inputs.dtype in (tf.float32, tf.bfloat16, tf.float16)
