@@ -64,12 +64,7 @@ class GaussianBlur(View):
         if radii[-1] < min(radius, math.ceil(REACH * self.sigma[1])) or radii[-1] >= min(shape[:2]):
             return None
 
-        def change(image, sigma):
-            reach = tf.cast(tf.math.ceil(REACH * sigma), tf.int32)
-            which = tf.reduce_sum(tf.cast(reach > tf.constant(radii[:-1], tf.int32), tf.int32))
-            ways = [functools.partial(_passes, image, sigma, radius) for radius in radii]
-            return tf.switch_case(which, ways)
-
+        change = _compiled(tuple(radii))
         return one_by_one.where_chosen(change, *self._drawn(images, seed), shape=shape)
 
     def _drawn(self, images, seed):
@@ -96,32 +91,37 @@ def _kernel(offsets, sigma):
     return kernel / tf.reduce_sum(kernel, axis=-1, keepdims=True)
 
 
-def _passes(image, sigma, radius):
-    """One image `(H, W, C)` blurred along its columns, then along its rows."""
-    kernel = _kernel(tf.range(-radius, radius + 1), sigma)
-    return _compiled(1)(_compiled(0)(image, kernel), kernel)
-
-
 @functools.cache
-def _compiled(axis):
-    """A pass along one axis: shifted copies added up, as one loop over pixels."""
+def _compiled(radii):
+    """Blurs one image `(H, W, C)` by a kernel of the smallest radius that its width asks for."""
 
-    def blur(image, kernel):
-        height, width, channels = image.shape
-        taps = kernel.shape[0]
-        around = [(0, 0)] * 3
-        around[axis] = (taps // 2, taps // 2)
-        padded = tf.pad(image, around, "REFLECT")
-        flat = tf.reshape(padded, (padded.shape[0], -1))
-        total = 0.0
-        for tap in range(taps):
-            part = flat[tap : tap + height] if axis == 0 else None
-            if axis == 1:
-                part = flat[:, tap * channels : (tap + width) * channels]
-            total += kernel[tap] * part
-        return tf.minimum(tf.reshape(total, image.shape), 1.0)
+    def blur(image, sigma):
+        reach = tf.cast(tf.math.ceil(REACH * sigma), tf.int32)
+        which = tf.reduce_sum(tf.cast(reach > tf.constant(radii[:-1], tf.int32), tf.int32))
+        for axis in range(2):
+            ways = [functools.partial(_pass, image, sigma, radius, axis) for radius in radii]
+            image = tf.switch_case(which, ways)
+        return image
 
     return tf.function(blur, jit_compile=True)
+
+
+def _pass(image, sigma, radius, axis):
+    """A pass along one axis: shifted copies added up."""
+    height, width, channels = image.shape
+    kernel = _kernel(tf.range(-radius, radius + 1), sigma)
+    around = [(0, 0)] * 3
+    around[axis] = (radius, radius)
+    padded = tf.pad(image, around, "REFLECT")
+    flat = tf.reshape(padded, (padded.shape[0], -1))
+    total = 0.0
+    for tap in range(2 * radius + 1):
+        if axis == 0:
+            part = flat[tap : tap + height]
+        else:
+            part = flat[:, tap * channels : (tap + width) * channels]
+        total += kernel[tap] * part
+    return tf.minimum(tf.reshape(total, image.shape), 1.0)
 
 
 def _matrix(kernel, offsets, length):

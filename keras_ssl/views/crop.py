@@ -113,7 +113,7 @@ class RandomResizedCrop(View):
 
         is_enlarged = (height <= self.size[0]) & (width <= self.size[1])
         made = tf.cond(is_enlarged, enlarged, resized)[0]
-        return tf.clip_by_value(made / 255.0 if image.dtype == tf.uint8 else made, 0.0, 1.0)
+        return tf.minimum(made / 255.0 if image.dtype == tf.uint8 else made, 1.0)
 
 
 def between(low, high, draws):

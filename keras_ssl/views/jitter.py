@@ -113,13 +113,8 @@ def _jitter(images, order, amounts, names, hue_slot):
 
 def _one(image, order, amounts, names):
     """As `_jitter` for one image, compiled."""
-    colors, alpha = _planes(image[None])
-    given = (colors, order[None], amounts[None])
-    if "hue" not in names:
-        return _compiled_image()(_compiled(names, None)(*given) + alpha, image[None])[0]
-    at = tf.argmax(tf.equal(order, names.index("hue")), output_type=tf.int32)
-    by_slot = [functools.partial(_compiled(names, slot), *given) for slot in range(len(names))]
-    return _compiled_image()(tf.switch_case(at, by_slot) + alpha, image[None])[0]
+    colors = _compiled(names)(image[None], order[None], amounts[None])
+    return _compiled_image()(colors, image[None])[0]
 
 
 def _planes(images):
@@ -149,11 +144,20 @@ def _in_order(colors, order, amounts, names, hue_slot):
 
 
 @functools.cache
-def _compiled(names, hue_slot):
-    """`_in_order` as one loop over pixels, the same for all views."""
+def _compiled(names):
+    """Planes after all operations, as one loop over pixels, the same for all views."""
 
-    def run(colors, order, amounts):
-        return _in_order(colors, order, amounts, names, hue_slot)
+    def run(images, order, amounts):
+        colors, alpha = _planes(images)
+
+        def turned_at(slot):
+            return lambda: _in_order(colors, order, amounts, names, slot)
+
+        if "hue" not in names:
+            return turned_at(None)() + alpha
+        at = tf.argmax(tf.equal(order[0], names.index("hue")), output_type=tf.int32)
+        # A choice in compiled code: its ways are not split among cores, which have other batches.
+        return tf.switch_case(at, [turned_at(slot) for slot in range(len(names))]) + alpha
 
     return tf.function(run, jit_compile=True)
 

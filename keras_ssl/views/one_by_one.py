@@ -39,17 +39,20 @@ def run(plans, images):
     if not plans:
         return images
 
-    def one(element):
-        image, *parameters = element
-        for plan, own in zip(plans, parameters, strict=True):
-            image = plan.change(image, *own)
-        return image
+    count, shape = tf.shape(images)[0], plans[-1].shape
 
-    return tf.map_fn(
-        one,
-        (images, *[plan.parameters for plan in plans]),
-        fn_output_signature=tf.TensorSpec(plans[-1].shape, tf.float32),
-    )
+    def one(index, made):
+        image = images[index]
+        for plan in plans:
+            image = plan.change(image, *[each[index] for each in plan.parameters])
+        return index + 1, tf.raw_ops.InplaceUpdate(x=made, i=index[None], v=image[None])
+
+    # A list to stack in the end, as of `tf.map_fn`, holds all images twice: fresh memory, whose
+    # pages cost as much time as the views themselves.
+    empty = tf.raw_ops.Empty(shape=[count, *shape], dtype=tf.float32)
+    start = (tf.constant(0), empty)
+    made = tf.while_loop(lambda index, _: index < count, one, start, parallel_iterations=1)[1]
+    return tf.ensure_shape(made, (images.shape[0], *shape))
 
 
 def where_chosen(function, chosen, *parameters, shape):

@@ -9,7 +9,7 @@ IMAGES = np.random.default_rng(0).random((2000, 2, 5, 3), "float32")
 @pytest.fixture(autouse=True, params=["at once", "one by one"])
 def way(request, monkeypatch):
     """Every test is of small images, and of the way that large ones go."""
-    monkeypatch.setattr(one_by_one, "LARGE", 10**9 if request.param == "at once" else 0)
+    monkeypatch.setattr(one_by_one, "LARGE", 10**9 if request.param == "at once" else 1)
 
 
 def test_mirrors_left_to_right_or_leaves_the_image():
