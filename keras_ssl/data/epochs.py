@@ -32,10 +32,11 @@ class Epoch:
         return value
 
 
-def source(epoch):
-    """Returns a dataset of one element, the epoch at the time when iteration starts."""
+def source(epoch, passes=1):
+    """Returns a dataset of the epoch at the time when iteration starts, or of several in a row."""
     dataset = tf.data.Dataset.from_generator(
-        lambda: iter([epoch.begin()]), output_signature=tf.TensorSpec((), tf.int64)
+        lambda: (epoch.begin() for _ in range(passes)),
+        output_signature=tf.TensorSpec((), tf.int64),
     )
     dataset.keras_ssl_epoch = epoch
     return dataset
@@ -59,14 +60,15 @@ def find(dataset):
     return [epoch for epoch in found if epoch is not None]
 
 
-def with_rest(from_batch):
-    """Returns a whole epoch that knows how to begin in its middle, for `rest`.
+def with_others(made):
+    """Returns a whole epoch that knows how to begin in its middle, and several epochs in a row.
 
     Args:
-        from_batch: Function of a number of batches to the dataset of those after them.
+        made: Function of how many batches are left out at the beginning, and of how many epochs
+            follow one another, to a dataset.
     """
-    dataset = from_batch(0)
-    dataset.keras_ssl_rest = from_batch
+    dataset = made(0, 1)
+    dataset.keras_ssl_made = made
     return dataset
 
 
@@ -74,5 +76,16 @@ def rest(dataset, batches):
     """Returns an epoch without its first batches, whose views are not made where that is known."""
     if not batches:
         return dataset
-    from_batch = getattr(dataset, "keras_ssl_rest", None)
-    return from_batch(batches) if from_batch else dataset.skip(batches)
+    made = getattr(dataset, "keras_ssl_made", None)
+    return made(batches, 1) if made else dataset.skip(batches)
+
+
+def in_a_row(dataset, passes):
+    """Returns several epochs as one dataset, each the next one; None where that is not known."""
+    made = getattr(dataset, "keras_ssl_made", None)
+    return made and made(0, passes)
+
+
+def uncounted(dataset):
+    """Returns a dataset that does not know its length: Keras begins anew one that does."""
+    return dataset.filter(lambda *_: True)

@@ -58,16 +58,17 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         )
     buffer = buffer_of(dataset)
 
-    def from_batch(first):
+    def made(first, passes):
         def one_epoch(epoch):
             ordered = shuffled(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
             batches = ordered.batch(batch_size, drop_remainder=True).enumerate().skip(first)
             return batches.map(lambda index, element: (epoch, index, element))
 
-        indexed = epochs.source(epochs.Epoch()).flat_map(one_epoch)
-        return counted(_draw(indexed, views, seed, TRAINING), images // batch_size - first)
+        indexed = epochs.source(epochs.Epoch(), passes).flat_map(one_epoch)
+        drawn = _draw(indexed, views, seed, TRAINING)
+        return drawn if passes > 1 else counted(drawn, images // batch_size - first)
 
-    return epochs.with_rest(from_batch)
+    return epochs.with_others(made)
 
 
 def set_epoch(dataset, epoch):
@@ -89,10 +90,11 @@ def set_epoch(dataset, epoch):
         each.value = int(epoch)
 
 
-def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0)):
+def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), passes=1):
     """Makes views of a dataset of batches `(images[, labels])`, in its own order.
 
-    `start` is a pair: the epoch to begin with, and how many of its batches are left out.
+    `start` is a pair: the epoch to begin with, and how many of its batches are left out. `passes`
+    above 1 is the number of epochs to make in a row, each `steps_per_epoch` batches.
     """
     epoch, first = start
     if steps_per_epoch is None:
@@ -103,12 +105,13 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0)):
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
         start = epoch * steps_per_epoch + first
-        indexed = dataset.skip(start).enumerate(start)
+        whole = epochs.uncounted(dataset.repeat(passes)) if passes > 1 else dataset.skip(start)
+        indexed = whole.enumerate(start)
         indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
     return _draw(indexed, views, seed, TRAINING)
 
 
-def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start):
+def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start, passes=1):
     """Makes views of arrays `(images[, labels])`, shuffled anew each epoch; see `from_batches`."""
     epoch, first = start
     images = len(arrays[0])
@@ -119,7 +122,8 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, st
         positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(first, batches))
         positions = counted(positions, batches - first)
     else:
-        steps = tf.data.Dataset.range(epoch * steps_per_epoch + first, 2**62)
+        end = (epoch + passes) * batches if passes > 1 else 2**62
+        steps = epochs.uncounted(tf.data.Dataset.range(epoch * steps_per_epoch + first, end))
         positions = steps.map(lambda i: (i // batches, i % batches))
 
     def take(epoch, position):

@@ -125,13 +125,13 @@ def semi_supervised(
             found["unlabeled_labels"] = tf.cast(rest[1], tf.int64)
         return found, tf.cast(labels, tf.int64)
 
-    def from_batch(first):
-        source = epochs.source(epochs.Epoch(Facts(classes, images)))
+    def made(first, passes):
+        source = epochs.source(epochs.Epoch(Facts(classes, images)), passes)
         ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
-        made = ordered.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE)
-        return counted(made, images // rows - first)
+        drawn = ordered.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE)
+        return drawn if passes > 1 else counted(drawn, images // rows - first)
 
-    return epochs.with_rest(from_batch)
+    return epochs.with_others(made)
 
 
 def _size_of(labeled, unlabeled):

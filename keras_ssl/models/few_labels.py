@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ssl.export import image_shape
 from keras_ssl.images import check_batch
-from keras_ssl.models import first_batch, inputs
+from keras_ssl.models import first_batch, inputs, sequence
 from keras_ssl.models.array_views import ArrayViews
 
 PARTS = ("labeled", "weak", "strong", "index")
@@ -19,11 +19,11 @@ ACCEPTED = (
 )
 
 
-def training(model, x, y, steps_per_epoch, start):
+def training(model, x, y, steps_per_epoch, start, passes):
     """Checks the first batch of `x` and returns `inputs.Prepared` with full batches."""
     if isinstance(x, keras.utils.PyDataset):
         checked = Checked(x, lambda batch: check_first(model, batch, model.most_indices))
-        return inputs.Prepared(inputs.rest(checked, start[1]), checked[0])
+        return inputs.Prepared(sequence.rest(checked, start[1]), checked[0])
     if not inputs.is_dataset(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset or a keras.utils.PyDataset of elements "
@@ -39,10 +39,10 @@ def training(model, x, y, steps_per_epoch, start):
     most_indices = model.most_indices if facts is None else None
     first = check_first(model, first_batch.first_of(x), most_indices)
     check_classes(model, facts)
-    x, epoch = inputs.continued(elements.like(x, first), steps_per_epoch, start)
-    return inputs.Prepared(
-        pipeline.checked_few_labels(x, model.num_classes, most_indices), first, epoch, facts
-    )
+    x = elements.like(x, first)
+    x, epoch, steps = sequence.continued(model, x, steps_per_epoch, start, passes)
+    checked = pipeline.checked_few_labels(x, model.num_classes, most_indices)
+    return inputs.Prepared(checked, first, epoch, facts, steps)
 
 
 def evaluation(model, x, y=None, *, batch_size):

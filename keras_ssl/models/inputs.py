@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_ssl.export import image_shape
 from keras_ssl.images import check_batch
-from keras_ssl.models import first_batch
-from keras_ssl.models.array_views import ArrayViews, Rest
+from keras_ssl.models import first_batch, sequence
+from keras_ssl.models.array_views import ArrayViews
 
 ACCEPTED = (
     "a tf.data.Dataset of image batches or ready views, an array of images (N, H, W, C), a tuple "
@@ -27,21 +27,25 @@ class Prepared(NamedTuple):
         first: Two images' views to trace the step with, or the first batch; None if unknown.
         start: Int, the epoch at which data that goes on from epoch to epoch begins; else None.
         facts: What the data set tells of itself, `data.semi_supervised.Facts`; or None.
+        steps: Int, batches of an epoch where the data is all epochs in a row; else None.
     """
 
     data: Any
     first: Any = None
     start: Any = None
     facts: Any = None
+    steps: Any = None
 
 
-def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch):
+def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes):
     """Checks the first batch of `x` and returns full batches of ready views.
 
-    `start` is a pair: the epoch to begin with, and how many of its batches are left out.
+    `start` is a pair: the epoch to begin with, and how many of its batches are left out. `passes`
+    is how many epochs may follow one another in what is returned: TensorFlow prepares a data set
+    anew each time it is begun, which takes longer than an epoch of digits.
     """
     if is_dataset(x):
-        return _training_dataset(model, x, y, steps_per_epoch, start)
+        return _training_dataset(model, x, y, steps_per_epoch, start, passes)
     batch_size = 32 if batch_size is None else batch_size
     if _are_view_arrays(x):
         views = _view_arrays(x)
@@ -56,25 +60,27 @@ def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch):
             drop_last=True,
             epoch=start[0],
         )
-        return Prepared(rest(data, start[1]), first)
+        return Prepared(sequence.rest(data, start[1]), first)
     if is_array(x):
         from keras_ssl.data import pipeline
 
         images, labels = first_batch.check_images(model, x, y)
         first_batch.check_rows(model, len(images), batch_size)
         views = first_batch.views_for(model, images)
+        steps, passes = sequence.in_a_row(model, steps_per_epoch, len(images) // batch_size, passes)
         data = pipeline.from_arrays(
             element(images, labels),
             views,
             batch_size,
             model.seed,
             shuffle,
-            steps_per_epoch=steps_per_epoch,
+            steps_per_epoch=steps_per_epoch or steps,
             start=start,
+            passes=passes,
         )
-        return Prepared(data, _first_views(model, images, views, labels))
+        return Prepared(data, _first_views(model, images, views, labels), steps=steps)
     prepared = _ready_elsewhere(model, x, y)
-    return prepared._replace(data=rest(prepared.data, start[1]))
+    return prepared._replace(data=sequence.rest(prepared.data, start[1]))
 
 
 def evaluation(model, x, y=None, *, batch_size):
@@ -174,47 +180,8 @@ def pair(validation_data):
     return validation_data, None
 
 
-def count(data):
-    """Batches in an epoch of the data, None where that is not known."""
-    if isinstance(data, keras.utils.PyDataset):
-        return data.num_batches
-    batches = int(data.cardinality())
-    return batches if batches > 0 else None
-
-
-def rest(data, batches):
-    """Returns an epoch of a `keras.utils.PyDataset` without its first batches."""
-    return Rest(data, batches) if batches else data
-
-
-def continued(dataset, steps_per_epoch, start):
-    """Lets a dataset begin where a run does, and go on from epoch to epoch if it knows them.
-
-    Args:
-        dataset: A `tf.data.Dataset` of ready views.
-        steps_per_epoch: Int or None.
-        start: Pair, the epoch to begin with, and how many of its batches are left out.
-
-    Returns:
-        The dataset, endless where it knows epochs and Keras counts its steps, and the epoch at
-        which it then begins, else None.
-    """
-    from keras_ssl.data import epochs
-
-    epoch, first = start
-    if steps_per_epoch is None:
-        return epochs.rest(dataset, first), None
-    first, batches = epoch * steps_per_epoch + first, int(dataset.cardinality())
-    if not epochs.find(dataset):
-        return dataset.repeat().skip(first) if first else dataset, None
-    if batches > 0:
-        epoch, made = divmod(first, batches)
-        return dataset.repeat().skip(made), epoch
-    return dataset.repeat().skip(first), 0
-
-
-def _training_dataset(model, x, y, steps_per_epoch, start):
-    from keras_ssl.data import elements, pipeline
+def _training_dataset(model, x, y, steps_per_epoch, start, passes):
+    from keras_ssl.data import elements, epochs, pipeline
 
     refuse_labels(y)
     if steps_per_epoch is None and elements.is_endless(x):
@@ -225,15 +192,24 @@ def _training_dataset(model, x, y, steps_per_epoch, start):
         rows = len(batch[0][0])
         x, batch_size = elements.full_batches(x, rows)
         first_batch.check_rows(model, rows, batch_size)
-        x, epoch = continued(x, steps_per_epoch, start)
-        return Prepared(pipeline.checked(x), first, epoch)
+        x, epoch, steps = sequence.continued(model, x, steps_per_epoch, start, passes)
+        return Prepared(pipeline.checked(x), first, epoch, steps=steps)
     x = elements.image_and_label(x)
     images, labels = _checked_images(model, x)
     x, batch_size = elements.full_batches(x, len(images))
     first_batch.check_rows(model, len(images), batch_size)
     views = first_batch.views_for(model, images)
-    data = pipeline.from_batches(x, views, model.seed, steps_per_epoch=steps_per_epoch, start=start)
-    return Prepared(data, _first_views(model, images, views, labels))
+    batches = None if epochs.find(x) else sequence.count(x)
+    steps, passes = sequence.in_a_row(model, steps_per_epoch, batches, passes)
+    data = pipeline.from_batches(
+        x,
+        views,
+        model.seed,
+        steps_per_epoch=steps_per_epoch or steps,
+        start=start,
+        passes=passes,
+    )
+    return Prepared(data, _first_views(model, images, views, labels), steps=steps)
 
 
 def _checked_images(model, dataset):

@@ -7,7 +7,7 @@ from keras import ops
 from keras_ssl import distribute, export
 from keras_ssl import images as pixels
 from keras_ssl.losses.checks import check_count
-from keras_ssl.models import inputs, sittings
+from keras_ssl.models import inputs, sequence, sittings
 from keras_ssl.models.checks import check_seed
 from keras_ssl.models.config import ConfigMixin
 from keras_ssl.models.state import StateMixin
@@ -210,7 +210,8 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
                 is logged of that epoch is of the rest of it, unless `callbacks.Checkpoint`, which
                 saves states within epochs, is among the callbacks.
 
-        The last batch is dropped where it is not full.
+        The last batch is dropped where it is not full. Data that knows its number of batches is
+        read in one stream: batches of an epoch are begun while callbacks of the last one run.
 
         Returns:
             A `keras.callbacks.History`.
@@ -224,13 +225,14 @@ class Method(ConfigMixin, StateMixin, StepMixin, keras.Model):
             (x, y), validation_data = inputs.split(x, y, validation_split)
         options = {"batch_size": batch_size, "shuffle": shuffle, "steps_per_epoch": steps_per_epoch}
         whole = initial_epoch + bool(initial_step)  # the first epoch that is passed whole
-        train = self._training_data(x, y, start=(whole, 0), **options)
-        steps = steps_per_epoch or inputs.count(train.data)
+        train = self._training_data(x, y, start=(whole, 0), passes=epochs - whole, **options)
+        steps = steps_per_epoch or train.steps or sequence.count(train.data)
         is_counted, is_dataset = steps_per_epoch is not None, inputs.is_dataset(train.data)
         sittings.check_start(self, initial_epoch, initial_step, steps, is_counted, is_dataset)
         rest = train
         if initial_step:
-            rest = self._training_data(x, y, start=(initial_epoch, initial_step), **options)
+            start = (initial_epoch, initial_step)
+            rest = self._training_data(x, y, start=start, passes=1, **options)
         if validation_data is not None:
             validation = self._evaluation_data(
                 *inputs.pair(validation_data), batch_size=validation_batch_size or batch_size

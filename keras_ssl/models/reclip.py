@@ -242,7 +242,7 @@ class ReCLIP(Method):
     def _compare_with(self, side, weights):
         side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
 
-    def _training_data(self, x, y, *, steps_per_epoch, **kwargs):
+    def _training_data(self, x, y, *, steps_per_epoch, passes, **kwargs):
         return relabel.training(self, x, y, **kwargs)
 
     def _evaluation_data(self, x, y, *, batch_size):

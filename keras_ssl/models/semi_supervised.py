@@ -226,8 +226,8 @@ class SemiSupervisedModel(Method):
             found[name], start = logits[start:end], end
         return Logits(**found)
 
-    def _training_data(self, x, y, *, start, steps_per_epoch, **kwargs):
-        return few_labels.training(self, x, y, steps_per_epoch, start)
+    def _training_data(self, x, y, *, start, steps_per_epoch, passes, **kwargs):
+        return few_labels.training(self, x, y, steps_per_epoch, start, passes)
 
     def _evaluation_data(self, x, y, *, batch_size):
         return few_labels.evaluation(self, x, y, batch_size=batch_size)

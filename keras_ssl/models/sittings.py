@@ -90,13 +90,14 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
             **options,
         )
 
-    counted = options.pop("steps_per_epoch")
+    given = options.pop("steps_per_epoch")
+    counted = given or whole.steps
     try:
         if not step:
             return fit(whole, epoch, epochs, counted)
         callbacks = Callbacks(callbacks, model, step, verbose, epochs, steps)
         callbacks.is_last = epoch + 1 >= epochs
-        history = fit(rest, epoch, epoch + 1, counted and counted - step)
+        history = fit(rest, epoch, epoch + 1, given and given - step)
         if callbacks.is_last or model.stop_training:
             return history
         callbacks.first, callbacks.is_last = 0, True

@@ -8,6 +8,10 @@ import tensorflow as tf
 
 CHANNELS = (1, 3, 4)
 
+# For code of ours that holds no `if` on a tensor: AutoGraph would take longer to rewrite it than
+# TensorFlow takes for all else before the first step.
+as_written = tf.autograph.experimental.do_not_convert
+
 
 @dataclasses.dataclass(frozen=True)
 class View:
@@ -29,6 +33,12 @@ class View:
     Args:
         *fields: None here; the settings of a kind of view, as `strength` above.
     """
+
+    def __init_subclass__(cls, calls_others=False, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith(__package__) and not calls_others:
+            for name in {"transform", "plan"} & set(vars(cls)):
+                setattr(cls, name, as_written(getattr(cls, name)))
 
     def __call__(self, images, seed):
         """Draws one view of each image.
@@ -72,6 +82,7 @@ class View:
         """Whether `transform` takes uint8 images too."""
         return False
 
+    @as_written
     def draws(self, images, seed, count):
         """Returns `count` numbers for each image, uniform in 0..1: float32 `(B, count)`.
 
@@ -98,6 +109,7 @@ class View:
             object.__setattr__(self, name, value)
 
 
+@as_written
 def fold(seed, *what):
     """Mixes integers and names into a seed, one after the other: another int32 pair."""
     for each in what:
@@ -106,6 +118,7 @@ def fold(seed, *what):
     return seed
 
 
+@as_written
 def unit(images):
     """Returns a batch of images, as `checked` returns it, as float32 in 0..1."""
     if images.dtype == tf.uint8:
@@ -113,6 +126,7 @@ def unit(images):
     return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
 
 
+@as_written
 def checked(images):
     """Returns a batch of images as a tensor; raises unless it is one."""
     images = tf.convert_to_tensor(images)
@@ -130,6 +144,7 @@ def checked(images):
     return images
 
 
+@as_written
 def as_seed(seed):
     """Returns a seed as an int32 tensor `(2,)`."""
     try:

@@ -103,7 +103,7 @@ def _compiled(radii):
             image = tf.switch_case(which, ways)
         return image
 
-    return tf.function(blur, jit_compile=True)
+    return one_by_one.compiled(blur)
 
 
 def _pass(image, sigma, radius, axis):

@@ -12,7 +12,7 @@ from keras_ssl.views.flip import RandomFlip
 
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True)
-class Compose(View):
+class Compose(View, calls_others=True):
     """Applies views one after the other, each with a seed of its own.
 
     Args:

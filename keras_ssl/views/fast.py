@@ -168,4 +168,4 @@ def _mapped(images, matrix, contrast):
 @functools.cache
 def _compiled():
     """`_mapped` as one loop over pixels."""
-    return tf.function(_mapped, jit_compile=True)
+    return one_by_one.compiled(_mapped)

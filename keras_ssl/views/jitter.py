@@ -159,13 +159,13 @@ def _compiled(names):
         # A choice in compiled code: its ways are not split among cores, which have other batches.
         return tf.switch_case(at, [turned_at(slot) for slot in range(len(names))]) + alpha
 
-    return tf.function(run, jit_compile=True)
+    return one_by_one.compiled(run)
 
 
 @functools.cache
 def _compiled_image():
     """`_image` likewise; a function of its own, or each output would compute all inputs again."""
-    return tf.function(_image, jit_compile=True)
+    return one_by_one.compiled(_image)
 
 
 def _blend(colors, factor, to_mean, to_grey):

@@ -24,7 +24,7 @@ LOCK = threading.RLock()  # a layer belongs to one trace at a time
 
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True, eq=False)
-class KerasLayer(View):
+class KerasLayer(View, calls_others=True):
     """Draws with an augmentation layer of `keras.layers` or `keras_cv.layers`.
 
     The seed of the call stands in for the layer's random generators, which are neither used nor

@@ -19,7 +19,8 @@ class Plan(NamedTuple):
     """What happens to each image of a batch.
 
     Args:
-        change: Function from an image `(H, W, C)` and its rows of `parameters` to an image.
+        change: Function from an image `(H, W, C)` and its rows of `parameters` to an image, which
+            TensorFlow traces as it is written: no `if` on a tensor.
         parameters: Tuple of tensors with the batch as their first axis.
         shape: Static shape of what comes out.
     """
@@ -34,6 +35,7 @@ def is_large(shape):
     return (shape[:2].num_elements() or 0) >= LARGE
 
 
+@tf.autograph.experimental.do_not_convert
 def run(plans, images):
     """Passes each image of a batch through all plans; returns float32 images."""
     if not plans:
@@ -69,7 +71,12 @@ def can_compile():
     """Whether this TensorFlow has a compiler for the processor."""
     try:
         with tf.init_scope(), tf.device("CPU:0"):
-            tf.function(lambda x: x + 1.0, jit_compile=True)(tf.zeros(1))
+            compiled(lambda x: x + 1.0)(tf.zeros(1))
     except (tf.errors.OpError, NotImplementedError, ValueError):
         return False
     return True
+
+
+def compiled(function):
+    """Returns a function compiled as it is written."""
+    return tf.function(function, jit_compile=True, autograph=False)

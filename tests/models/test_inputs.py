@@ -232,7 +232,41 @@ def test_an_epoch_is_drawn_alike_whether_or_not_those_before_it_ran(images):
     for kind, (x, options) in sources.items():
         whole = losses(0, x, **options)
         assert len(set(whole)) == 3, kind
-        assert losses(2, x, **options) == whole[2:], kind
+        for epoch in (1, 2):
+            assert losses(epoch, x, **options) == whole[epoch:], kind
+
+
+@pytest.mark.parametrize("kind", ["array", "dataset"])
+def test_no_view_is_made_that_no_epoch_takes(kind, images):
+    made = []
+
+    def counted(images, seed):
+        tf.numpy_function(lambda: made.append(1), [], [])
+        return noisy(images, seed)
+
+    def drawn(epochs):
+        made.clear()
+        model = checks.make("SimCLR", views=(counted, noisy))
+        model.compile("sgd")
+        x, batch_size = (images, 4) if kind == "array" else (dataset(images), None)
+        model.fit(x, batch_size=batch_size, epochs=epochs, verbose=0)
+        return len(made)
+
+    assert drawn(3) - drawn(1) == 2 * 5
+
+
+@pytest.mark.parametrize("kind", ["array", "dataset", "data.views"])
+def test_an_execution_of_several_steps_ends_with_its_epoch(kind, images):
+    model = checks.make("SimCLR", views=VIEWS)
+    model.compile("sgd", steps_per_execution=2)
+    unbatched = tf.data.Dataset.from_tensor_slices(images)
+    x = {
+        "array": images,
+        "dataset": dataset(images),
+        "data.views": keras_ssl.data.views(unbatched, VIEWS, 4),
+    }[kind]
+    batch_size = 4 if kind == "array" else None
+    assert steps_of(model.fit(x, batch_size=batch_size, epochs=3, verbose=0)) == 3 * 5
 
 
 def test_the_draws_do_not_follow_global_seeds(images):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_ssl import views
+from keras_ssl import data, views
 from keras_ssl.views import ColorJitter, Compose, RandomFlip, RandomResizedCrop
 from keras_ssl.views.base import fold
 
@@ -53,3 +54,22 @@ def test_a_subclass_keeps_its_own_way_between_others():
     images = np.random.default_rng(0).random((2, 100, 100, 3), "float32")
     result = Compose([RandomFlip(1.0), Upside(), RandomFlip(1.0)])(images, (1, 2))
     np.testing.assert_array_equal(result, images[:, ::-1])
+
+
+def test_views_of_ones_own_may_ask_a_tensor_in_a_pipeline():
+    class Bright(views.View):
+        def transform(self, images, seed):
+            if tf.reduce_mean(images) > 0.5:
+                return 1.0 - images
+            return images
+
+    class Turned(RandomFlip):
+        def transform(self, images, seed):
+            if tf.reduce_mean(images) > 0.5:
+                images = 1.0 - images
+            return super().transform(images, seed)
+
+    light = tf.data.Dataset.from_tensors(tf.constant(IMAGES[:2] / 2 + 0.5))
+    for view in (Bright(), Compose([RandomFlip(0.0), Bright()]), Turned(0.0)):
+        made = next(iter(data.views(light.unbatch(), (view,), 2, shuffle=False)))[0][0]
+        np.testing.assert_allclose(made, 0.5 - IMAGES[:2] / 2, atol=1e-6)
