@@ -4,9 +4,8 @@ import numpy as np
 
 from keras_ssl.evaluation.checks import check_count, check_labelled
 from keras_ssl.evaluation.features import features_of
+from keras_ssl.evaluation.nearest import nearest
 from keras_ssl.losses.checks import check_positive
-
-SIMILARITIES = 2**22  # held at a time: 16 MiB of float32, and twice that of their order
 
 
 def knn(model, train, test, k=200, temperature=0.1, center=False, views=None):
@@ -77,26 +76,13 @@ def knn_from_features(
     if center:
         mean = memory.mean(0)
         memory, queries = memory - mean, queries - mean
-    # The memory is not normalised but its products are: no second copy of it.
-    memory_scale = 1 / _norms(memory)
-    queries = queries / _norms(queries)[:, None]
-    k = min(int(k), len(memory))
-    rows = max(1, SIMILARITIES // len(memory))
     correct = 0
-    for start in range(0, len(queries), rows):
-        similarity = queries[start : start + rows] @ memory.T
-        similarity *= memory_scale
-        nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
+    for rows, places, near in nearest(queries, memory, min(int(k), len(memory))):
         # Relative to the nearest: the same votes, and no overflow at low temperatures.
-        near = np.take_along_axis(similarity, nearest, axis=1).astype("float64")
+        near = near.astype("float64")
         weights = np.exp((near - near.max(axis=1, keepdims=True)) / temperature)
-        flat = np.arange(len(nearest))[:, None] * len(classes) + train_classes[nearest]
-        votes = np.bincount(flat.ravel(), weights.ravel(), len(nearest) * len(classes))
-        chosen = classes[votes.reshape(len(nearest), -1).argmax(axis=1)]
-        correct += np.sum(chosen == np.asarray(test_labels)[start : start + rows])
+        flat = np.arange(len(places))[:, None] * len(classes) + train_classes[places]
+        votes = np.bincount(flat.ravel(), weights.ravel(), len(places) * len(classes))
+        chosen = classes[votes.reshape(len(places), -1).argmax(axis=1)]
+        correct += np.sum(chosen == np.asarray(test_labels)[rows])
     return float(correct / len(queries))
-
-
-def _norms(features):
-    # einsum: no array of the squares
-    return np.maximum(np.sqrt(np.einsum("ij,ij->i", features, features)), 1e-12)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from keras_ssl.evaluation.checks import check_count, numbers
+from keras_ssl.evaluation.nearest import nearest
 from keras_ssl.evaluation.pictures import new_figure, save
-
-ROWS = 1024  # queries compared at a time
 
 
 def recall_at_k(queries, memory, k=1, same=None):
@@ -42,12 +41,8 @@ def recall_at_k(queries, memory, k=1, same=None):
             )
         groups = np.unique(same, return_inverse=True)[1]
     k, right = min(k, len(memory)), 0
-    memory = _unit(memory)
-    for start in range(0, len(queries), ROWS):
-        near = _unit(queries[start : start + ROWS]) @ memory.T
-        nearest = np.argpartition(-near, k - 1, axis=1)[:, :k]
-        own = groups[start : start + ROWS, None]
-        right += int(np.any(groups[nearest] == own, axis=1).sum())
+    for rows, places, _ in nearest(queries, memory, k):
+        right += int(np.any(groups[places] == groups[rows, None], axis=1).sum())
     return right / len(queries)
 
 

@@ -1,10 +1,8 @@
-import sys
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_ssl.evaluation import knn, knn_from_features
+from keras_ssl.evaluation import knn, knn_from_features, nearest
 
 
 def expected(train, train_labels, test, test_labels, k, temperature):
@@ -46,12 +44,30 @@ def test_the_weights_of_the_votes_decide(rng):
     assert knn_from_features(train, labels, test, [8], k=3, temperature=10.0) == 1
 
 
-def test_the_pieces_do_not_change_the_answer(rng, monkeypatch):
+@pytest.mark.parametrize("k", [1, 9, 40])
+def test_the_pieces_do_not_change_the_answer(rng, monkeypatch, k):
     sets = noisy_classes(rng)
-    whole = knn_from_features(*sets, k=9)
-    for similarities in (1, 200, 1000):
-        monkeypatch.setattr(sys.modules["keras_ssl.evaluation.knn"], "SIMILARITIES", similarities)
-        assert knn_from_features(*sets, k=9) == whole
+    whole = knn_from_features(*sets, k=k)
+    for rows, similarities in ((1, 1), (7, 200), (3, 200), (100, 10_000)):
+        monkeypatch.setattr(nearest, "ROWS", rows)
+        monkeypatch.setattr(nearest, "SIMILARITIES", similarities)
+        assert knn_from_features(*sets, k=k) == whole
+
+
+@pytest.mark.parametrize("memory", [40, 1000, 4001])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_all_that_are_nearest_are_found(rng, monkeypatch, memory, k):
+    monkeypatch.setattr(nearest, "SIMILARITIES", 128 * 1500)
+    known, queries = rng.normal(size=(memory, 6)), rng.normal(size=(200, 6))
+    cosine = queries @ known.T / np.linalg.norm(known, axis=1)
+    cosine /= np.linalg.norm(queries, axis=1)[:, None]
+    arrays = queries.astype("float32"), known.astype("float32")
+    for rows, places, near in nearest.nearest(*arrays, k):
+        best = np.argsort(cosine[rows], axis=1)[:, -k:]
+        np.testing.assert_array_equal(np.sort(places, axis=1), np.sort(best, axis=1))
+        found = np.take_along_axis(cosine[rows], places, 1)
+        np.testing.assert_allclose(near, found, atol=1e-6)
+    assert rows.stop >= 200
 
 
 def test_k_is_capped_at_the_size_of_the_memory(rng):
