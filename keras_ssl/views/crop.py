@@ -64,9 +64,7 @@ class RandomResizedCrop(View):
             return one_by_one.run([plan], images)
         top, left, height, width = self.boxes(images, seed)
         rows = weights(top, height, tf.shape(images)[1], self.size[0])
-        columns = weights(left, width, tf.shape(images)[2], self.size[1])
-        if mirrored is not None:
-            columns = tf.where(mirrored[:, None, None], columns[:, ::-1], columns)
+        columns = weights(left, width, tf.shape(images)[2], self.size[1], mirrored)
         return resample(unit(images), rows, columns)
 
     def plan(self, images, seed, shape, mirrored=None):
@@ -121,15 +119,19 @@ def between(low, high, draws):
     return low + (high - low) * draws
 
 
-def weights(start, length, full, size):
+def weights(start, length, full, size, mirrored=None):
     """Matrices that cut and resize one axis: `(B, size, full)`, each row summing to 1.
 
     Output i looks at `(i + 1/2) * length / size` in the cut, through a triangle as wide as two
-    input pixels, or as two output pixels where these are larger.
+    input pixels, or as two output pixels where these are larger. Where bool `mirrored` `(B,)` says
+    so, the last output is the first.
     """
+    outputs = tf.range(size, dtype=tf.float32)[:, None]
+    if mirrored is not None:
+        outputs = tf.where(mirrored[:, None, None], size - 1.0 - outputs, outputs)
     step = (length / size)[:, None, None]
     start, end = start[:, None, None], (start + length)[:, None, None]
-    middles = start + (tf.range(size, dtype=tf.float32)[:, None] + 0.5) * step
+    middles = start + (outputs + 0.5) * step
     pixels = tf.range(tf.cast(full, tf.float32)) + 0.5
     triangle = tf.nn.relu(1.0 - tf.abs(pixels - middles) / tf.maximum(step, 1.0))
     triangle *= tf.cast((pixels > start) & (pixels < end), tf.float32)
