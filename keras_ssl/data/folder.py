@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data.resize import fit
+from keras_ssl.data.tuning import untuned
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 NAMED = 5  # corrupt files that a message names; the count says the rest
@@ -107,7 +108,7 @@ def dataset(files, size):
     paths = np.array([str(path) for path in files.paths])
     tensors = (paths,) if files.labels is None else (paths, files.labels)
     read = tf.data.Dataset.from_tensor_slices(tensors)
-    return read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    return untuned(read.map(decode, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _find(root, split):

@@ -7,13 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data import elements, epochs
+from keras_ssl.data.memory import keep_freed
+from keras_ssl.data.tuning import untuned
 from keras_ssl.views.base import fold
 
 AUTOTUNE = tf.data.AUTOTUNE
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-# Batches that get their views at the same time. On few cores tf.data takes minutes to find that all
-# of them should work: on 2, views of 224 pixels were made at two thirds of the rate until then.
-PARALLEL = CORES + 1 if CORES <= 8 else AUTOTUNE
+PARALLEL = min(CORES, 16) + 1  # batches that get their views at the same time
 SHUFFLE_BYTES = 2**30
 TRAINING, EVALUATION = 0, 1  # second half of the seed: never the same views in both
 
@@ -23,7 +23,8 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
 
     Which images form a batch, and every draw of a view, are a function of `(seed, epoch,
     position)`, not of the global random state. `fit` sets the epoch; in a loop of one's own,
-    `set_epoch` does.
+    `set_epoch` does. tf.data's tuning is off for what is returned, and glibc keeps memory that
+    batches free, for which they would wait.
 
     Args:
         dataset: Unbatched `tf.data.Dataset` of images `(H, W, C)`, uint8 or float 0..1, of
@@ -65,8 +66,8 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             return batches.map(lambda index, element: (epoch, index, element))
 
         indexed = epochs.source(epochs.Epoch(), passes).flat_map(one_epoch)
-        drawn = _draw(indexed, views, seed, TRAINING)
-        return drawn if passes > 1 else counted(drawn, images // batch_size - first)
+        ready = _draw(indexed, views, seed, TRAINING)
+        return ready if passes > 1 else counted(ready, images // batch_size - first)
 
     return epochs.with_others(made)
 
@@ -161,7 +162,7 @@ def checked(dataset):
         first = tf.nest.map_structure(lambda x: elements.assert_images(x, index), first)
         return (first, *rest)
 
-    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
 def shuffled(dataset, buffer, seed, *numbers):
@@ -195,7 +196,7 @@ def checked_few_labels(dataset, classes, indices=None):
             parts["index"] = elements.assert_labels(parts["index"], indices, index, "`index`")
         return {**parts, **images}, elements.assert_labels(labels, classes, index)
 
-    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
 def checked_labels(dataset, classes):
@@ -206,7 +207,7 @@ def checked_labels(dataset, classes):
         labels = elements.assert_labels(labels, classes, index)
         return elements.assert_images(images, index), labels
 
-    return dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE)
+    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
 def _draw(indexed, views, seed, phase):
@@ -219,7 +220,13 @@ def _draw(indexed, views, seed, phase):
         made = tuple(traced[id(view)](images, fold(at, i)) for i, view in enumerate(views))
         return (made, *batch[1:2])
 
-    return indexed.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE)
+    return drawn(indexed, make)
+
+
+def drawn(dataset, make):
+    """Maps batches of images to batches of views, several at the same time."""
+    keep_freed()
+    return untuned(dataset.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE))
 
 
 def counted(dataset, batches):

@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
+from keras_ssl.data.tuning import untuned
+
 NONE = -1  # the label of an image that has none
 
 
@@ -41,4 +43,4 @@ def with_labels(dataset, labels):
         found = tf.numpy_function(labels.of, [images], tf.int32, stateful=True)
         return images, tf.ensure_shape(found, (images.shape[0],))
 
-    return dataset.map(look_up, num_parallel_calls=1).prefetch(2)
+    return untuned(dataset.map(look_up, num_parallel_calls=1).prefetch(2))

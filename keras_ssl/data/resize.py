@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_ssl.data.tuning import untuned
+
 
 def checked_size(size):
     """Returns an image size as `(height, width)`; None stays None."""
@@ -27,13 +29,13 @@ def resized(dataset, size):
         size: Pair `(height, width)`, or None for no change.
     """
     if size is None:
-        return dataset
+        return untuned(dataset)
 
     def change(image, *label):
         image = fit(image, size)
         return (image, *label) if label else image
 
-    return dataset.map(change, num_parallel_calls=tf.data.AUTOTUNE)
+    return untuned(dataset.map(change, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def fit(image, size):

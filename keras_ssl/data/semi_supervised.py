@@ -7,14 +7,13 @@ import tensorflow as tf
 
 from keras_ssl.data import elements, epochs
 from keras_ssl.data.pipeline import (
-    AUTOTUNE,
-    PARALLEL,
     buffer_of,
     call,
     check_batch_size,
     check_seed,
     check_view,
     counted,
+    drawn,
     shuffled,
 )
 from keras_ssl.views import fixmatch_strong, fixmatch_weak
@@ -128,8 +127,8 @@ def semi_supervised(
     def made(first, passes):
         source = epochs.source(epochs.Epoch(Facts(classes, images)), passes)
         ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
-        drawn = ordered.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE)
-        return drawn if passes > 1 else counted(drawn, images // rows - first)
+        ready = drawn(ordered, make)
+        return ready if passes > 1 else counted(ready, images // rows - first)
 
     return epochs.with_others(made)
 

@@ -115,7 +115,7 @@ def prediction(model, x, *, batch_size):
     """Checks the first batch of `x` and returns batches of images alone."""
     shape = image_shape(model.network)
     if is_dataset(x):
-        from keras_ssl.data import elements
+        from keras_ssl.data import elements, tuning
 
         if elements.are_views(x):
             raise ValueError("`x` holds ready views; predict takes images, (B, H, W, C).")
@@ -123,7 +123,7 @@ def prediction(model, x, *, batch_size):
         first = first_batch.first_of(x)[0]
         check_batch(first, "x", shape)
         first_batch.check_patches(model.network, first, "x")
-        return x.map(lambda images, *labels: images)
+        return tuning.untuned(x.map(lambda images, *labels: images))
     if is_array(x):
         images = np.asarray(x)
         check_batch(images, "x", shape)
