@@ -55,7 +55,9 @@ def continued(model, dataset, steps_per_epoch, start, passes):
     if steps_per_epoch is None:
         steps, passes = in_a_row(model, None, batches, passes)
         several = epochs.in_a_row(dataset, passes) if steps else None
-        return (several, epoch, steps) if several else (epochs.rest(dataset, first), None, None)
+        if several is None:
+            return epochs.rest(dataset, first), None, None
+        return several, epoch, steps
     first = epoch * steps_per_epoch + first
     if not epochs.find(dataset):
         return dataset.repeat().skip(first) if first else dataset, None, None
