@@ -80,7 +80,7 @@ def rest(dataset, batches):
     return made(batches, 1) if made else dataset.skip(batches)
 
 
-def in_a_row(dataset, passes):
+def several(dataset, passes):
     """Returns several epochs as one dataset, each the next one; None where that is not known."""
     made = getattr(dataset, "keras_ssl_made", None)
     return made and made(0, passes)

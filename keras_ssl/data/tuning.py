@@ -7,8 +7,8 @@ def untuned(dataset):
     """Returns a dataset, and all made from it, that runs on as many cores as it is told.
 
     TensorFlow's own tuning sleeps between its turns, each time twice as long, up to a minute, and
-    at times the end of an iteration does not wake it: then an epoch of 5 seconds ends after 10, one
-    of 21 after 41. It also takes minutes to find that all of two cores should work.
+    at times the end of an iteration does not wake it: then one of 5 seconds ends after 10. It also
+    takes minutes to find that all of two cores should work.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -54,10 +54,10 @@ def continued(model, dataset, steps_per_epoch, start, passes):
     batches = count(dataset)
     if steps_per_epoch is None:
         steps, passes = in_a_row(model, None, batches, passes)
-        several = epochs.in_a_row(dataset, passes) if steps else None
-        if several is None:
+        row = epochs.several(dataset, passes) if steps else None
+        if row is None:
             return epochs.rest(dataset, first), None, None
-        return several, epoch, steps
+        return row, epoch, steps
     first = epoch * steps_per_epoch + first
     if not epochs.find(dataset):
         return dataset.repeat().skip(first) if first else dataset, None, None
