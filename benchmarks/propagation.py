@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from knn import peak
 
-from keras_ssl.models import propagation
+from keras_ssl.models.vision_language.reclip import label_propagation
 
 
 def main(
@@ -30,13 +30,13 @@ def main(
         closeness: How much of an encoding is that of its class; the rest is drawn at random.
     """
     rng = np.random.default_rng(0)
-    text = propagation.unit(rng.standard_normal((classes, width), "float32"))
+    text = label_propagation.unit(rng.standard_normal((classes, width), "float32"))
     truth = rng.integers(0, classes, images)
-    encoded = propagation.unit(rng.standard_normal((images, width), "float32"))
-    encoded = propagation.unit(closeness * text[truth] + (1 - closeness) * encoded)
+    encoded = label_propagation.unit(rng.standard_normal((images, width), "float32"))
+    encoded = label_propagation.unit(closeness * text[truth] + (1 - closeness) * encoded)
     before, start = peak(), time.perf_counter()
-    directions = propagation.text_directions(text)
-    propagation.pseudo_labels(text, encoded, directions, neighbours)
+    directions = label_propagation.text_directions(text)
+    label_propagation.pseudo_labels(text, encoded, directions, neighbours)
     seconds = time.perf_counter() - start
     print(
         f"{images} images, {classes} classes, {width} numbers, {neighbours} neighbours: "

@@ -5,6 +5,8 @@ import tempfile
 import keras
 from keras import layers
 
+from keras_ssl.images import image_shape
+
 
 def serving_model(model):
     """Wraps a network of 0..1 floats so that it takes `uint8` images and returns float32.
@@ -84,12 +86,3 @@ def _shape_for_export(model):
             if hasattr(layer, "patch_size") and hasattr(layer, "image_shape"):
                 return layer.image_shape
     return image_shape(model)
-
-
-def image_shape(model):
-    """Returns the `(H, W, C)` that a network takes, with None where any size will do."""
-    try:
-        shape = model.input_shape
-    except AttributeError:  # a subclassed model has no symbolic input
-        shape = (model.get_build_config() or {}).get("input_shape") or (None,) * 4
-    return tuple(shape[1:])

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import KerasTensor, config, ops
 
-from keras_ssl.losses.checks import as_float
+from keras_ssl.numerics import as_float
 
 __all__ = ["as_float", "check_batch", "check_eager_range", "check_range", "unit"]
 
@@ -77,3 +77,12 @@ def check_batch(images, name, shape=(None, None, None)):
 def _is_float(images):
     # bfloat16 is not one of NumPy's own kinds.
     return images.dtype.kind == "f" or "bfloat" in str(images.dtype)
+
+
+def image_shape(model):
+    """Returns the `(H, W, C)` that a network takes, with None where any size will do."""
+    try:
+        shape = model.input_shape
+    except AttributeError:  # a subclassed model has no symbolic input
+        shape = (model.get_build_config() or {}).get("input_shape") or (None,) * 4
+    return tuple(shape[1:])

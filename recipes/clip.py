@@ -17,8 +17,9 @@ import tensorflow as tf
 import tyro
 
 import keras_ssl
-from keras_ssl import data, encoders, evaluation, runs, views
-from keras_ssl.runs import Run
+from keras_ssl import data, encoders, evaluation, views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 # {light} is "dark ", "bright " or nothing, {place} " on the left" and so on, or nothing.
 PHRASES = (
@@ -57,19 +58,19 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
+    train, test = pretraining.start(run, settings)
     names = data.class_names(run.dataset, run.data_dir)
-    shape = runs.image_shape(train)
+    shape = pretraining.image_shape(train)
     own_views = views.clip(shape[:2])
     pairs = captioned(train, names, run.seed)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
 
     def new_model():
         words = keras.layers.TextVectorization()
         words.adapt(every_caption(names))
         text_encoder = encoders.text_transformer(words, 16, text_width, text_depth, 4)
         model = keras_ssl.CLIP(
-            runs.new_encoder(run, shape),
+            pretraining.new_encoder(run, shape),
             text_encoder,
             projection=projection,
             views=own_views,
@@ -82,7 +83,7 @@ def main(
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=weight_decay))
         return model
 
-    model = runs.train(
+    model = pretraining.train(
         *(run, settings, new_model, own_views, train, test),
         epochs=epochs,
         batch_size=batch_size,

@@ -14,8 +14,9 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import runs, views
-from keras_ssl.runs import Run
+from keras_ssl import views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -48,19 +49,19 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
-    shape = runs.image_shape(train)
+    train, test = pretraining.start(run, settings)
+    shape = pretraining.image_shape(train)
     own_views = views.dino(shape[:2], small_crops=small_crops, flip=run.flip)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
     first, last = teacher_temperature
     rising = keras.optimizers.schedules.PolynomialDecay(first, max(1, steps // 3), last)
 
     def new_model():
         model = keras_ssl.DINO(
-            runs.new_encoder(run, shape),
+            pretraining.new_encoder(run, shape),
             projector=(512, 512, 128),
             prototypes=prototypes,
-            momentum=keras_ssl.momentum.cosine(momentum, steps),
+            momentum=keras_ssl.schedules.cosine(momentum, steps),
             teacher_temperature=rising,
             frozen_steps=frozen_epochs * steps // epochs,
             views=own_views,
@@ -70,7 +71,7 @@ def main(
         model.compile(keras.optimizers.AdamW(rate, weight_decay=weight_decay, clipnorm=3.0))
         return model
 
-    runs.train(
+    pretraining.train(
         run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
     )
 

@@ -15,8 +15,9 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import runs, views
-from keras_ssl.runs import Run
+from keras_ssl import views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -55,23 +56,23 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
-    shape = runs.image_shape(train)
-    patch_size = runs.patch_size(run, shape)
+    train, test = pretraining.start(run, settings)
+    shape = pretraining.image_shape(train)
+    patch_size = pretraining.patch_size(run, shape)
     own_views = views.dinov2(shape[:2], patch_size, small_crops=small_crops, flip=run.flip)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
     rate = learning_rate * batch_size / 256
     first, last = teacher_temperature
     rising = keras.optimizers.schedules.PolynomialDecay(first, max(1, steps // 3), last)
 
     def new_model():
         model = keras_ssl.DINOv2(
-            runs.new_vit(run, shape, registers=registers),
+            pretraining.new_vit(run, shape, registers=registers),
             projector=(512, 512, 128),
             prototypes=prototypes,
             teacher_temperature=rising,
             balance=balance,
-            momentum=keras_ssl.momentum.cosine(momentum, steps),
+            momentum=keras_ssl.schedules.cosine(momentum, steps),
             layer_decay=layer_decay,
             frozen_steps=frozen_epochs * steps // epochs,
             views=own_views,
@@ -84,7 +85,7 @@ def main(
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=weight_decay, clipnorm=3.0))
         return model
 
-    runs.train(
+    pretraining.train(
         run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
     )
 

@@ -14,8 +14,9 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import runs, views
-from keras_ssl.runs import Run
+from keras_ssl import views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -44,14 +45,14 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
-    shape = runs.image_shape(train)
+    train, test = pretraining.start(run, settings)
+    shape = pretraining.image_shape(train)
     own_views = views.emp_ssl(shape[:2], patches=patches, flip=run.flip, scale=patch_scale)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
 
     def new_model():
         model = keras_ssl.EMPSSL(
-            runs.new_encoder(run, shape),
+            pretraining.new_encoder(run, shape),
             projector=(512, 256),
             views=own_views,
             seed=run.seed,
@@ -60,7 +61,7 @@ def main(
         model.compile(keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay))
         return model
 
-    runs.train(
+    pretraining.train(
         run,
         settings,
         new_model,

@@ -14,8 +14,8 @@ from pathlib import Path
 import tyro
 
 import keras_ssl
-from keras_ssl import few_label_runs
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.recipes import semi_supervised
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 def main(
@@ -34,18 +34,18 @@ def main(
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())
-    task = few_label_runs.start(run, settings)
+    task = semi_supervised.start(run, settings)
 
     def new_model():
         return keras_ssl.FreeMatch(
-            few_label_runs.new_classifier(run, task),
+            semi_supervised.new_classifier(run, task),
             threshold_momentum=threshold_momentum,
             fairness_weight=fairness_weight,
             ema_momentum=run.ema_momentum,
             seed=run.seed,
         )
 
-    few_label_runs.train(run, settings, task, new_model)
+    semi_supervised.train(run, settings, task, new_model)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import evaluation, runs, views
-from keras_ssl.runs import Run
+from keras_ssl import evaluation, views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -40,16 +41,16 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
-    shape = runs.image_shape(train)
-    patch_size = runs.patch_size(run, shape)
+    train, test = pretraining.start(run, settings)
+    shape = pretraining.image_shape(train)
+    patch_size = pretraining.patch_size(run, shape)
     own_views = views.mae(shape[:2], patch_size, mask_ratio, flip=run.flip)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
     rate = learning_rate * batch_size / 256
 
     def new_model():
         model = keras_ssl.MAE(
-            runs.new_vit(run, shape, features="mean"),
+            pretraining.new_vit(run, shape, features="mean"),
             mask_ratio=mask_ratio,
             views=own_views,
             seed=run.seed,
@@ -61,7 +62,7 @@ def main(
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=weight_decay, beta_2=0.95))
         return model
 
-    model = runs.train(
+    model = pretraining.train(
         run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
     )
     images, _ = evaluation.read_images(test, 8)

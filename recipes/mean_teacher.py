@@ -14,8 +14,9 @@ from pathlib import Path
 import tyro
 
 import keras_ssl
-from keras_ssl import few_label_runs, views
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl import views
+from keras_ssl.recipes import semi_supervised
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 def main(
@@ -33,11 +34,11 @@ def main(
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())
-    task = few_label_runs.start(run, settings)
+    task = semi_supervised.start(run, settings)
 
     def new_model():
         return keras_ssl.MeanTeacher(
-            few_label_runs.new_classifier(run, task),
+            semi_supervised.new_classifier(run, task),
             unlabeled_weight=unlabeled_weight,
             warmup=warmup,
             ema_momentum=run.ema_momentum,
@@ -45,7 +46,7 @@ def main(
         )
 
     weak = views.fixmatch_weak(task.shape[:2], flip=run.flip)  # student and teacher draw their own
-    few_label_runs.train(run, settings, task, new_model, weak=weak, strong=weak)
+    semi_supervised.train(run, settings, task, new_model, weak=weak, strong=weak)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import simclr
 import supervised
 import tyro
 
-from keras_ssl import runs
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 def main(
@@ -42,13 +42,13 @@ def main(
         threshold: Of FixMatch.
         run: Options that all recipes with few labels share.
     """
-    shared = {field.name: getattr(run, field.name) for field in dataclasses.fields(runs.Run)}
+    shared = {field.name: getattr(run, field.name) for field in dataclasses.fields(pretraining.Run)}
     simclr.main(
         epochs=pretrain_epochs,
         batch_size=pretrain_batch_size,
         learning_rate=pretrain_learning_rate,
         temperature=temperature,
-        run=runs.Run(**{**shared, "output": run.output / "simclr"}),
+        run=pretraining.Run(**{**shared, "output": run.output / "simclr"}),
     )
 
     def within(name, **changes):

@@ -20,8 +20,9 @@ import tensorflow as tf
 import tyro
 
 import keras_ssl
-from keras_ssl import callbacks, data, evaluation, runs
-from keras_ssl.runs import Run
+from keras_ssl import callbacks, data, evaluation
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -58,7 +59,7 @@ def main(
     settings = dict(locals())
     if images is not None and images < 1:
         raise ValueError(f"`images` must be at least 1, received {images}.")
-    train, test = runs.start(run, settings)
+    train, test = pretraining.start(run, settings)
     source = run.output / "clip"
     if not (source / "clip.json").exists():
         options = {**vars(run), "output": source, "baselines": False}
@@ -78,7 +79,7 @@ def main(
         )
 
     results = without_training(made, train, test)
-    saved = runs.open_folder(run, settings)
+    saved = pretraining.open_folder(run, settings)
     model = keras.saving.load_model(saved.path) if saved.path else made(seed=run.seed)
     if not saved.path:
         model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9, weight_decay=1e-4))
@@ -96,7 +97,7 @@ def main(
         ],
         verbose=2,
     )
-    runs.write_time(run, epochs - saved.epoch, time.perf_counter() - began)
+    pretraining.write_time(run, epochs - saved.epoch, time.perf_counter() - began)
     logits, labels = evaluation.extract_features(model, test)
     results["adapted, last epoch"] = float(np.mean(logits.argmax(axis=1) == labels))
     model.save(run.output / "model.keras")
@@ -105,7 +106,7 @@ def main(
     history = callbacks.read_history(run.output / "history.csv")
     evaluation.curves(history, run.output / "curves.png")
     evaluation.confusion_matrix(logits, labels, run.output / "confusion.png")
-    original, _ = runs.start(run, settings)
+    original, _ = pretraining.start(run, settings)
     columns = [("image", next(original.batch(8).as_numpy_iterator())[0])]
     columns.append(("spoiled", spoilt[:8]))
     evaluation.image_grid(columns, run.output / "images.png")

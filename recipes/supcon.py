@@ -14,8 +14,9 @@ import keras
 import tyro
 
 import keras_ssl
-from keras_ssl import runs, views
-from keras_ssl.runs import Run
+from keras_ssl import views
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 
 def main(
@@ -39,14 +40,14 @@ def main(
         run: Options that all recipes share.
     """
     settings = dict(locals())
-    train, test = runs.start(run, settings)
-    shape = runs.image_shape(train)
+    train, test = pretraining.start(run, settings)
+    shape = pretraining.image_shape(train)
     own_views = views.simclr(shape[:2], flip=run.flip)
-    steps = runs.count_steps(train, epochs, batch_size)
+    steps = pretraining.count_steps(train, epochs, batch_size)
 
     def new_model():
         model = keras_ssl.SupCon(
-            runs.new_encoder(run, shape),
+            pretraining.new_encoder(run, shape),
             projector=(512, 128),
             temperature=temperature,
             views=own_views,
@@ -56,7 +57,7 @@ def main(
         model.compile(keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay))
         return model
 
-    runs.train(
+    pretraining.train(
         run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
     )
 

@@ -14,8 +14,8 @@ import tyro
 from keras import ops
 
 import keras_ssl
-from keras_ssl import few_label_runs
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.recipes import semi_supervised
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 @keras.saving.register_keras_serializable("recipes")
@@ -39,13 +39,13 @@ def main(run: FewLabelRun = FewLabelRun(Path("runs/supervised"))) -> None:
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())
-    task = few_label_runs.start(run, settings)
+    task = semi_supervised.start(run, settings)
 
     def new_model():
-        classifier = few_label_runs.new_classifier(run, task)
+        classifier = semi_supervised.new_classifier(run, task)
         return Supervised(classifier, ema_momentum=run.ema_momentum, seed=run.seed)
 
-    few_label_runs.train(run, settings, task, new_model)
+    semi_supervised.train(run, settings, task, new_model)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import Literal
 import tyro
 
 import keras_ssl
-from keras_ssl import few_label_runs
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.recipes import semi_supervised
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 def main(
@@ -35,11 +35,11 @@ def main(
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())
-    task = few_label_runs.start(run, settings)
+    task = semi_supervised.start(run, settings)
 
     def new_model():
         return keras_ssl.UDA(
-            few_label_runs.new_classifier(run, task),
+            semi_supervised.new_classifier(run, task),
             temperature=temperature,
             threshold=threshold,
             signal_annealing=signal_annealing,
@@ -47,7 +47,7 @@ def main(
             seed=run.seed,
         )
 
-    few_label_runs.train(run, settings, task, new_model)
+    semi_supervised.train(run, settings, task, new_model)
 
 
 if __name__ == "__main__":

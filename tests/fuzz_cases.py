@@ -207,7 +207,7 @@ CASES = {
         optimizers.FixMatchDecay, {"learning_rate": 0.1, "steps": 10}, lambda rate: rate(5)
     ),
     "momentum.cosine": Case(
-        keras_ssl.momentum.cosine, {"base": 0.9, "steps": 10}, lambda rate: rate(5)
+        keras_ssl.schedules.cosine, {"base": 0.9, "steps": 10}, lambda rate: rate(5)
     ),
     "data.views": Case(
         data.views, {"dataset": single(), "views": (views.RandomFlip(),), "batch_size": 3}, first

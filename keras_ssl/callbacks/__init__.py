@@ -1,11 +1,11 @@
 """Callbacks for `fit`: what the features are worth, whether they collapse, and how to go on."""
 
 from keras_ssl.callbacks.checkpoint import Checkpoint
+from keras_ssl.callbacks.checkpoint_files import latest_checkpoint
 from keras_ssl.callbacks.collapse_monitor import CollapseMonitor
-from keras_ssl.callbacks.history_file import HistoryFile, read_history
+from keras_ssl.callbacks.csv_logger import HistoryFile, read_history
 from keras_ssl.callbacks.knn_probe import KNNProbe
-from keras_ssl.callbacks.run_folder import start_or_resume
-from keras_ssl.callbacks.states import latest_checkpoint
+from keras_ssl.callbacks.run_dir import start_or_resume
 
 __all__ = [
     "Checkpoint",

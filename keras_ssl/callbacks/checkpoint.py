@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_ssl import distribute
-from keras_ssl.callbacks import states
+from keras_ssl.callbacks import checkpoint_files
 from keras_ssl.evaluation.checks import check_count
 
 PATIENCE = 10.0  # seconds after which another SIGTERM ends the process at once, where no step does
@@ -61,7 +61,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Makes the folder, so that a place that cannot be written is known at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if distribute.is_chief(self.model):
-            for left in self.folder.glob(f"{states.UNFINISHED}*.keras"):
+            for left in self.folder.glob(f"{checkpoint_files.UNFINISHED}*.keras"):
                 left.unlink()
         self._saved_at, self._is_terminated = None, False
         self._goes_on_within_epochs = getattr(self.model, "goes_on_within_epochs", False)
@@ -105,7 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _begin(self):
         """Refuses to mix the states of two runs; goes on with the logs of a stopped epoch."""
         self._saved_at = (self._epoch, self._step)
-        path, epoch, step = saved = states.latest_checkpoint(self.folder)
+        path, epoch, step = saved = checkpoint_files.latest_checkpoint(self.folder)
         if saved[1:] > self._saved_at:
             at = f" and {step} steps" if step else ""
             raise ValueError(
@@ -116,7 +116,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         if path is None or saved[1:] != self._saved_at:
             return
-        metrics, before = self.model.metrics_variables, states.read_note(path)["metrics"]
+        metrics, before = self.model.metrics_variables, checkpoint_files.read_note(path)["metrics"]
         if step and [list(v.shape) for v in metrics] == [list(np.shape(v)) for v in before]:
             for variable, value in zip(metrics, before, strict=True):
                 variable.assign(value)
@@ -132,11 +132,13 @@ class Checkpoint(keras.callbacks.Callback):
             return
         self._is_saving = True
         try:
-            states.write(model, self.folder, epoch, step, {"metrics": metrics})
+            checkpoint_files.write(model, self.folder, epoch, step, {"metrics": metrics})
         finally:
             self._is_saving = False
         # Later ones are damaged, or not ours: they were there when this run began.
-        done = [each for each in states.finished(self.folder) if each[:2] <= (epoch, step)]
+        done = [
+            each for each in checkpoint_files.finished(self.folder) if each[:2] <= (epoch, step)
+        ]
         for _, _, old in done[: -self.keep]:
             old.unlink()
 
@@ -162,7 +164,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._forget()
             where = (
                 f"the last state is in {self.folder}: run the same again to go on with it"
-                if states.finished(self.folder)
+                if checkpoint_files.finished(self.folder)
                 else "there was nothing to save yet"
             )
             print(f"Stopped by SIGTERM; {where}.", flush=True)

@@ -6,7 +6,7 @@ import numpy as np
 from keras_ssl.evaluation import extract_features, knn_from_features
 from keras_ssl.evaluation.checks import check_count
 from keras_ssl.evaluation.features import images_of
-from keras_ssl.losses.checks import check_positive
+from keras_ssl.validation import check_positive
 
 
 class KNNProbe(keras.callbacks.Callback):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ssl.data.epochs import upstream
+from keras_ssl.data.epoch_counter import upstream
 
 ACCEPTED = (
     "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "

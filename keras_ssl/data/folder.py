@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_ssl.data._options import untuned
 from keras_ssl.data.resize import fit
-from keras_ssl.data.tuning import untuned
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 NAMED = 5  # corrupt files that a message names; the count says the rest

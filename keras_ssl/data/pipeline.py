@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.data import elements, epochs
-from keras_ssl.data.memory import keep_freed
-from keras_ssl.data.tuning import untuned
+from keras_ssl.data import elements, epoch_counter
+from keras_ssl.data._allocator import keep_freed
+from keras_ssl.data._options import untuned
 from keras_ssl.views.base import fold
 
 AUTOTUNE = tf.data.AUTOTUNE
@@ -65,11 +65,11 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             batches = ordered.batch(batch_size, drop_remainder=True).enumerate().skip(first)
             return batches.map(lambda index, element: (epoch, index, element))
 
-        indexed = epochs.source(epochs.Epoch(), passes).flat_map(one_epoch)
+        indexed = epoch_counter.source(epoch_counter.Epoch(), passes).flat_map(one_epoch)
         ready = _draw(indexed, views, seed, TRAINING)
         return ready if passes > 1 else counted(ready, images // batch_size - first)
 
-    return epochs.with_others(made)
+    return epoch_counter.with_others(made)
 
 
 def set_epoch(dataset, epoch):
@@ -82,7 +82,7 @@ def set_epoch(dataset, epoch):
     Raises:
         ValueError: If the dataset does not come from one of them.
     """
-    found = epochs.find(dataset)
+    found = epoch_counter.find(dataset)
     if not found:
         raise ValueError(
             "`dataset` does not come from keras_ssl.data.views or semi_supervised: it has no epoch."
@@ -100,13 +100,15 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), pa
     epoch, first = start
     if steps_per_epoch is None:
         batches = dataset.enumerate().skip(first)
-        indexed = tf.data.Dataset.zip(epochs.constant_stream(epochs.Epoch()), batches)
+        indexed = tf.data.Dataset.zip(epoch_counter.constant_stream(epoch_counter.Epoch()), batches)
         indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
         indexed = counted(indexed, batches.cardinality())
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
         start = epoch * steps_per_epoch + first
-        whole = epochs.uncounted(dataset.repeat(passes)) if passes > 1 else dataset.skip(start)
+        whole = (
+            epoch_counter.uncounted(dataset.repeat(passes)) if passes > 1 else dataset.skip(start)
+        )
         indexed = whole.enumerate(start)
         indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
     return _draw(indexed, views, seed, TRAINING)
@@ -119,12 +121,12 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, st
     batches = images // batch_size
     arrays = tuple(tf.convert_to_tensor(array) for array in arrays)
     if steps_per_epoch is None:
-        stream = epochs.constant_stream(epochs.Epoch())
+        stream = epoch_counter.constant_stream(epoch_counter.Epoch())
         positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(first, batches))
         positions = counted(positions, batches - first)
     else:
         end = (epoch + passes) * batches if passes > 1 else 2**62
-        steps = epochs.uncounted(tf.data.Dataset.range(epoch * steps_per_epoch + first, end))
+        steps = epoch_counter.uncounted(tf.data.Dataset.range(epoch * steps_per_epoch + first, end))
         positions = steps.map(lambda i: (i // batches, i % batches))
 
     def take(epoch, position):

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.data.tuning import untuned
+from keras_ssl.data._options import untuned
 
 NONE = -1  # the label of an image that has none
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ssl.data.tuning import untuned
+from keras_ssl.data._options import untuned
 
 
 def checked_size(size):

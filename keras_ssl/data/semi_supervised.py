@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.data import elements, epochs
+from keras_ssl.data import elements, epoch_counter
 from keras_ssl.data.pipeline import (
     buffer_of,
     call,
@@ -125,12 +125,12 @@ def semi_supervised(
         return found, tf.cast(labels, tf.int64)
 
     def made(first, passes):
-        source = epochs.source(epochs.Epoch(Facts(classes, images)), passes)
+        source = epoch_counter.source(epoch_counter.Epoch(Facts(classes, images)), passes)
         ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
         ready = drawn(ordered, make)
         return ready if passes > 1 else counted(ready, images // rows - first)
 
-    return epochs.with_others(made)
+    return epoch_counter.with_others(made)
 
 
 def _size_of(labeled, unlabeled):

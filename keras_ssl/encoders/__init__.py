@@ -1,7 +1,7 @@
 """Encoders: networks from images `(B, H, W, C)` in 0..1 to features `(B, D)`."""
 
-from keras_ssl.backbones import keras_hub, keras_hub_clip
-from keras_ssl.encoders.application import application
+from keras_ssl.encoders.keras_application import application
+from keras_ssl.encoders.keras_hub import keras_hub, keras_hub_clip
 from keras_ssl.encoders.resnet import resnet18, resnet34, resnet50
 from keras_ssl.encoders.small_resnet import small_resnet
 from keras_ssl.encoders.text_transformer import text_transformer

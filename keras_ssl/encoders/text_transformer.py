@@ -3,9 +3,9 @@
 import keras
 from keras import layers, ops
 
-from keras_ssl import tokenizers
+from keras_ssl.encoders import tokenizers
 from keras_ssl.encoders.blocks import check_heads, check_positive_int
-from keras_ssl.transformer import TransformerBlock
+from keras_ssl.layers.transformer import TransformerBlock
 
 
 def text_transformer(

@@ -7,8 +7,8 @@ import keras
 from keras import layers, ops
 
 from keras_ssl.encoders.blocks import check_heads, check_input_shape, check_positive_int, normalized
-from keras_ssl.positions import GridPositions
-from keras_ssl.transformer import TransformerBlock
+from keras_ssl.layers.position_embedding import GridPositions
+from keras_ssl.layers.transformer import TransformerBlock
 
 FEATURES = ("class", "mean")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ssl.evaluation import pictures
 from keras_ssl.evaluation.features import extract_features, read_images
+from keras_ssl.evaluation.plots import figures
 from keras_ssl.evaluation.table import format_table, probe_table
 
 SEARCHED = 10_000  # training images that neighbours are shown from
@@ -69,12 +69,12 @@ def report(model, features, train, test, folder, history=None, views=None, avera
     for each in seen:
         _check_order(train=(each[0][1], train_labels), test=(each[1][1], test_labels))
     if views is not None:
-        pictures.views_grid(few, views, folder / "views.png")
+        figures.views_grid(few, views, folder / "views.png")
     if history:
-        pictures.curves(history, folder / "curves.png")
+        figures.curves(history, folder / "curves.png")
     if len(test_features) >= 3:
-        pictures.feature_map(test_features, test_labels, folder / "map.png")
-    pictures.nearest_neighbours(
+        figures.feature_map(test_features, test_labels, folder / "map.png")
+    figures.nearest_neighbours(
         (few, test_features[: len(few)], few_labels),
         (memory, train_features[: len(memory)], memory_labels),
         folder / "neighbours.png",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.knn import knn_from_features
-from keras_ssl.evaluation.linear_probe import few_labels, linear_probe_from_features
+from keras_ssl.evaluation.metrics.knn import knn_from_features
+from keras_ssl.evaluation.metrics.linear_probe import few_labels, linear_probe_from_features
 
 
 def probe_table(features, train_labels, test_labels, per_class=(1, 5), seeds=5, k=200):

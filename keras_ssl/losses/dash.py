@@ -3,7 +3,8 @@
 import numpy as np
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive, check_threshold, one_hot
+from keras_ssl.numerics import as_float, one_hot
+from keras_ssl.validation import check_pairs, check_positive, check_threshold
 
 
 def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):

@@ -2,12 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import (
-    as_float,
-    check_pairs,
-    check_positive,
-    cross_entropy,
-)
+from keras_ssl.numerics import as_float, cross_entropy
+from keras_ssl.validation import check_pairs, check_positive
 
 
 def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=0.04):

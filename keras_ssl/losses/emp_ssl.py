@@ -2,14 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import (
-    as_float,
-    check_not_empty,
-    check_not_negative,
-    check_positive,
-    mean,
-    normalize,
-)
+from keras_ssl.numerics import as_float, mean, normalize
+from keras_ssl.validation import check_not_empty, check_not_negative, check_positive
 
 
 def total_coding_rate(z, epsilon=0.2):

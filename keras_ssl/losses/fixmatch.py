@@ -2,14 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import (
-    as_float,
-    check_pairs,
-    check_shape,
-    check_threshold,
-    mean,
-    one_hot,
-)
+from keras_ssl.numerics import as_float, mean, one_hot
+from keras_ssl.validation import check_pairs, check_shape, check_threshold
 
 
 def fixmatch(weak_logits, strong_logits, threshold=0.95):

@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_shape, one_hot
+from keras_ssl.numerics import as_float, one_hot
+from keras_ssl.validation import check_pairs, check_shape
 
 
 def fairness(strong_logits, mask, expected, histogram):

@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_not_empty, check_positive, mean
+from keras_ssl.numerics import as_float, mean
+from keras_ssl.validation import check_not_empty, check_positive
 
 
 def ibot(student, teacher, mask, center, student_temperature=0.1, teacher_temperature=0.04):

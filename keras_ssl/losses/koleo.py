@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, mean, normalize
+from keras_ssl.numerics import as_float, mean, normalize
+from keras_ssl.validation import check_pairs
 
 TINY = 1e-16  # added to squared distances: equal rows cost 18.4, with a finite gradient
 

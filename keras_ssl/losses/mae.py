@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_ssl.losses.checks import as_float
+from keras_ssl.numerics import as_float
 
 EPSILON = 1e-6
 

@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, mean
+from keras_ssl.numerics import as_float, mean
+from keras_ssl.validation import check_pairs
 
 
 def mean_teacher(student_logits, teacher_logits):

@@ -2,15 +2,9 @@
 
 from keras import ops
 
-from keras_ssl.losses.blocks import by_rows
-from keras_ssl.losses.checks import (
-    as_float,
-    check_count,
-    check_pairs,
-    check_positive,
-    mean,
-    normalize,
-)
+from keras_ssl.losses.chunked import by_rows
+from keras_ssl.numerics import as_float, mean, normalize
+from keras_ssl.validation import check_count, check_pairs, check_positive
 
 
 def nnclr(nearest, predicted, temperature=0.1, blocks=1):

@@ -3,14 +3,9 @@
 import keras
 from keras import ops
 
-from keras_ssl.losses.blocks import by_rows
-from keras_ssl.losses.checks import (
-    as_float,
-    check_count,
-    check_not_empty,
-    check_positive,
-    normalize,
-)
+from keras_ssl.losses.chunked import by_rows
+from keras_ssl.numerics import as_float, normalize
+from keras_ssl.validation import check_count, check_not_empty, check_positive
 
 
 def supcon(z, labels, temperature=0.1, blocks=1):

@@ -2,14 +2,13 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import (
-    as_float,
+from keras_ssl.numerics import as_float, cross_entropy
+from keras_ssl.validation import (
     check_count,
     check_not_empty,
     check_pairs,
     check_positive,
     check_shape,
-    cross_entropy,
 )
 
 

@@ -2,8 +2,9 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_pairs, check_positive, check_threshold
 from keras_ssl.losses.fixmatch import weighted_cross_entropy
+from keras_ssl.numerics import as_float
+from keras_ssl.validation import check_pairs, check_positive, check_threshold
 
 
 def uda(weak_logits, strong_logits, temperature=0.4, threshold=0.8):

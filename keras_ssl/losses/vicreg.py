@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.losses.checks import as_float, check_not_negative, check_pairs, mean
+from keras_ssl.numerics import as_float, mean
+from keras_ssl.validation import check_not_negative, check_pairs
 
 EPSILON = 1e-4
 

@@ -1,33 +1,33 @@
 """Methods: `keras.Model`s with `compile`, `fit(unlabeled_ds)`, `save` and `export_encoder`."""
 
-from keras_ssl.models.adamatch import AdaMatch
-from keras_ssl.models.barlow_twins import BarlowTwins
-from keras_ssl.models.base import SelfSupervisedModel
-from keras_ssl.models.batch import Batch, LabeledBatch, SemiSupervisedBatch
-from keras_ssl.models.byol import BYOL
-from keras_ssl.models.classifier import classifier
-from keras_ssl.models.clip import CLIP
-from keras_ssl.models.dash import Dash
-from keras_ssl.models.dino import DINO
-from keras_ssl.models.dinov2 import DINOv2
-from keras_ssl.models.emp_ssl import EMPSSL
-from keras_ssl.models.fixmatch import FixMatch
-from keras_ssl.models.flexmatch import FlexMatch
-from keras_ssl.models.freematch import FreeMatch
-from keras_ssl.models.mae import MAE
-from keras_ssl.models.mean_teacher import MeanTeacher
-from keras_ssl.models.moco import MoCo
-from keras_ssl.models.nnclr import NNCLR
-from keras_ssl.models.pseudo_label import PseudoLabel
-from keras_ssl.models.reclip import ReCLIP
-from keras_ssl.models.semi_supervised import SemiSupervisedModel
-from keras_ssl.models.simclr import SimCLR
-from keras_ssl.models.simsiam import SimSiam
-from keras_ssl.models.softmatch import SoftMatch
-from keras_ssl.models.supcon import SupCon
-from keras_ssl.models.swav import SwAV
-from keras_ssl.models.uda import UDA
-from keras_ssl.models.vicreg import VICReg
+from keras_ssl.encoders.classifier import classifier
+from keras_ssl.models.self_supervised.barlow_twins import BarlowTwins
+from keras_ssl.models.self_supervised.byol import BYOL
+from keras_ssl.models.self_supervised.dino import DINO
+from keras_ssl.models.self_supervised.dinov2 import DINOv2
+from keras_ssl.models.self_supervised.emp_ssl import EMPSSL
+from keras_ssl.models.self_supervised.mae import MAE
+from keras_ssl.models.self_supervised.moco import MoCo
+from keras_ssl.models.self_supervised.nnclr import NNCLR
+from keras_ssl.models.self_supervised.simclr import SimCLR
+from keras_ssl.models.self_supervised.simsiam import SimSiam
+from keras_ssl.models.self_supervised.supcon import SupCon
+from keras_ssl.models.self_supervised.swav import SwAV
+from keras_ssl.models.self_supervised.vicreg import VICReg
+from keras_ssl.models.semi_supervised.adamatch import AdaMatch
+from keras_ssl.models.semi_supervised.dash import Dash
+from keras_ssl.models.semi_supervised.fixmatch import FixMatch
+from keras_ssl.models.semi_supervised.flexmatch import FlexMatch
+from keras_ssl.models.semi_supervised.freematch import FreeMatch
+from keras_ssl.models.semi_supervised.mean_teacher import MeanTeacher
+from keras_ssl.models.semi_supervised.pseudo_label import PseudoLabel
+from keras_ssl.models.semi_supervised.softmatch import SoftMatch
+from keras_ssl.models.semi_supervised.uda import UDA
+from keras_ssl.models.vision_language.clip import CLIP
+from keras_ssl.models.vision_language.reclip.reclip import ReCLIP
+from keras_ssl.training.batch import Batch, LabeledBatch, SemiSupervisedBatch
+from keras_ssl.training.self_supervised import SelfSupervisedModel
+from keras_ssl.training.semi_supervised import SemiSupervisedModel
 
 __all__ = [
     "BYOL",

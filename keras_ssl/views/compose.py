@@ -4,10 +4,10 @@ import dataclasses
 
 import keras
 
-from keras_ssl.views import one_by_one
+from keras_ssl.views import per_image
 from keras_ssl.views.base import View, fold
-from keras_ssl.views.crop import RandomResizedCrop
-from keras_ssl.views.flip import RandomFlip
+from keras_ssl.views.ops.crop import RandomResizedCrop
+from keras_ssl.views.ops.flip import RandomFlip
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -47,12 +47,12 @@ class Compose(View, calls_others=True):
             if "plan" in vars(type(view)):
                 plan = view.plan(images, seeded, shape, **own)
             if plan is None:
-                images = view.transform(one_by_one.run(plans, images), seeded, **own)
+                images = view.transform(per_image.run(plans, images), seeded, **own)
                 plans, shape = [], images.shape[1:]
             else:
                 plans.append(plan)
                 shape = plan.shape
-        return one_by_one.run(plans, images)
+        return per_image.run(plans, images)
 
     def _steps(self, images, seed):
         """Yields place, view and what it is told; a flip after a crop happens on its way."""

@@ -8,7 +8,7 @@ import pytest
 from few_labels import Options, main
 from recipe_checks import ALL, options_of
 
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 # Stands in for every recipe: its accuracy tells the labels it was given and whence it started.
 FAKE = """

@@ -10,7 +10,7 @@ import pytest
 from methods import Options, main
 from recipe_checks import ALL, options_of
 
-from keras_ssl.runs import Run
+from keras_ssl.recipes.pretraining import Run
 
 COMMAND = Path(methods.__file__)
 TEXTS = ("method", "features", "encoder", "commit", "settings", "error")

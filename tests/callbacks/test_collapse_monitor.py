@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import keras_ssl
-from keras_ssl import data, encoders, heads, views
+from keras_ssl import data, encoders, layers, views
 from keras_ssl.callbacks import CollapseMonitor
 from keras_ssl.evaluation import feature_std, rankme
 
@@ -18,7 +18,7 @@ class Attraction(keras_ssl.SelfSupervisedModel):
 
     def __init__(self, encoder, *, projector=None, **kwargs):
         super().__init__(encoder, **kwargs)
-        self.projector = heads.projection(projector, self.feature_width) if projector else None
+        self.projector = layers.projection(projector, self.feature_width) if projector else None
 
     def compute_losses(self, batch, training):
         make = self.project if self.projector else self.features

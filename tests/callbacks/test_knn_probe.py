@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import keras_ssl
 from keras_ssl.callbacks import HistoryFile, KNNProbe, read_history
-from keras_ssl.evaluation import knn
+from keras_ssl.evaluation.metrics import knn
 
 
 def new_model():

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ssl import data
-from keras_ssl.data import memory
+from keras_ssl.data import _allocator
 
 IMAGES = np.zeros((20, 8, 8, 3), "uint8")
 
@@ -49,10 +49,10 @@ def test_the_allocator_stays_as_a_user_set_it(monkeypatch, variable, value, expe
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     monkeypatch.setenv(variable, value)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
-    memory.keep_freed.__wrapped__()
+    _allocator.keep_freed.__wrapped__()
     assert calls == expected
 
 
 def test_another_allocator_is_no_error(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    memory.keep_freed.__wrapped__()
+    _allocator.keep_freed.__wrapped__()

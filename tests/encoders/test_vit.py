@@ -6,7 +6,7 @@ import numpy_transformer as reference
 import pytest
 
 from keras_ssl import encoders
-from keras_ssl.positions import GridPositions
+from keras_ssl.layers.position_embedding import GridPositions
 
 IMAGES = np.random.default_rng(0).random((3, 8, 12, 3))
 

@@ -8,12 +8,11 @@ import keras_ssl
 from keras_ssl.evaluation import (
     extract_features,
     features,
-    knn,
     knn_from_features,
-    linear_probe,
     linear_probe_from_features,
     read_images,
 )
+from keras_ssl.evaluation.metrics import knn, linear_probe
 
 
 def images_of(rng, count=23, dtype="uint8"):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from recipe_checks import load
 
-from keras_ssl.runs import Run
+from keras_ssl.recipes.pretraining import Run
 
 
 def test_words_of_light_and_place_are_true():

@@ -13,9 +13,9 @@ from keras import layers
 from recipe_checks import ALL, load, options_of
 
 import keras_ssl
-from keras_ssl import runs
-from keras_ssl.evaluation import pictures
-from keras_ssl.few_label_runs import FewLabelRun
+from keras_ssl.evaluation.plots import figures
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 NAMES = [name for name in ALL if options_of(name) is FewLabelRun]
 EXPORTED = ("fixmatch", "supervised")  # all by the same lines; each takes seconds
@@ -31,9 +31,9 @@ def quick(monkeypatch):
         maps = layers.Conv2D(8, 3, activation="relu")(images)
         return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
 
-    monkeypatch.setattr(runs, "new_encoder", new_encoder)
+    monkeypatch.setattr(pretraining, "new_encoder", new_encoder)
     for picture in ("feature_map", "nearest_neighbours"):
-        monkeypatch.setattr(pictures, picture, lambda *arguments: None)
+        monkeypatch.setattr(figures, picture, lambda *arguments: None)
 
 
 def little(folder, **options):

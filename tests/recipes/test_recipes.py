@@ -16,9 +16,9 @@ from keras import layers
 from recipe_checks import ALL, load, options_of
 
 import keras_ssl
-from keras_ssl import runs
-from keras_ssl.evaluation import pictures
-from keras_ssl.runs import Run
+from keras_ssl.evaluation.plots import figures
+from keras_ssl.recipes import pretraining
+from keras_ssl.recipes.pretraining import Run
 
 # Enough to run all of the recipe's own code, in little time.
 LITTLE = {
@@ -42,9 +42,9 @@ def quick(monkeypatch):
         maps = layers.Conv2D(16, 3, activation="relu")(images)
         return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
 
-    monkeypatch.setattr(runs, "new_encoder", new_encoder)
+    monkeypatch.setattr(pretraining, "new_encoder", new_encoder)
     for picture in ("feature_map", "nearest_neighbours"):
-        monkeypatch.setattr(pictures, picture, lambda *arguments: None)
+        monkeypatch.setattr(figures, picture, lambda *arguments: None)
 
 
 @pytest.mark.filterwarnings("ignore:CollapseMonitor")  # two steps of one layer

@@ -13,7 +13,7 @@ from PIL import Image
 from processes import run_python
 
 import keras_ssl
-from keras_ssl.runs import Run
+from keras_ssl.recipes.pretraining import Run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "simclr.py"
 QUICK = {"epochs": 2, "batch_size": 512}

@@ -1,0 +1,287 @@
+"""ReCLIP: a CLIP grows used to the images of a new domain, without labels."""
+
+import keras
+from keras import layers, ops
+
+from keras_ssl import distribute, export
+from keras_ssl.images import image_shape
+from keras_ssl.layers import ema
+from keras_ssl.models.vision_language.clip import CLIP, TEMPLATES
+from keras_ssl.models.vision_language.reclip import label_propagation, relabel
+from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
+from keras_ssl.numerics import as_float, cross_entropy, mean, normalize, one_hot
+from keras_ssl.training.batch import LabeledBatch
+from keras_ssl.training.fit import semi_supervised_inputs
+from keras_ssl.training.method import Method
+from keras_ssl.validation import check_count, check_share
+
+NORMS = (layers.LayerNormalization,), (layers.BatchNormalization, layers.GroupNormalization)
+
+
+@keras.saving.register_keras_serializable("keras_ssl")
+class ReCLIP(Method):
+    """Adapts a trained CLIP to unlabelled images of another domain, whose classes have names.
+
+    Choose it where a CLIP is to sort images unlike those it learned from (other cameras, drawings,
+    noise) and none of them is labelled; the images it learned from are not needed. Each epoch gives
+    every image a pseudo-label twice, by spreading the names' labels over a graph of neighbours, and
+    trains two copies where the two agree: one by the scale and offset of its text encoder's layer
+    norm, one by those of its image encoder's. Memory is two CLIPs, features of all images, and
+    `N * neighbours` numbers.
+
+    `fit`, or `adapt`, takes images `(B, H, W, C)`; labels beside them are read for the log alone.
+    It logs `loss`, its parts `text_loss` and `image_loss`, `agreement` (the share of images whose
+    two pseudo-labels agree) and, where labels are known, `pseudo_label_accuracy`. A safe start is
+    SGD, learning rate 1e-3, momentum 0.9, weight decay 1e-4, batches of 64.
+
+        model = keras_ssl.ReCLIP(clip, ["cat", "dog"], templates=["a photo of a {}."])
+        model.compile(keras.optimizers.SGD(1e-3, momentum=0.9))
+        model.adapt(unlabeled_images, epochs=10)
+        model.predict(images)  # logits (N, 2)
+
+    Args:
+        clip: A trained `CLIP`. It is copied, and stays as it is.
+        class_names: Sequence of K >= 2 strings, all different.
+        templates: Sequence of strings with `{}` in the place of the name.
+        training_template: String likewise, the one phrase that is passed in training; None for the
+            shortest of `templates`.
+        project: Bool, whether pseudo-labels are found without the direction that all texts
+            share.
+        neighbours: Int >= 1, of each image in the graph; None for no graph: the nearest text is the
+            pseudo-label.
+        reach: Float, at least 0 and below 1, how far labels spread on the graph.
+        seed: Int, see `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`.
+
+    Raises:
+        ValueError: If names or templates say nothing, a number is out of range, or a network of
+            `clip` has no layer norm (nor batch or group norm, whose scale and offset are trained
+            where there is none, with the statistics they have).
+        TypeError: If an argument is of the wrong kind.
+
+    Source:
+        Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
+    """
+
+    goes_on_within_epochs = False  # pseudo-labels are those of an epoch's beginning
+    read_batch = staticmethod(lambda data: LabeledBatch(*data))
+    refused = {
+        "loss": "it has a loss of its own",
+        "loss_weights": "its two losses train two networks, each its own",
+        "metrics": "`evaluate` logs `accuracy` by itself",
+        "pieces": "it trains on few images at a time",
+        "weighted_metrics": "`evaluate` logs `accuracy` by itself",
+    }
+
+    def __init__(
+        self,
+        clip,
+        class_names,
+        *,
+        templates=TEMPLATES,
+        training_template=None,
+        project=True,
+        neighbours=20,
+        reach=0.99,
+        **kwargs,
+    ):
+        if not isinstance(clip, CLIP):
+            raise TypeError(f"`clip` must be a keras_ssl.CLIP, received {type(clip).__name__}.")
+        check_names(class_names, templates)
+        if training_template is None:
+            training_template = min(templates, key=len)
+        elif not isinstance(training_template, str):
+            raise TypeError(
+                f"`training_template` must be a string or None, received {training_template!r}."
+            )
+        check_names(class_names, [training_template], "training_template")
+        if not isinstance(project, bool):
+            raise TypeError(f"`project` must be a bool, received {project!r}.")
+        if neighbours is not None:
+            check_count(1, neighbours=neighbours)
+        check_share(reach=reach)
+        if reach == 1:
+            raise ValueError("`reach` must be below 1: with 1 labels spread without end.")
+        super().__init__(**kwargs)
+        self.class_names = list(class_names)
+        self.num_classes = len(class_names)
+        self.templates = list(templates)
+        self.training_template = training_template
+        self.project = project
+        self.neighbours = neighbours
+        self.reach = reach
+        self.text_copy, self.image_copy = (ema.copy_of(clip) for _ in range(2))
+        train_norms(self.text_copy.text_tower, "text")
+        train_norms(self.image_copy.image_tower, "image")
+        self.phrases = clip.words([training_template.format(name) for name in class_names])
+        weights = clip.class_weights(class_names, templates)
+        self.text_side, self.image_side = (
+            _side(copy, weights) for copy in (self.text_copy, self.image_copy)
+        )
+        images = keras.Input(image_shape(clip.image_tower), name="images")
+        both = [side(images) for side in (self.text_side, self.image_side)]
+        self.classifier = keras.Model(images, layers.Average()(both), name="classifier")
+        self.data = None  # what `fit` is at
+        self._is_evaluating = False
+
+    @property
+    def clip(self):
+        """The copy whose text encoder is trained."""
+        return self.text_copy
+
+    @property
+    def network(self):
+        """The mean of both copies' logits."""
+        return self.classifier
+
+    def adapt(self, x, **kwargs):
+        """As `fit`."""
+        return self.fit(x, **kwargs)
+
+    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
+        """Adapts to images; arguments as in `keras.Model.fit`, without `steps_per_epoch`.
+
+        Args:
+            x: A `tf.data.Dataset` of image batches `(B, H, W, C)`, uint8 0..255 or float 0..1, or
+                an array of images. Labels beside them, and `y`, are read for the log alone.
+            y: Labels of an array, or None.
+            *args: As in Keras.
+            callbacks: As in Keras.
+            **kwargs: As in Keras.
+        """
+        if kwargs.get("steps_per_epoch") is not None:
+            raise ValueError(
+                "`steps_per_epoch` has no place here: each epoch labels all images anew, and "
+                "passes them all."
+            )
+        if isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        callbacks = [relabel.Relabel(self), *(callbacks or [])]
+        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+
+    def pseudo_labels(self, x, batch_size=256):
+        """What both copies take images for at present; `fit` trains where they agree.
+
+        Args:
+            x: As in `fit`.
+            batch_size: Int, images at a time of an array.
+
+        Returns:
+            Two int arrays `(N,)`, classes by the copy with trained text and by that with trained
+            images.
+        """
+        return self.labels_of(relabel.see(self, relabel.every_batch(self, x, None, batch_size)))
+
+    def export_encoder(self, path):
+        """Writes a TensorFlow SavedModel of the image encoder that was trained.
+
+        encoder = tf.saved_model.load(path)
+        features = encoder.serve(images)  # uint8 0..255 to float32 (B, D), as those of its CLIP
+        """
+        export.write(self.image_copy.image_tower, path, verbose=False)
+
+    def labels_of(self, seen):
+        """Pseudo-labels by each copy of images that have been encoded, `relabel.Seen`."""
+        found = []
+        for copy, images in (
+            (self.text_copy, seen.by_text_copy),
+            (self.image_copy, seen.by_image_copy),
+        ):
+            text = copy.class_weights(self.class_names, self.templates)
+            directions = label_propagation.text_directions(text) if self.project else None
+            found.append(
+                label_propagation.pseudo_labels(
+                    text, images, directions, self.neighbours, self.reach
+                )
+            )
+        return tuple(found)
+
+    def move_centroids(self, images, labels):
+        """Lets the copy with trained images compare with the means of classes it has found."""
+        before = label_propagation.unit(ops.convert_to_numpy(self.image_side.kernel).T)
+        self._compare_with(self.image_side, label_propagation.centroids(images, labels, before))
+
+    def take_text(self):
+        """Lets the copy with trained text compare with what its text encoder says now."""
+        weights = self.text_copy.class_weights(self.class_names, self.templates)
+        self._compare_with(self.text_side, weights)
+
+    def compute_losses(self, batch, training):
+        """Cross-entropy of both copies where pseudo-labels agree; in evaluation, of their mean."""
+        if not training:
+            logits = distribute.gather(self.outputs(self.classifier, batch.images, False))
+            labels = ops.cast(distribute.gather(batch.labels), "int32")
+            right = ops.equal(ops.cast(ops.argmax(logits, axis=1), "int32"), labels)
+            accuracy = mean(ops.cast(right, logits.dtype))
+            return {"loss": cross_entropy(logits, one_hot(labels, logits)), "accuracy": accuracy}
+        text = normalize(as_float(self.text_copy.text_tower(self.phrases, training=False)))
+        images = normalize(self.outputs(self.text_copy.image_tower, batch.images, training=False))
+        by_text = ops.exp(self.text_copy.log_scale) * ops.matmul(images, ops.transpose(text))
+        by_image = self.outputs(self.image_side, batch.images, training=False)
+        counts = ops.cast(batch.labels >= 0, by_text.dtype)
+        every = ops.maximum(ops.sum(distribute.gather(counts)), 1.0)
+
+        def loss(logits):
+            targets = one_hot(batch.labels, logits)  # without a label: no class
+            rows = -ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1)
+            return distribute.num_replicas() * ops.sum(rows) / every
+
+        losses = {"text_loss": loss(by_text), "image_loss": loss(by_image)}
+        return {"loss": losses["text_loss"] + losses["image_loss"], **losses}
+
+    def evaluate(self, *args, **kwargs):
+        """Returns the loss and the accuracy on images with labels; arguments as in Keras."""
+        self._is_evaluating = True
+        self.take_text()
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._is_evaluating = False
+
+    def get_metrics_result(self):
+        """Results of all metrics by name: those of training, or those of evaluation."""
+        names = ("loss", "accuracy") if self._is_evaluating else ("loss", "text_loss", "image_loss")
+        return {name: v for name, v in super().get_metrics_result().items() if name in names}
+
+    def _compare_with(self, side, weights):
+        side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
+
+    def _training_data(self, x, y, *, steps_per_epoch, passes, **kwargs):
+        return relabel.training(self, x, y, **kwargs)
+
+    def _evaluation_data(self, x, y, *, batch_size):
+        return semi_supervised_inputs.evaluation(self, x, y, batch_size=batch_size)
+
+    def _begin(self, train, steps):
+        self.data = train.facts
+
+    def _loss_names(self, first):
+        return ["loss", "text_loss", "image_loss", "accuracy"]
+
+
+def train_norms(network, name):
+    """Lets the scale and offset of a network's layer norm be trained, and nothing else.
+
+    Raises:
+        ValueError: If it has none, nor batch or group norm.
+    """
+    for kinds in NORMS:
+        found = [layer for layer in network._flatten_layers() if isinstance(layer, kinds)]
+        weights = [weight for layer in found for weight in (layer.gamma, layer.beta)]
+        weights = [weight for weight in weights if weight is not None]
+        for weight in weights:
+            weight.trainable = True
+        if weights:
+            return
+    raise ValueError(
+        f"`clip` has no layer norm in its {name} encoder, nor batch or group norm: ReCLIP trains "
+        "their scale and offset alone."
+    )
+
+
+def _side(copy, weights):
+    """A copy's classifier, compared with weights `(K, D)` of length 1."""
+    side = ZeroShotClassifier(copy.image_tower, len(weights))
+    side.kernel.trainable = False
+    side.kernel.assign(ops.exp(copy.log_scale) * weights.T)
+    return side

@@ -1,0 +1,1 @@
+"""How `fit` reads its data."""

@@ -1,0 +1,1 @@
+"""RandAugment with PIL's pixels."""

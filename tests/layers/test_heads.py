@@ -1,0 +1,140 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ssl import layers
+
+
+def kinds(head):
+    return [type(layer).__name__ for layer in head.layers]
+
+
+def test_widths_are_dense_layers_with_relu_between_and_a_linear_end(rng):
+    head = layers.projection((6, 5, 4), 3)
+    head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
+    assert [weight.shape[-1] for weight in head.weights] == [6, 6, 5, 5, 4, 4]
+    x = rng.normal(size=(7, 3)).astype("float32")
+    w1, b1, w2, b2, w3, b3 = head.get_weights()
+    expected = np.maximum(np.maximum(x @ w1 + b1, 0) @ w2 + b2, 0) @ w3 + b3
+    assert expected.min() < 0
+    np.testing.assert_allclose(np.asarray(head(x)), expected, rtol=1e-4, atol=1e-5)
+    assert head.output_shape == (None, 4)
+
+
+def test_one_width_is_one_linear_layer_and_lists_will_do():
+    assert kinds(layers.projection((4,), 3)) == ["Dense"]
+    assert kinds(layers.projection([8, 4], 3)) == ["Dense", "Activation", "Dense"]
+
+
+def test_batch_norm_follows_each_dense_layer_but_the_last_in_place_of_its_bias():
+    head = layers.projection((8, 8, 4), 3, batch_norm=True)
+    hidden = ["Dense", "BatchNormalization", "Activation"]
+    assert kinds(head) == [*hidden, *hidden, "Dense"]
+    dense = [layer for layer in head.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.use_bias for layer in dense] == [False, False, True]
+    x = np.random.default_rng(0).normal(3, 2, (256, 3)).astype("float32")
+    inside = keras.Sequential(head.layers[:2])(x, training=True)
+    np.testing.assert_allclose(np.mean(inside, axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.std(inside, axis=0), 1, rtol=1e-2)
+
+
+def test_a_layer_is_used_as_it_is_and_built_where_it_is_not():
+    given = keras.layers.Dense(4)
+    assert layers.projection(given, 3) is given
+    assert given.kernel.shape == (3, 4)
+    kernel = np.asarray(given.kernel)
+    assert layers.projection(given, 3) is given
+    np.testing.assert_array_equal(np.asarray(given.kernel), kernel)
+    sequence = keras.Sequential([keras.layers.Dense(5), keras.layers.Dense(4)])
+    assert layers.projection(sequence, 3)(np.zeros((2, 3), "float32")).shape == (2, 4)
+
+
+def test_a_head_has_its_name():
+    assert layers.projection((4,), 3).name == "projector"
+    assert layers.projection((4,), 3, name="predictor").name == "predictor"
+
+
+@pytest.mark.parametrize(
+    ("widths", "error", "message"),
+    [
+        ("128", TypeError, "`predictor` must be a tuple of widths .* received '128'"),
+        (128, TypeError, "received 128"),
+        (None, TypeError, "received None"),
+        ((8.0, 4), TypeError, r"received \(8\.0, 4\)"),
+        ((8, True), TypeError, r"received \(8, True\)"),
+        ((), ValueError, r"`predictor` needs at least one width, all above 0; received \(\)"),
+        ((8, -4), ValueError, r"received \(8, -4\)"),
+    ],
+)
+def test_names_bad_widths(widths, error, message):
+    with pytest.raises(error, match=message):
+        layers.projection(widths, 3, name="predictor")
+
+
+def test_the_output_norm_follows_the_last_dense_layer_with_or_without_scale():
+    plain = layers.projection((8, 4), 3, batch_norm=True, output_norm="plain")
+    scaled = layers.projection((8, 4), 3, output_norm="scaled")
+    assert kinds(scaled) == ["Dense", "Activation", "Dense", "BatchNormalization"]
+    assert not plain.layers[-2].use_bias
+    assert not plain.layers[-1].trainable_weights
+    assert [weight.name for weight in scaled.layers[-1].trainable_weights] == ["gamma", "beta"]
+
+
+def test_another_activation_stands_between_the_layers(rng):
+    head = layers.projection((6, 4), 3, activation=layers.gelu)
+    head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
+    x = rng.normal(size=(7, 3)).astype("float32")
+    w1, b1, w2, b2 = head.get_weights()
+    hidden = x @ w1 + b1
+    hidden *= [[(1 + math.erf(value / math.sqrt(2))) / 2 for value in row] for row in hidden]
+    np.testing.assert_allclose(np.asarray(head(x)), hidden @ w2 + b2, rtol=1e-4, atol=1e-5)
+
+
+def test_a_predictor_is_the_papers_unless_widths_are_given():
+    assert [w.shape for w in layers.prediction(None, 4, hidden=9).layers[0].weights] == [(4, 9)]
+    head = layers.prediction((7, 4), 4, hidden=9)
+    assert kinds(head) == ["Dense", "BatchNormalization", "Activation", "Dense"]
+    assert head.output_shape == (None, 4)
+    with pytest.raises(ValueError, match="`predictor` must return the projector's width, 4"):
+        layers.prediction((7, 5), 4, hidden=9)
+
+
+def test_the_width_of_a_layer_is_that_of_what_it_returns():
+    assert layers.width_of(layers.projection((8, 4), 3), 3) == 4
+    assert layers.width_of(layers.projection(keras.layers.Identity(), 3), 3) == 3
+
+
+def test_prototypes_score_rows_by_their_cosine(rng):
+    layer = layers.prototypes(5, 3)
+    np.testing.assert_allclose(np.linalg.norm(layer.kernel, axis=0), 1, rtol=1e-6)
+    layer.kernel.assign(rng.normal(size=(3, 5)))
+    rows, kernel = rng.normal(size=(7, 3)).astype("float32"), np.array(layer.kernel)
+    lengths = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(kernel, axis=0)
+    np.testing.assert_allclose(layer(rows), rows @ kernel / lengths, rtol=1e-4, atol=1e-6)
+    layer.normalize()
+    np.testing.assert_allclose(layer.kernel, kernel / np.linalg.norm(kernel, axis=0), rtol=1e-5)
+
+
+def test_prototypes_compute_in_float32_under_half_precision_and_come_back_from_their_config():
+    keras.config.set_dtype_policy("mixed_float16")
+    layer = layers.prototypes(5, 3)
+    assert layer(np.ones((2, 3), "float16")).dtype == "float32"
+    again = layers.Prototypes.from_config(layer.get_config())
+    assert (again.count, again.name, again.compute_dtype) == (5, "prototypes", "float32")
+    assert layer.compute_output_shape((None, 3)) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "message"),
+    [
+        (1, ValueError, "`prototypes` must be at least 2, received 1"),
+        (True, TypeError, "`prototypes` must be an int or a keras layer, received True"),
+        (3.0, TypeError, "received 3.0"),
+        ((8, 4), TypeError, r"received \(8, 4\)"),
+    ],
+)
+def test_names_bad_prototypes(count, error, message):
+    with pytest.raises(error, match=message):
+        layers.prototypes(count, 3)

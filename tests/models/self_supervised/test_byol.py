@@ -1,0 +1,134 @@
+"""What only BYOL promises: its momentum copies, their batch norm, the symmetric sum."""
+
+import keras
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from losses_checks import unit
+
+import keras_ssl
+
+COPIES = ("encoder", "projector")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Own(keras.Model):
+    """An encoder of a class of its own, whose config holds its own argument alone."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.width = width
+        self.dense = keras.layers.Dense(width)
+
+    def call(self, images):
+        return self.dense(keras.ops.mean(images, axis=(1, 2)))
+
+    def get_config(self):
+        return {"width": self.width}
+
+
+def batch_norm(layer):
+    return next(x for x in layer.layers if isinstance(x, keras.layers.BatchNormalization))
+
+
+def test_the_loss_is_the_sum_over_both_directions(float64):
+    model, views = checks.make("BYOL"), checks.two_views(16)
+    z = references.projections(model, views)
+    p = [unit(np.asarray(model.predictor(each, training=True))) for each in z]
+    t = [unit(each) for each in references.projections(model, views, momentum=True)]
+    squared = [np.mean(np.sum((p[i] - t[1 - i]) ** 2, axis=1)) for i in range(2)]
+    assert references.one_step(model, views)["loss"] == pytest.approx(sum(squared), rel=1e-10)
+
+
+def test_the_target_is_the_copys_and_no_gradient_reaches_it(float64):
+    model, views = checks.make("BYOL"), checks.two_views(16)
+    for weight in model.momentum_projector.weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    t = references.projections(model, views, momentum=True)
+    z = references.projections(model, views)
+    p = [np.asarray(model.predictor(each, training=True)) for each in z]
+    expected = references.mean_over_pairs(
+        lambda p, t: 4 - 4 * np.mean(np.sum(unit(p) * unit(t), axis=1)), p, t
+    )
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_step_moves_the_copies_by_the_momentum(float64):
+    model = checks.make("BYOL")  # 0.75
+    old = {name: checks.arrays(getattr(model, f"momentum_{name}").weights) for name in COPIES}
+    references.one_step(model, checks.two_views(16))
+    for name in COPIES:
+        copied, own = (getattr(model, key).weights for key in (f"momentum_{name}", name))
+        for new, before, online in zip(copied, old[name], own, strict=True):
+            if online.trainable:
+                assert np.abs(np.asarray(online) - before).max() > 0
+                expected = 0.75 * before + 0.25 * np.asarray(online)
+                np.testing.assert_allclose(new, expected, atol=1e-12)
+
+
+def test_the_copies_batch_norm_keeps_statistics_of_its_own(float64):
+    model, views = checks.make("BYOL"), checks.two_views(16)
+    convolution = model.momentum_encoder.layers[1]
+    first, second = (np.mean(convolution(view), axis=(0, 1, 2)) for view in views)
+    references.one_step(model, views)
+    own = batch_norm(model.momentum_encoder).moving_mean
+    np.testing.assert_allclose(own, 0.9 * (0.1 * first) + 0.1 * second, atol=1e-12)
+    before = np.asarray(own).copy()
+    checks.evaluate(model, views)
+    np.testing.assert_array_equal(own, before)
+
+
+def test_the_copies_batch_norm_sees_the_batch(float64):
+    model, (first, _) = checks.make("BYOL"), checks.two_views(16)
+    batch_norm(model.momentum_encoder).moving_mean.assign(np.full(6, 100.0))
+    seen = keras.Model(model.momentum_encoder.input, model.momentum_encoder.layers[2].output)
+    np.testing.assert_allclose(np.mean(seen(first, training=True), axis=(0, 1, 2)), 0, atol=1e-9)
+    assert np.abs(np.asarray(model.features(first, True, momentum=True))).max() < 0.999
+
+
+def test_nothing_of_the_copies_is_trained_or_known_to_the_optimizer():
+    model = checks.make("BYOL")
+    model.compile(keras.optimizers.Adam())
+    model.optimizer.build(model.trainable_variables)
+    copied = model.momentum_encoder.weights + model.momentum_projector.weights
+    assert copied
+    assert not {id(weight) for weight in copied} & {id(w) for w in model.trainable_weights}
+    slots = 2 * len(model.trainable_variables)
+    assert len(model.optimizer.variables) == slots + 2  # iterations and rate
+    assert len(model.trainable_weights) == sum(
+        len(layer.trainable_weights) for layer in (model.encoder, model.projector, model.predictor)
+    )
+
+
+def test_a_schedule_is_kept_by_a_loaded_model(tmp_path):
+    model = checks.make("BYOL", momentum=keras_ssl.schedules.cosine(0.75, 40))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    for step in (0, 20, 40):
+        assert float(loaded.momentum(step)) == float(model.momentum(step))
+
+
+def test_the_predictor_is_wider_than_the_projection_by_16():
+    model = keras_ssl.BYOL(checks.small_encoder(), projector=(16, 8))
+    assert [layer.units for layer in model.predictor.layers if hasattr(layer, "units")] == [128, 8]
+
+
+def test_an_own_encoder_is_copied_and_saved_with_its_copy(tmp_path):
+    encoder, views = Own(6), checks.two_views(16)
+    encoder(views[0])
+    model = keras_ssl.BYOL(encoder, projector=(16, 8), predictor=(16, 8))
+    references.one_step(model, views, keras.optimizers.SGD(0.1))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert isinstance(loaded.momentum_encoder, Own)
+    for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_freezing_and_releasing_the_model_leaves_the_copies_frozen():
+    model = checks.make("BYOL")
+    trained = len(model.trainable_weights)
+    model.trainable = False
+    model.trainable = True
+    assert len(model.trainable_weights) == trained
