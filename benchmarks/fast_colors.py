@@ -18,7 +18,7 @@ def main(
     """Measures at SimCLR's strengths 0.5 and 1 and prints means.
 
     Args:
-        dataset: As in the recipes, of colour images.
+        dataset: As in the recipes, of color images.
         data_dir: As in the recipes.
         images: Test images.
         draws: Factors of brightness, contrast, saturation and hue, the same for both.

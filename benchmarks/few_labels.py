@@ -1,7 +1,7 @@
 """Methods of learning with few labels side by side: runs their recipes, writes table and curves.
 
 python benchmarks/few_labels.py                              # digits: 1, 2 and 4 labels per class
-python benchmarks/few_labels.py --dataset fashion_mnist --data-dir DIR --per-class 4 25 --epochs 20
+python benchmarks/few_labels.py --dataset fashion_mnist --data-dir DIR --labels-per-class 4 25 --epochs 20
 
 Each cell is the mean and the standard deviation, over label seeds, of the accuracy of the last
 averaged weights on all test images. The table goes to RESULTS.md, the curves beside the runs. The
@@ -46,7 +46,7 @@ class Options:
         dataset: As in the recipes.
         data_dir: As in the recipes.
         encoder: As in the recipes.
-        per_class: Numbers of labels per class.
+        labels_per_class: Numbers of labels per class.
         label_seeds: How many draws of the labels; the first are 0, 1, 2 ...
         seed: As in the recipes.
         epochs: As in the recipes; None for their own, and so on.
@@ -64,7 +64,7 @@ class Options:
     dataset: str = "digits"
     data_dir: Path | None = None
     encoder: str = "small_resnet"
-    per_class: tuple[int, ...] = (1, 2, 4)
+    labels_per_class: tuple[int, ...] = (1, 2, 4)
     label_seeds: int = 5
     seed: int = 0
     epochs: int | None = None
@@ -92,52 +92,52 @@ class Options:
 def main(options):
     """Runs what is not there yet, then prints the table and writes it."""
     errors = []
-    for per_class in options.per_class:
+    for labels_per_class in options.labels_per_class:
         for label_seed in range(options.label_seeds):
             for name in options.methods:
                 try:
-                    run(name, options, per_class, label_seed)
+                    run(name, options, labels_per_class, label_seed)
                 except recipe_runs.RecipeError as error:
-                    errors.append(f"{name}, {per_class} per class, label seed {label_seed}")
+                    errors.append(f"{name}, {labels_per_class} per class, label seed {label_seed}")
                     print(f"    failed: {error}", flush=True)
     titles = {name: METHODS[name][0] for name in options.methods}
     found = {
-        (name, per_class): [
-            place(options, name, per_class, seed) for seed in range(options.label_seeds)
+        (name, labels_per_class): [
+            place(options, name, labels_per_class, seed) for seed in range(options.label_seeds)
         ]
         for name in options.methods
-        for per_class in options.per_class
+        for labels_per_class in options.labels_per_class
     }
     command = shlex.join(["python", "benchmarks/few_labels.py", *sys.argv[1:]])
-    text = few_labels_table.section(found, titles, options.per_class, command)
+    text = few_labels_table.section(found, titles, options.labels_per_class, command)
     title = f"few labels, {Path(options.dataset).name}"
     heading = f"Few labels on {Path(options.dataset).name}"
     methods_table.put(text, title, options.results, heading)
-    few_labels_table.curves(found, titles, options.per_class, options.folder / "curves.png")
+    few_labels_table.curves(found, titles, options.labels_per_class, options.folder / "curves.png")
     print(f"\n{text}\n\nIn {options.results}; curves in {options.folder / 'curves.png'}.")
     if errors:
         raise SystemExit(f"Failed: {'; '.join(errors)}. See log.txt in their folders.")
 
 
-def place(options, name, per_class, label_seed):
+def place(options, name, labels_per_class, label_seed):
     """Folder of one run."""
-    return options.folder / name / f"{per_class}-per-class-{label_seed}"
+    return options.folder / name / f"{labels_per_class}-per-class-{label_seed}"
 
 
-def run(name, options, per_class, label_seed):
+def run(name, options, labels_per_class, label_seed):
     """Runs a recipe with some labels, and SimCLR before where it starts from that.
 
     Raises:
         RecipeError: If a recipe fails.
     """
     _, recipe, from_pretrained = METHODS[name]
-    wanted = {**options.shared, "per_class": per_class, "label_seed": label_seed}
+    wanted = {**options.shared, "labels_per_class": labels_per_class, "label_seed": label_seed}
     wanted |= {key: getattr(options, key) for key in OWN if getattr(options, key) is not None}
     if from_pretrained:
         wanted["pretrained"] = pretrain(options)
     recipe_runs.run(
         ROOT / "recipes" / f"{recipe}.py",
-        place(options, name, per_class, label_seed),
+        place(options, name, labels_per_class, label_seed),
         wanted,
         flags(options),
     )

@@ -10,20 +10,20 @@ from recipe_runs import read
 LAST = 5  # points at the end of a curve, of which papers report the median
 
 
-def section(found, titles, per_class, command):
+def section(found, titles, labels_per_class, command):
     """Returns the Markdown of a table.
 
     Args:
         found: Dict from `(name, labels per class)` to the folders of runs, one a label seed.
         titles: Dict from the name of a method to its title.
-        per_class: Numbers of labels per class.
+        labels_per_class: Numbers of labels per class.
         command: What was run.
     """
-    head = ["method", *(f"{count} per class" for count in per_class), "minutes a run"]
+    head = ["method", *(f"{count} per class" for count in labels_per_class), "minutes a run"]
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |"]
     for name, title in titles.items():
-        cells = [accuracy(found[name, count]) for count in per_class]
-        folders = [folder for count in per_class for folder in found[name, count]]
+        cells = [accuracy(found[name, count]) for count in labels_per_class]
+        folders = [folder for count in labels_per_class for folder in found[name, count]]
         took = [read(folder / "process.json").get("minutes") for folder in folders]
         took = [minutes for minutes in took if minutes]
         cells.append(f"{statistics.median(took):.1f}" if took else "-")
@@ -47,7 +47,7 @@ def section(found, titles, per_class, command):
     )
     note = textwrap.fill(note, 108, break_on_hyphens=False)
     parts = [f"    {command}", note, "\n".join(lines)]
-    for count in per_class:
+    for count in labels_per_class:
         names = [name for name in titles if mean_curve(found[name, count])]
         if names:
             parts.append(as_it_went({titles[n]: mean_curve(found[n, count]) for n in names}, count))
@@ -93,14 +93,14 @@ def accuracy(folders):
     return f"{statistics.mean(shares):.1f}{spread}{late}{missing}"
 
 
-def curves(found, titles, per_class, path):
+def curves(found, titles, labels_per_class, path):
     """Draws test accuracy over the epochs, the mean over label seeds, a plot for each number."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure  # without pyplot: no window, nothing global
 
-    figure = Figure(figsize=(4.6 * len(per_class) + 2.2, 3.8), layout="constrained")
-    axes = figure.subplots(1, len(per_class), sharey=True, squeeze=False)[0]
-    for axis, count in zip(axes, per_class, strict=True):
+    figure = Figure(figsize=(4.6 * len(labels_per_class) + 2.2, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(labels_per_class), sharey=True, squeeze=False)[0]
+    for axis, count in zip(axes, labels_per_class, strict=True):
         for index, (name, title) in enumerate(titles.items()):
             curve = mean_curve(found[name, count])
             at, means = zip(*curve, strict=True) if curve else ((), ())

@@ -140,7 +140,7 @@ def views(size):
     count = max(256, min(8192, 2**24 // size**2))
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), "uint8")
     made = VIEWS["simclr_32"].views if size == 32 else lambda: keras_ssl.views.simclr(size)
-    dataset = keras_ssl.data.views(source(pixels, False), made(), 64)
+    dataset = keras_ssl.data.make_views(source(pixels, False), made(), 64)
 
     def turn():
         images, seconds, _ = one_pass(dataset)
@@ -174,7 +174,7 @@ def draw(title, power, rows, file):
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(x, [row["seconds"] for row in rows], "o-", label="measured")
-    left.plot(x, rows[0]["seconds"] * (x / x[0]) ** power, "--", color="grey", label="straight")
+    left.plot(x, rows[0]["seconds"] * (x / x[0]) ** power, "--", color="gray", label="straight")
     left.fill_between(
         x, [row["lowest"] for row in rows], [row["highest"] for row in rows], alpha=0.2
     )

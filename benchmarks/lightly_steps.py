@@ -37,7 +37,7 @@ class Method(nn.Module):
 
     def __init__(self, method, network, width):
         super().__init__()
-        self.method, self.network = method, network
+        self.method, self.inference_model = method, network
         self.prediction = None
         if method == "SimCLR":
             self.projection = heads.SimCLRProjectionHead(width, 512, 128, batch_norm=False)
@@ -70,7 +70,7 @@ class Method(nn.Module):
 
     def forward(self, views):
         """Returns the loss of views, each passed on its own as lightly's examples do."""
-        z = [self.projection(self.network(view)) for view in views]
+        z = [self.projection(self.inference_model(view)) for view in views]
         with torch.no_grad():
             late = self.teacher and [self.teacher[1](self.teacher[0](view)) for view in views]
         if self.method == "DINO":
@@ -84,7 +84,7 @@ class Method(nn.Module):
     def update(self):
         """Moves the teacher, where there is one."""
         if self.teacher is not None:
-            update_momentum(self.network, self.teacher[0], 0.996)
+            update_momentum(self.inference_model, self.teacher[0], 0.996)
             update_momentum(self.projection, self.teacher[1], 0.996)
 
 

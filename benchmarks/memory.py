@@ -1,7 +1,7 @@
-"""Peak memory and step time against the batch: similarities in blocks, batches in pieces.
+"""Peak memory and step time against the batch: similarities in num_chunks, batches in pieces.
 
 python benchmarks/memory.py
-python benchmarks/memory.py --batches 512 1024 --blocks 8 --pieces 8
+python benchmarks/memory.py --batches 512 1024 --num_chunks 8 --pieces 8
 
 Each row is a process of its own. The first table is of the loss alone, with its gradient; the
 second of a training step of SimCLR with a ResNet-18 at 32 pixels.
@@ -21,7 +21,7 @@ WIDTH = 128
 def main(
     batches: tuple[int, ...] = (1024, 2048, 4096, 8192),
     steps: tuple[int, ...] = (64, 128, 256),
-    blocks: int = 8,
+    num_chunks: int = 8,
     pieces: int = 8,
     repeats: int = 3,
     one: str = "",
@@ -31,7 +31,7 @@ def main(
     Args:
         batches: Of the loss.
         steps: Batches of the training step.
-        blocks: Of similarities, against 1.
+        num_chunks: Of similarities, against 1.
         pieces: Of a batch, against 1.
         repeats: Of each, of which the median time counts.
         one: For the processes this starts: what to measure.
@@ -39,9 +39,9 @@ def main(
     if one:
         measure(one, repeats)
         return
-    print("| NT-Xent and its gradient, batch | blocks | MiB | seconds |\n|---|---|---|---|")
+    print("| NT-Xent and its gradient, batch | num_chunks | MiB | seconds |\n|---|---|---|---|")
     for batch in batches:
-        for count in (1, blocks):
+        for count in (1, num_chunks):
             row("loss", batch, count, repeats)
     print("\n| step of SimCLR, batch | pieces | MiB | seconds |\n|---|---|---|---|")
     for batch in steps:
@@ -75,14 +75,14 @@ def measure(one, repeats):
         def run():
             with tf.GradientTape() as tape:
                 tape.watch(z)
-                loss = keras_ssl.losses.nt_xent(*z, blocks=count)
+                loss = keras_ssl.losses.nt_xent(*z, num_chunks=count)
             return loss, tape.gradient(loss, z)
 
         before = peak()
     else:
         encoder = keras_ssl.encoders.resnet18((32, 32, 3), stem="cifar")
         model = keras_ssl.SimCLR(encoder)
-        model.compile("sgd", pieces=count)
+        model.compile("sgd", microbatches=count)
         views = tuple(rng.random((2, batch, 32, 32, 3), "float32"))
         before = peak()
 

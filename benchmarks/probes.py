@@ -80,7 +80,7 @@ def features(train, test, width, classes=10):
     for count in (train, test):
         labels = draw.integers(0, classes, count)
         noise = draw.standard_normal((count, width), "float32")
-        # Few directions carry most of it, as in features that were learnt.
+        # Few directions carry most of it, as in features that were learned.
         spectrum = (1 / np.sqrt(1 + np.arange(width))).astype("float32")
         found += [spectrum * (0.12 * centers[labels] + noise), labels]
     return found
@@ -136,7 +136,7 @@ def sklearn_knn(train, train_labels, test, test_labels):
 
 
 def sklearn_linear(train, train_labels, test, test_labels):
-    """Logistic regression on standardised features."""
+    """Logistic regression on standardized features."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

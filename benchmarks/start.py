@@ -3,7 +3,7 @@
 python benchmarks/start.py
 python benchmarks/start.py --runs 15 --output start.json
 
-Each figure is of a new process; kinds take turns, and each share is of two neighbours. The first
+Each figure is of a new process; kinds take turns, and each share is of two neighbors. The first
 step is that of SimCLR on ready views, from the start of the process to the end of the step, beside
 one of the same encoder supervised in plain Keras.
 """
@@ -51,7 +51,7 @@ import keras_ssl
 model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((32, 32, 3)))
 model.compile("sgd")
 pixels = tf.data.Dataset.from_tensor_slices((255 * images).astype("uint8"))
-model.fit(keras_ssl.data.views(pixels, keras_ssl.views.simclr(32), 64), verbose=0)
+model.fit(keras_ssl.data.make_views(pixels, keras_ssl.views.simclr(32), 64), verbose=0)
 """,
 }
 

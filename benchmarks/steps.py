@@ -5,7 +5,7 @@ python benchmarks/steps.py --encoder small_resnet --methods SimCLR VICReg --outp
 
 Both have the same encoder and see as many images in a step: the views of a batch, drawn before. The
 supervised model is the encoder, a `Dense` layer and cross-entropy, trained by Keras's own `fit`
-with the same optimizer. They take turns; each ratio is of two neighbours, and the median counts.
+with the same optimizer. They take turns; each ratio is of two neighbors, and the median counts.
 """
 
 import json

@@ -6,9 +6,9 @@ KERAS_BACKEND=jax python benchmarks/throughput.py --encoder resnet50 --size 224 
     --precisions mixed_bfloat16 --peak-tflops 989 --methods SimCLR BYOL DINO --feed --lightly PYTHON
 
 Both have the same network, heads of the same widths, SGD with momentum and two views of a batch,
-drawn before; they take turns, and each ratio is of two neighbours. What processor or card there is
+drawn before; they take turns, and each ratio is of two neighbors. What processor or card there is
 is used. `--peak-tflops` gives the share of it that the network's own multiplications come to;
-`--feed` also measures with views made on the way, by `data.views` from pixels in memory.
+`--feed` also measures with views made on the way, by `data.make_views` from pixels in memory.
 """
 
 import json
@@ -132,7 +132,7 @@ def fed_turn(model, batch, steps, size):
 
     pixels = np.zeros((batch * 4, size, size, 3), "uint8")
     images = tf.data.Dataset.from_tensor_slices(pixels)
-    dataset = data.views(images, keras_ssl.views.simclr(size), batch).repeat().take(steps + 1)
+    dataset = data.make_views(images, keras_ssl.views.simclr(size), batch).repeat().take(steps + 1)
     return one_step.timed_fit(model, dataset, steps)
 
 

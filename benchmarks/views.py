@@ -4,7 +4,7 @@ python benchmarks/views.py
 python benchmarks/views.py --cases simclr_224 --runs 9 --output views.json
 python benchmarks/views.py --lightly path/to/other/environment/bin/python
 
-The pipeline is the one that `fit` uses: `data.views`, shuffled. Each turn is one whole pass of some
+The pipeline is the one that `fit` uses: `data.make_views`, shuffled. Each turn is one whole pass of some
 seconds, its start included, after one to warm up. lightly's transforms run in a `DataLoader` of
 torch with a worker for each core, in an environment of their own (`pip install lightly torch
 torchvision`) whose interpreter is given; turns alternate. What else the machine does lowers the
@@ -71,11 +71,11 @@ def weak_and_strong(size):
 CASES = {
     "simclr_32": Case(32, 100_352, lambda: views.simclr(32), "simclr_sharp", 8_192),
     "simclr_32_fast": Case(
-        32, 100_352, lambda: views.fast(views.simclr(32)), "simclr_sharp", 8_192
+        32, 100_352, lambda: views.fast_colors(views.simclr(32)), "simclr_sharp", 8_192
     ),
     "simclr_224": Case(224, 4_608, lambda: views.simclr(224), "simclr"),
     "simclr_224_sharp": Case(224, 4_608, lambda: simclr_without_blur(224), "simclr_sharp"),
-    "simclr_224_fast": Case(224, 4_608, lambda: views.fast(views.simclr(224)), "simclr"),
+    "simclr_224_fast": Case(224, 4_608, lambda: views.fast_colors(views.simclr(224)), "simclr"),
     "simclr_224_jpeg": Case(224, 4_608, lambda: views.simclr(224), "simclr", jpeg=True),
     "byol_224": Case(224, 4_608, lambda: views.byol(224), "byol"),
     "dino_224": Case(224, 2_304, lambda: views.dino(224, small_crops=6), "dino", 512),
@@ -123,7 +123,7 @@ def measure(case, runs, ask):
     shape = (distinct, case.size, case.size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, "uint8")
     images = source(pixels, case.jpeg).repeat(-(-case.images // distinct)).take(case.images)
-    dataset = data.views(images, case.views(), case.batch_size)
+    dataset = data.make_views(images, case.views(), case.batch_size)
     task = {"views": case.peer, "size": case.size, "images": case.peer_images, "jpeg": case.jpeg}
     ours, processor, theirs = [], [], []
     for turn in range(runs + 1):

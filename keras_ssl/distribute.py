@@ -24,37 +24,37 @@ def num_replicas():
     return 1 if context is None else context.num_replicas_in_sync
 
 
-def under_strategy(model):
+def has_strategy(model):
     """Whether a model was made under a `tf.distribute` strategy."""
     return keras.backend.backend() == "tensorflow" and model._distribute_strategy is not None
 
 
-def scope_of(model):
+def strategy_scope(model):
     """The scope of the strategy that a model was made under."""
-    return model._distribute_strategy.scope() if under_strategy(model) else _NO_SCOPE
+    return model._distribute_strategy.scope() if has_strategy(model) else _NO_SCOPE
 
 
 def check_same_strategy(model, optimizer):
     """Raises ValueError where an optimizer was not made under the strategy of its model."""
     made_under = getattr(optimizer, "_distribution_strategy", None)
-    if under_strategy(model) and made_under is not model._distribute_strategy:
+    if has_strategy(model) and made_under is not model._distribute_strategy:
         raise ValueError(
             "`optimizer` was made outside the scope of the model's tf.distribute strategy: make "
             "it, and call compile, inside `with strategy.scope():`."
         )
 
 
-def replicas_of(model):
+def num_replicas_of(model):
     """Into how many parts a batch of this model is divided, on either backend."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.shape[0])
-    return model._distribute_strategy.num_replicas_in_sync if under_strategy(model) else 1
+    return model._distribute_strategy.num_replicas_in_sync if has_strategy(model) else 1
 
 
 @contextlib.contextmanager
-def whole_batches():
-    """Under JAX's data parallelism, lets every device see each batch whole while inside.
+def replicate_batches():
+    """Under JAX's data parallelizm, lets every device see each batch whole while inside.
 
     Devices cannot share out a batch that their number does not divide, and evaluation and
     prediction drop no image, so that their last batch is of any size.
@@ -82,7 +82,7 @@ def whole_batches():
         del distribution.get_data_layout
 
 
-def gather(x):
+def all_gather(x):
     """Concatenates the rows of all replicas, in replica order, with gradients to each.
 
     Losses over the whole batch (contrast, correlation, assignment) are computed on its result,
@@ -104,7 +104,7 @@ def gather(x):
     return tf.cast(rows, x.dtype)
 
 
-def logs_to_reduce(logs):
+def expand_logs(logs):
     """Gives each number of a step's logs an axis where Keras takes its mean along one.
 
     Keras up to 3.15 at least does so with those of several workers, and fails for scalars; from
@@ -147,17 +147,17 @@ def strategy(name="none"):
             "`strategy='multiworker'` needs the variable TF_CONFIG, which tells each machine of "
             "all of them and which it is: see Several machines in README.md."
         )
-    return _made(name)
+    return _strategy(name)
 
 
 @functools.cache  # a process has one of each: TensorFlow confuses what several exchange
-def _made(name):
+def _strategy(name):
     if name == "none":
-        return _WithoutScope(1)
+        return _NullStrategy(1)
     if name == "data_parallel":
         distribution = keras.distribution.DataParallel()
         keras.distribution.set_distribution(distribution)
-        return _WithoutScope(int(distribution.device_mesh.shape[0]))
+        return _NullStrategy(int(distribution.device_mesh.shape[0]))
     if name == "multiworker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
@@ -171,10 +171,10 @@ def has_other_workers(model):
         return keras.distribution.distribution() is not None and jax.process_count() > 1
     if getattr(model, "_distribute_strategy", None) is None:  # no `keras.Model`, perhaps
         return False
-    return under_strategy(model) and model._distribute_strategy.extended._in_multi_worker_mode()
+    return has_strategy(model) and model._distribute_strategy.extended._in_multi_worker_mode()
 
 
-def by_rows(model, data):
+def shard_by_batch(model, data):
     """Lets workers of TensorFlow share out each batch of a dataset by its rows.
 
     Left to itself TensorFlow may give them different files, and fails where it takes a dataset for
@@ -205,7 +205,7 @@ def is_chief(model):
 _NO_SCOPE = contextlib.nullcontext()
 
 
-class _WithoutScope:
+class _NullStrategy:
     """Stands for one device, or for what is set for a process as a whole."""
 
     def __init__(self, replicas):

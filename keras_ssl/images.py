@@ -5,10 +5,17 @@ from keras import KerasTensor, config, ops
 
 from keras_ssl.numerics import as_float
 
-__all__ = ["as_float", "check_batch", "check_eager_range", "check_range", "unit"]
+__all__ = [
+    "as_float",
+    "check_batch",
+    "check_eager_range",
+    "check_range",
+    "image_shape",
+    "to_unit_range",
+]
 
 
-def unit(images):
+def to_unit_range(images):
     """Returns images as floats: uint8 0..255 is scaled to 0..1, floats stay."""
     images = ops.convert_to_tensor(images)
     if images.dtype == "uint8":

@@ -1,6 +1,7 @@
 """Numerical functions that agree on every backend and precision."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -29,13 +30,18 @@ def mean(x, axis=None):
     return ops.sum(x, axis=axis) / ops.cast(count, x.dtype)
 
 
-def normalize(x):
+def l2_normalize(x):
     """Scales each row, along the last axis, to length 1; zeros stay, with a finite gradient.
 
     The gradient of `keras.ops.normalize` is NaN there.
     """
     squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.maximum(squared, 1e-24))
+
+
+def normalize_rows(rows):
+    """NumPy: scales each row of `(N, D)` to length 1; zero rows stay zero."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def one_hot(indices, like):

@@ -1,68 +1,100 @@
-"""The learning rate of FixMatch."""
+"""Schedules that Keras lacks: FixMatch's learning rate and BYOL's momentum."""
 
 import math
 
 import keras
 from keras import ops
 
+from keras_ssl.validation import check_int, check_number, check_positive
+
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class FixMatchDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that falls on 7/16 of a cosine: to a fifth of its start, not to 0.
+class FixMatchCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls along 7/16 of a cosine: to a fifth of its start, not to 0.
 
-    At step t it is `learning_rate * cos(7 * pi * t / (16 * steps))`; from `steps` on it stays.
+        rate = keras_ssl.schedules.FixMatchCosineDecay(0.03, decay_steps=10_000)
+
+    At step t it is `initial_learning_rate * cos(7 * pi * t / (16 * decay_steps))`; from
+    `decay_steps` on it is constant.
 
     Args:
-        learning_rate: Float > 0, at the start.
-        steps: Int >= 1, of the whole run.
+        initial_learning_rate: Float > 0.
+        decay_steps: Int >= 1, steps of the run.
         name: String.
 
     Raises:
-        ValueError: If a number is out of range.
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
 
     Source:
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, section 2.4.
     """
 
-    def __init__(self, learning_rate, steps, name="fixmatch_decay"):
-        for argument, value in (("learning_rate", learning_rate), ("steps", steps)):
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 1e-30 <= value < math.inf:
-                raise ValueError(f"`{argument}` must be a number above 0, received {value!r}.")
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, name: str = "fixmatch_cosine_decay"
+    ):
+        check_number(initial_learning_rate=initial_learning_rate)
+        check_positive(initial_learning_rate=initial_learning_rate)
+        check_int(1, decay_steps=decay_steps)
         super().__init__()
-        self.learning_rate = learning_rate
-        self.steps = steps
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
         self.name = name
 
     def __call__(self, step):
-        """The rate at a step, a scalar."""
-        step = ops.minimum(ops.cast(step, keras.config.floatx()), float(self.steps))
-        return self.learning_rate * ops.cos(7 * math.pi / 16 * step / self.steps)
+        """Returns the learning rate at a step, a scalar."""
+        step = ops.minimum(ops.cast(step, keras.config.floatx()), float(self.decay_steps))
+        return self.initial_learning_rate * ops.cos(7 * math.pi / 16 * step / self.decay_steps)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
-        return {"learning_rate": self.learning_rate, "steps": self.steps, "name": self.name}
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "name": self.name,
+        }
 
 
-def cosine(base, steps):
-    """A schedule from `base` to 1 along half a cosine, as in BYOL.
+@keras.saving.register_keras_serializable("keras_ssl")
+class CosineMomentum(keras.optimizers.schedules.LearningRateSchedule):
+    """An EMA momentum that rises from `initial_value` to 1 along half a cosine, as in BYOL.
+
+        momentum = keras_ssl.schedules.CosineMomentum(0.996, decay_steps=10_000)
+        model = keras_ssl.BYOL(encoder, momentum=momentum)
+
+    At step t it is `1 - (1 - initial_value) * (1 + cos(pi * t / decay_steps)) / 2`; from
+    `decay_steps` on it is 1.
 
     Args:
-        base: Float above 0 and at most 1.
-        steps: Int, steps of the run.
-
-    Returns:
-        A `keras.optimizers.schedules.CosineDecay`: one that rises.
+        initial_value: Float above 0 and at most 1.
+        decay_steps: Int >= 1, steps of the run.
+        name: String.
 
     Raises:
-        ValueError: If `base` is not in 0..1, or 0.
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
 
     Source:
         Grill et al. 2020, https://arxiv.org/abs/2006.07733, section 3.3.
     """
-    is_number = isinstance(base, (int, float)) and not isinstance(base, bool)
-    if not is_number or not 1e-6 <= base <= 1:
-        raise ValueError(f"`base` must be above 0 and at most 1, received {base!r}.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"`steps` must be an int above 0, received {steps!r}.")
-    return keras.optimizers.schedules.CosineDecay(base, steps, alpha=1 / base)
+
+    def __init__(self, initial_value: float, decay_steps: int, name: str = "cosine_momentum"):
+        check_number(0, 1, initial_value=initial_value)
+        check_positive(initial_value=initial_value)
+        check_int(1, decay_steps=decay_steps)
+        super().__init__()
+        self.initial_value = initial_value
+        self.decay_steps = decay_steps
+        self.name = name
+
+    def __call__(self, step):
+        """Returns the momentum at a step, a scalar."""
+        step = ops.minimum(ops.cast(step, keras.config.floatx()), float(self.decay_steps))
+        cosine = ops.cos(math.pi * step / self.decay_steps)
+        return 1.0 - (1.0 - self.initial_value) * (1.0 + cosine) / 2.0
+
+    def get_config(self):
+        return {
+            "initial_value": self.initial_value,
+            "decay_steps": self.decay_steps,
+            "name": self.name,
+        }

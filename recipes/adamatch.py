@@ -1,7 +1,7 @@
 """AdaMatch: Berthelot et al. 2021, https://arxiv.org/abs/2106.04732.
 
 python recipes/adamatch.py                                   # digits, bundled, 4 labels per class
-python recipes/adamatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/adamatch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/adamatch_cifar10
 
 RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes
@@ -27,8 +27,8 @@ def main(
     The same command again goes on where a stopped run ended.
 
     Args:
-        threshold: The share of the mean confidence on labelled images from which an image counts.
-        warmup: How long the weight of the unlabelled images rises, a fraction of the run.
+        threshold: The share of the mean confidence on labeled images from which an image counts.
+        warmup: How long the weight of the unlabeled images rises, a fraction of the run.
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())

@@ -50,12 +50,12 @@ def main(
             pretraining.new_encoder(run, shape),
             projector=(1024, 256),
             predictor=(1024, 256),
-            momentum=keras_ssl.schedules.cosine(momentum, steps),
+            momentum=keras_ssl.schedules.CosineMomentum(momentum, steps),
             views=own_views,
             seed=run.seed,
         )
         rate = keras.optimizers.schedules.CosineDecay(learning_rate * batch_size / 256, steps)
-        model.compile(keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay))
+        model.compile(keras.optimizers.L2SGD(rate, momentum=0.9, weight_decay=weight_decay))
         return model
 
     pretraining.train(

@@ -111,7 +111,7 @@ def report(model, names, pairs, test, folder):
     (folder / "clip.json").write_text(json.dumps(results, indent=2) + "\n")
     images, _ = evaluation.read_images(test, 12)
     phrases = [TEMPLATES[0].format(name) for name in names[:12]]
-    evaluation.similarity_matrix(
+    evaluation.plots.plot_similarity_matrix(
         (images, encoded[:12]), model.encode_text(phrases), phrases, folder / "similarity.png"
     )
     print(f"\nOn {len(labels)} test images:")
@@ -150,8 +150,8 @@ def describe(image):
     mean = tf.reduce_mean(light)
     word = tf.where(mean < 85, "dark ", tf.where(mean > 170, "bright ", ""))
     columns = tf.linspace(-0.5, 0.5, tf.shape(light)[1])
-    centre = tf.reduce_sum(light * columns) / tf.maximum(tf.reduce_sum(light), 1.0)
-    place = tf.where(centre < -0.05, " on the left", tf.where(centre > 0.05, " on the right", ""))
+    center = tf.reduce_sum(light * columns) / tf.maximum(tf.reduce_sum(light), 1.0)
+    place = tf.where(center < -0.05, " on the left", tf.where(center > 0.05, " on the right", ""))
     return word, place
 
 

@@ -1,7 +1,7 @@
 """Dash: Xu et al. 2021, http://proceedings.mlr.press/v139/xu21e.html.
 
 python recipes/dash.py                                       # digits, bundled, 4 labels per class
-python recipes/dash.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/dash.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --warmup 0.00977 \
     --decay-interval 0.00879 --output runs/dash_cifar10
 
@@ -24,7 +24,7 @@ def main(
     warmup: float = 0.1,
     decay_interval: float = 0.05,
     decay: float = 1.27,
-    floor: float = 0.05,
+    min_threshold: float = 0.05,
     temperature: float = 0.5,
     run: FewLabelRun = FewLabelRun(Path("runs/dash")),
 ) -> None:
@@ -39,7 +39,7 @@ def main(
         decay_interval: After which fraction of the run the threshold falls once more; 9 / 1024
             there.
         decay: By what it is then divided.
-        floor: The lowest threshold, from which on targets are hard.
+        min_threshold: The lowest threshold, from which on targets are hard.
         temperature: Of the soft targets before.
         run: Options that all recipes with few labels share.
     """
@@ -53,7 +53,7 @@ def main(
             warmup=warmup,
             decay_interval=decay_interval,
             decay=decay,
-            floor=floor,
+            min_threshold=min_threshold,
             temperature=temperature,
             ema_momentum=run.ema_momentum,
             seed=run.seed,

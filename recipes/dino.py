@@ -61,9 +61,9 @@ def main(
             pretraining.new_encoder(run, shape),
             projector=(512, 512, 128),
             prototypes=prototypes,
-            momentum=keras_ssl.schedules.cosine(momentum, steps),
+            momentum=keras_ssl.schedules.CosineMomentum(momentum, steps),
             teacher_temperature=rising,
-            frozen_steps=frozen_epochs * steps // epochs,
+            freeze_prototypes_steps=frozen_epochs * steps // epochs,
             views=own_views,
             seed=run.seed,
         )

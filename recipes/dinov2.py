@@ -27,7 +27,7 @@ def main(
     weight_decay: float = 0.04,
     momentum: float = 0.992,
     teacher_temperature: tuple[float, float] = (0.04, 0.07),
-    balance: Literal["sinkhorn", "center"] = "sinkhorn",
+    centering: Literal["sinkhorn", "center"] = "sinkhorn",
     prototypes: int = 256,
     frozen_epochs: int = 1,
     small_crops: int = 0,
@@ -47,7 +47,7 @@ def main(
         weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
         momentum: Of the teacher at the start; rises on a cosine to 1.
         teacher_temperature: At the start and from a third of the run on.
-        balance: How the teacher is kept from collapse.
+        centering: How the teacher is kept from collapse.
         prototypes: How many learned directions the projections are compared with.
         frozen_epochs: Epochs in which the prototypes stay as they were drawn.
         small_crops: Small crops of each image, beside two large ones.
@@ -71,10 +71,10 @@ def main(
             projector=(512, 512, 128),
             prototypes=prototypes,
             teacher_temperature=rising,
-            balance=balance,
-            momentum=keras_ssl.schedules.cosine(momentum, steps),
+            centering=centering,
+            momentum=keras_ssl.schedules.CosineMomentum(momentum, steps),
             layer_decay=layer_decay,
-            frozen_steps=frozen_epochs * steps // epochs,
+            freeze_prototypes_steps=frozen_epochs * steps // epochs,
             views=own_views,
             seed=run.seed,
         )

@@ -1,7 +1,7 @@
 """FixMatch: Sohn et al. 2020, https://arxiv.org/abs/2001.07685.
 
 python recipes/fixmatch.py                                   # digits, bundled, 4 labels per class
-python recipes/fixmatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/fixmatch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/fixmatch_cifar10
 
 RESULTS.md has figures on digits. The second has the paper's settings, 2^20 steps, and takes weeks

@@ -1,7 +1,7 @@
 """FlexMatch: Zhang et al. 2021, https://arxiv.org/abs/2110.08263.
 
 python recipes/flexmatch.py                                  # digits, bundled, 4 labels per class
-python recipes/flexmatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/flexmatch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/flexmatch_cifar10
 
 RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes

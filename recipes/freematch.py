@@ -1,7 +1,7 @@
 """FreeMatch: Wang et al. 2022, https://arxiv.org/abs/2205.07246.
 
 python recipes/freematch.py                                  # digits, bundled, 4 labels per class
-python recipes/freematch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/freematch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --threshold-momentum 0.999 \
     --output runs/freematch_cifar10
 

@@ -50,7 +50,7 @@ def main(
 
     def new_model():
         model = keras_ssl.MAE(
-            pretraining.new_vit(run, shape, features="mean"),
+            pretraining.new_vit(run, shape, pooling="mean"),
             mask_ratio=mask_ratio,
             views=own_views,
             seed=run.seed,
@@ -69,7 +69,7 @@ def main(
     images = images.astype("float32") / 255
     masked, painted = model.reconstruct(images, own_views[1](images, (run.seed, 0)))
     columns = [("image", images), ("seen", masked), ("painted", painted)]
-    evaluation.image_grid(columns, run.output / "reconstructions.png")
+    evaluation.plots.plot_images(columns, run.output / "reconstructions.png")
 
 
 if __name__ == "__main__":

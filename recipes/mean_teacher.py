@@ -1,7 +1,7 @@
 """Mean teacher: Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780.
 
 python recipes/mean_teacher.py                               # digits, bundled, 4 labels per class
-python recipes/mean_teacher.py --dataset cifar10 --encoder wide_resnet --per-class 25 \
+python recipes/mean_teacher.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 \
     --epochs 9450 --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 \
     --output runs/mean_teacher_cifar10
 

@@ -58,7 +58,7 @@ def main(
             seed=run.seed,
         )
         rate = keras.optimizers.schedules.CosineDecay(learning_rate * batch_size / 256, steps)
-        model.compile(keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay))
+        model.compile(keras.optimizers.L2SGD(rate, momentum=0.9, weight_decay=weight_decay))
         return model
 
     pretraining.train(

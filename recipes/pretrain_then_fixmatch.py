@@ -1,7 +1,7 @@
 """Both families in one: learn from all images without labels, then from few labels.
 
 python recipes/pretrain_then_fixmatch.py                     # digits, bundled, 1 label per class
-python recipes/pretrain_then_fixmatch.py --dataset cifar10 --per-class 4 --pretrain-epochs 200 \
+python recipes/pretrain_then_fixmatch.py --dataset cifar10 --labels-per-class 4 --pretrain-epochs 200 \
     --epochs 200 --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/both_cifar10
 
 SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709) on all training images, then FixMatch
@@ -28,7 +28,7 @@ def main(
     pretrain_learning_rate: float = 0.12,
     temperature: float = 0.5,
     threshold: float = 0.95,
-    run: FewLabelRun = FewLabelRun(Path("runs/pretrain_then_fixmatch"), per_class=1),
+    run: FewLabelRun = FewLabelRun(Path("runs/pretrain_then_fixmatch"), labels_per_class=1),
 ) -> None:
     """Trains all four, tells how right the classifiers are, and keeps each in a folder.
 
@@ -59,7 +59,7 @@ def main(
     pretrained = run.output / "simclr" / "model.keras"
     fixmatch.main(threshold=threshold, run=within("pretrained_fixmatch", pretrained=pretrained))
 
-    print(f"\n{run.per_class} labels of each class, accuracy on test images:")
+    print(f"\n{run.labels_per_class} labels of each class, accuracy on test images:")
     for name in ("supervised", "fixmatch", "pretrained_fixmatch"):
         results = json.loads((run.output / name / "results.json").read_text())
         print(f"    {name.replace('_', ' '):<20} {100 * results['accuracy']:5.1f} %")

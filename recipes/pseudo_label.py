@@ -1,7 +1,7 @@
 """Pseudo-Label: Lee 2013, ICML workshop on challenges in representation learning.
 
 python recipes/pseudo_label.py                               # digits, bundled, 4 labels per class
-python recipes/pseudo_label.py --dataset cifar10 --encoder wide_resnet --per-class 25 \
+python recipes/pseudo_label.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 \
     --epochs 9450 --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 \
     --output runs/pseudo_label_cifar10
 
@@ -29,7 +29,7 @@ def main(
 
     Args:
         threshold: The probability from which a pseudo-label counts.
-        warmup: How long the weight of the unlabelled images rises, a fraction of the run.
+        warmup: How long the weight of the unlabeled images rises, a fraction of the run.
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())

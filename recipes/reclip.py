@@ -29,7 +29,7 @@ def main(
     epochs: int = 10,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
-    neighbours: int = 20,
+    num_neighbors: int = 20,
     clip_epochs: int = 100,
     images: int | None = None,
     noise: float = 0.05,
@@ -46,14 +46,14 @@ def main(
         epochs: Passes over the spoiled training images.
         batch_size: Images in a step, over all devices.
         learning_rate: Of SGD with momentum 0.9 and weight decay 1e-4.
-        neighbours: Of each image in the graph.
+        num_neighbors: Of each image in the graph.
         clip_epochs: Of the CLIP, over images that are not spoiled.
         images: How many of the training images are spoiled and adapted to, the first ones; all of
             them if not given.
         noise: Standard deviation of noise, drawn pixel by pixel, in 0..1.
-        blur: Share of each pixel that goes to its eight neighbours.
-        contrast: What differences from mid grey are multiplied with.
-        cast: What is added to the first channel, and taken off the last; of grey images added.
+        blur: Share of each pixel that goes to its eight num_neighbors.
+        contrast: What differences from mid gray are multiplied with.
+        cast: What is added to the first channel, and taken off the last; of gray images added.
         run: Options that all recipes share.
     """
     settings = dict(locals())
@@ -75,7 +75,7 @@ def main(
     def made(**parts):
         trained = keras.saving.load_model(source / "model.keras", compile=False)
         return keras_ssl.ReCLIP(
-            trained, names, templates=clip.TEMPLATES, **{"neighbours": neighbours, **parts}
+            trained, names, templates=clip.TEMPLATES, **{"num_neighbors": num_neighbors, **parts}
         )
 
     results = without_training(made, train, test)
@@ -92,7 +92,7 @@ def main(
         initial_epoch=saved.epoch,
         validation_data=test.batch(256),
         callbacks=[
-            callbacks.HistoryFile(run.output / "history.csv"),
+            callbacks.ResumableCSVLogger(run.output / "history.csv"),
             callbacks.Checkpoint(run.output / "checkpoints"),
         ],
         verbose=2,
@@ -104,12 +104,12 @@ def main(
     model.export(run.output / "classifier", verbose=False)
     (run.output / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     history = callbacks.read_history(run.output / "history.csv")
-    evaluation.curves(history, run.output / "curves.png")
-    evaluation.confusion_matrix(logits, labels, run.output / "confusion.png")
+    evaluation.plots.plot_history(history, run.output / "curves.png")
+    evaluation.plots.plot_confusion_matrix(logits, labels, run.output / "confusion.png")
     original, _ = pretraining.start(run, settings)
     columns = [("image", next(original.batch(8).as_numpy_iterator())[0])]
     columns.append(("spoiled", spoilt[:8]))
-    evaluation.image_grid(columns, run.output / "images.png")
+    evaluation.plots.plot_images(columns, run.output / "images.png")
     for name, share in results.items():
         print(f"    {name:<44} {100 * share:5.1f} %")
     print(
@@ -128,9 +128,9 @@ def without_training(made, train, test):
     before, labels = evaluation.extract_features(made(), test)
     results["before, spoiled test images"] = float(np.mean(before.argmax(axis=1) == labels))
     parts = {
-        "neither": {"project": False, "neighbours": None},
-        "projection": {"neighbours": None},
-        "propagation": {"project": False},
+        "neither": {"project_text": False, "num_neighbors": None},
+        "projection": {"num_neighbors": None},
+        "propagation": {"project_text": False},
         "both": {},
     }
     for name, options in parts.items():

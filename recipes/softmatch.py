@@ -1,7 +1,7 @@
 """SoftMatch: Chen et al. 2023, https://arxiv.org/abs/2301.10921.
 
 python recipes/softmatch.py                                  # digits, bundled, 4 labels per class
-python recipes/softmatch.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/softmatch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --weight-momentum 0.999 \
     --output runs/softmatch_cifar10
 
@@ -19,7 +19,7 @@ from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
 def main(
-    sigmas: float = 2.0,
+    n_sigma: float = 2.0,
     weight_momentum: float = 0.99,
     run: FewLabelRun = FewLabelRun(Path("runs/softmatch")),
 ) -> None:
@@ -28,7 +28,7 @@ def main(
     The same command again goes on where a stopped run ended.
 
     Args:
-        sigmas: How narrow the weights fall below the mean confidence.
+        n_sigma: How narrow the weights fall below the mean confidence.
         weight_momentum: How much of the running means stays at each step; 0.999 in the paper, whose
             runs are a thousand times as long.
         run: Options that all recipes with few labels share.
@@ -39,7 +39,7 @@ def main(
     def new_model():
         return keras_ssl.SoftMatch(
             semi_supervised.new_classifier(run, task),
-            sigmas=sigmas,
+            n_sigma=n_sigma,
             weight_momentum=weight_momentum,
             ema_momentum=run.ema_momentum,
             seed=run.seed,

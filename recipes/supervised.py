@@ -2,8 +2,8 @@
 
 python recipes/supervised.py                                 # digits, bundled, 4 labels per class
 
-The same network, optimizer, number of steps, weak views of the labelled images and averaged
-weights; unlabelled images have no part in it. RESULTS.md has figures on digits. Also an example
+The same network, optimizer, number of steps, weak views of the labeled images and averaged
+weights; unlabeled images have no part in it. RESULTS.md has figures on digits. Also an example
 of a method of one's own.
 """
 
@@ -20,18 +20,18 @@ from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 @keras.saving.register_keras_serializable("recipes")
 class Supervised(keras_ssl.SemiSupervisedModel):
-    """Passes labelled images alone."""
+    """Passes labeled images alone."""
 
-    views_used = ()
+    forward_views = ()
 
     def compute_unlabeled(self, logits, batch):
-        """Nothing: no unlabelled image counts."""
+        """Nothing: no unlabeled image counts."""
         none = ops.zeros_like(ops.cast(batch.index, logits.labeled.dtype))
         return {"unsupervised_loss": 0.0, "mask": none, "threshold": 1.0, "pseudo_labels": none}
 
 
 def main(run: FewLabelRun = FewLabelRun(Path("runs/supervised"))) -> None:
-    """Trains on the labelled images alone, tells how right it is, and keeps all of it in a folder.
+    """Trains on the labeled images alone, tells how right it is, and keeps all of it in a folder.
 
     The same command again goes on where a stopped run ended.
 

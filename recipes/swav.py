@@ -60,12 +60,12 @@ def main(
             prototypes=prototypes,
             temperature=temperature,
             epsilon=epsilon,
-            frozen_steps=frozen_epochs * steps // epochs,
+            freeze_prototypes_steps=frozen_epochs * steps // epochs,
             views=own_views,
             seed=run.seed,
         )
         rate = keras.optimizers.schedules.CosineDecay(learning_rate * batch_size / 256, steps)
-        model.compile(keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay))
+        model.compile(keras.optimizers.L2SGD(rate, momentum=0.9, weight_decay=weight_decay))
         return model
 
     pretraining.train(

@@ -1,7 +1,7 @@
 """UDA: Xie et al. 2019, https://arxiv.org/abs/1904.12848.
 
 python recipes/uda.py                                        # digits, bundled, 4 labels per class
-python recipes/uda.py --dataset cifar10 --encoder wide_resnet --per-class 25 --epochs 9450 \
+python recipes/uda.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
     --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/uda_cifar10
 
 RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes
@@ -31,7 +31,7 @@ def main(
     Args:
         temperature: Of the targets.
         threshold: The probability from which a prediction counts.
-        signal_annealing: How labelled images that are known too well come back.
+        signal_annealing: How labeled images that are known too well come back.
         run: Options that all recipes with few labels share.
     """
     settings = dict(locals())

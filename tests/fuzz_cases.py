@@ -153,7 +153,7 @@ ENCODERS = {
     "wide_resnet": {"input_shape": (8, 8, 3), "depth": 10, "width": 1},
     "vit": {"input_shape": (8, 8, 3), "patch_size": 4, "width": 6, "depth": 1, "heads": 2},
 }
-FEATURES = {"train_features": Z[0], "train_labels": LABELS} | {
+POOLINGS = {"train_features": Z[0], "train_labels": LABELS} | {
     "test_features": Z[1],
     "test_labels": LABELS,
 }
@@ -161,11 +161,11 @@ EVALUATION = {
     "alignment": rows("features_1", "features_2"),
     "extract_features": {"model": None, "dataset": IMAGES},
     "feature_std": {"features": Z[0]},
-    "few_labels": {**FEATURES, "per_class": 1, "seeds": (0, 1)},
+    "few_labels": {**POOLINGS, "labels_per_class": 1, "seeds": (0, 1)},
     "knn": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
-    "knn_from_features": FEATURES,
+    "knn_from_features": POOLINGS,
     "linear_probe": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
-    "linear_probe_from_features": FEATURES,
+    "linear_probe_from_features": POOLINGS,
     "rankme": {"features": Z[0]},
     "read_images": {"dataset": IMAGES},
     "recall_at_k": {"queries": Z[0], "memory": Z[1]},
@@ -175,7 +175,7 @@ EVALUATION = {
 
 def methods():
     """Each method, with its arguments by name; networks come from the harness."""
-    for name in sorted(set(checks.METHODS) - {"DINOv2 centred", "MoCo v3"}):
+    for name in sorted(set(checks.METHODS) - {"DINOv2 centered", "MoCo v3"}):
 
         def make(name=name, **kwargs):
             return checks.METHODS[name](checks.small_encoder(), **kwargs)
@@ -191,8 +191,10 @@ CASES = {
     **{
         f"views.{n}": Case(getattr(views, n), given, all_seen) for n, given in SETS_OF_VIEWS.items()
     },
-    "views.augment": Case(
-        views.augment, {"images": IMAGES, "operation": "Rotate", "level": 3.0}, lambda x: x
+    "views.apply_randaugment": Case(
+        views.apply_randaugment,
+        {"images": IMAGES, "operation": "Rotate", "level": 3.0},
+        lambda x: x,
     ),
     **{
         f"encoders.{n}": Case(getattr(encoders, n), given, encoded) for n, given in ENCODERS.items()
@@ -202,17 +204,23 @@ CASES = {
         for n, given in EVALUATION.items()
     },
     "optimizers.LARS": Case(optimizers.LARS, {}, stepped),
-    "optimizers.SGD": Case(optimizers.SGD, {}, stepped),
-    "optimizers.FixMatchDecay": Case(
-        optimizers.FixMatchDecay, {"learning_rate": 0.1, "steps": 10}, lambda rate: rate(5)
+    "optimizers.SGD": Case(optimizers.L2SGD, {}, stepped),
+    "schedules.FixMatchCosineDecay": Case(
+        optimizers.FixMatchCosineDecay, {"learning_rate": 0.1, "steps": 10}, lambda rate: rate(5)
     ),
-    "momentum.cosine": Case(
-        keras_ssl.schedules.cosine, {"base": 0.9, "steps": 10}, lambda rate: rate(5)
+    "schedules.CosineMomentum": Case(
+        keras_ssl.schedules.CosineMomentum,
+        {"initial_value": 0.9, "decay_steps": 10},
+        lambda rate: rate(5),
     ),
     "data.views": Case(
-        data.views, {"dataset": single(), "views": (views.RandomFlip(),), "batch_size": 3}, first
+        data.make_views,
+        {"dataset": single(), "views": (views.RandomFlip(),), "batch_size": 3},
+        first,
     ),
-    "data.split_labels": Case(data.split_labels, {"dataset": single(), "per_class": 1}, read),
+    "data.split_labels": Case(
+        data.split_labels, {"dataset": single(), "labels_per_class": 1}, read
+    ),
     "data.semi_supervised": Case(
         data.semi_supervised,
         {"labeled": single(), "unlabeled": single(), "batch_size": 2, "unlabeled_ratio": 2},

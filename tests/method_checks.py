@@ -28,10 +28,10 @@ def _few_labels(method, **settings):
     )
 
 
-def _transformer(method, features="class", **settings):
+def _transformer(method, pooling="token", **settings):
     """Makes a method of a small vision transformer, which takes the encoder's place."""
     return lambda encoder, **kwargs: method(
-        keras_ssl.encoders.vit((8, 8, 3), 2, 8, 1, 2, registers=1, features=features),
+        keras_ssl.encoders.vit((8, 8, 3), 2, 8, 1, 2, registers=1, pooling=pooling),
         **{**settings, **kwargs},
     )
 
@@ -48,13 +48,13 @@ def _adapted(encoder, **kwargs):
     text_encoder = keras_ssl.encoders.text_transformer(words, 4, 8, 1, 2)
     clip = keras_ssl.CLIP(encoder, text_encoder, projection=8)
     names, templates = ["cat", "dog", "fox", "hen"], ["a {}", "{}"]
-    settings = {"class_names": names, "templates": templates, "neighbours": 3, **kwargs}
+    settings = {"class_names": names, "templates": templates, "num_neighbors": 3, **kwargs}
     return keras_ssl.ReCLIP(clip, **settings)
 
 
 FEW_LABELS = {
     "AdaMatch": _few_labels(keras_ssl.AdaMatch, warmup=3),
-    "Dash": _few_labels(keras_ssl.Dash, warmup=2, decay_interval=1, decay=1.25, floor=0.7),
+    "Dash": _few_labels(keras_ssl.Dash, warmup=2, decay_interval=1, decay=1.25, min_threshold=0.7),
     "FixMatch": _few_labels(keras_ssl.FixMatch, threshold=0.4),
     "FlexMatch": _few_labels(keras_ssl.FlexMatch, threshold=0.6, num_unlabeled=16),
     "FreeMatch": _few_labels(keras_ssl.FreeMatch, threshold_momentum=0.5),
@@ -73,12 +73,12 @@ METHODS = {
     "DINOv2": _transformer(
         keras_ssl.DINOv2, projector=(16, 8), prototypes=12, momentum=0.75, teacher_temperature=0.2
     ),
-    "DINOv2 centred": _transformer(
+    "DINOv2 centered": _transformer(
         *(keras_ssl.DINOv2, "mean"),
         projector=(16, 8),
         prototypes=12,
         shared_head=True,
-        balance="center",
+        centering="running_mean",
         momentum=0.75,
         teacher_temperature=0.2,
     ),
@@ -90,7 +90,7 @@ METHODS = {
     "SimCLR": _small(keras_ssl.SimCLR),
     "SimSiam": _small(keras_ssl.SimSiam, predictor=(16, 8)),
     "SupCon": _small(keras_ssl.SupCon),
-    "SwAV": _small(keras_ssl.SwAV, prototypes=12, frozen_steps=0, queue_size=24),
+    "SwAV": _small(keras_ssl.SwAV, prototypes=12, freeze_prototypes_steps=0, queue_size=24),
     "VICReg": _small(keras_ssl.VICReg),
 }
 # Whose numbers on one JAX device are asked too: all are asked on two, where arrays are global.
@@ -109,7 +109,7 @@ if os.environ.get(ALL_CELLS):
 PRECISIONS = [*dict.fromkeys([*HALVED, ("SimCLR", "float32"), ("SimCLR", "mixed_float16")])]
 # Methods asked of two workers, which exchange what replicas do; all of them for the whole table.
 ON_WORKERS = ("CLIP", "DINO", "FixMatch", "ReCLIP", "SimCLR")
-SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centred", "MAE", "MoCo"}
+SYMMETRIC = set(METHODS) - set(FEW_LABELS) - {"CLIP", "DINOv2", "DINOv2 centered", "MAE", "MoCo"}
 SYMMETRIC -= {"ReCLIP", "SwAV"}  # each crop of SwAV has a queue of its own
 # Another value of each hyper-parameter: it must change the loss within a few steps.
 OTHER_VALUES = {
@@ -119,7 +119,7 @@ OTHER_VALUES = {
         "warmup": 1,
         "decay_interval": 2,
         "decay": 1.05,
-        "floor": 0.9,
+        "min_threshold": 0.9,
         "temperature": 1.0,
     },
     "FixMatch": {"threshold": 0.6, "unlabeled_weight": 0.5},
@@ -127,38 +127,43 @@ OTHER_VALUES = {
     "FreeMatch": {"threshold_momentum": 0.99, "fairness_weight": 0.1},
     "MeanTeacher": {"warmup": 6, "unlabeled_weight": 10.0, "ema_momentum": 0.25},
     "PseudoLabel": {"threshold": 0.6, "warmup": 6},
-    "SoftMatch": {"sigmas": 4.0, "weight_momentum": 0.99},
+    "SoftMatch": {"n_sigma": 4.0, "weight_momentum": 0.99},
     "UDA": {"temperature": 1.0, "threshold": 0.6, "signal_annealing": "linear"},
     "BYOL": {"momentum": 0.5},
     "BarlowTwins": {"redundancy_weight": 0.1},
-    "CLIP": {"projection": 4, "temperature": 0.01, "max_scale": 3.0},
+    "CLIP": {"projection": 4, "temperature": 0.01, "max_logit_scale": 3.0},
     "DINO": {
         "prototypes": 8,
         "student_temperature": 0.2,
         "teacher_temperature": 0.07,
         "center_momentum": 0.5,
         "momentum": 0.5,
-        "frozen_steps": 2,
+        "freeze_prototypes_steps": 2,
     },
     "DINOv2": {
         "prototypes": 8,
         "shared_head": True,
         "student_temperature": 0.2,
         "teacher_temperature": 0.1,
-        "balance": "center",
+        "centering": "running_mean",
         "momentum": 0.5,
         "patch_weight": 0.5,
         "koleo_weight": 0.5,
         "layer_decay": 0.5,
-        "frozen_steps": 2,
+        "freeze_prototypes_steps": 2,
     },
-    "DINOv2 centred": {"center_momentum": 0.5},
+    "DINOv2 centered": {"center_momentum": 0.5},
     "EMPSSL": {"invariance": 100.0, "epsilon": 0.5},
     "MAE": {"decoder": (8, 2, 2), "normalize": False},
     "MoCo": {"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
     "MoCo v3": {"temperature": 0.5, "momentum": 0.5},
     "NNCLR": {"temperature": 0.5, "queue_size": 16},
-    "ReCLIP": {"training_template": "a {}", "project": False, "neighbours": None, "reach": 0.5},
+    "ReCLIP": {
+        "training_template": "a {}",
+        "project_text": False,
+        "num_neighbors": None,
+        "alpha": 0.5,
+    },
     "SimCLR": {"temperature": 0.1},
     "SimSiam": {"predictor_learning_rate": 0.01},
     "SupCon": {"temperature": 0.5},
@@ -169,7 +174,7 @@ OTHER_VALUES = {
         "iterations": 1,
         "queue_size": 16,
         "queue_start": 2,
-        "frozen_steps": 2,
+        "freeze_prototypes_steps": 2,
     },
     "VICReg": {"invariance": 10.0, "variance": 10.0, "covariance": 5.0},
 }
@@ -290,11 +295,11 @@ def captions(count):
 
 def with_masks(model, views):
     """Adds masks of 12 of 16 patches where a method takes them, one for each view that it has."""
-    if not model.masks:
+    if not model.num_masks:
         return views
-    draws = np.random.default_rng(3).random((model.masks, len(views[0]), 16))
+    draws = np.random.default_rng(3).random((model.num_masks, len(views[0]), 16))
     masks = np.argsort(np.argsort(draws)) < 12
-    return (*views[: model.masks], *masks)
+    return (*views[: model.num_masks], *masks)
 
 
 def arrays(weights):

@@ -53,7 +53,7 @@ def one_step(model, views, optimizer=None, batches=1):
 
 
 def few_label_logits(model, views):
-    """What the classifier says in training: of labelled images, weak and strong views; labels."""
+    """What the classifier says in training: of labeled images, weak and strong views; labels."""
     (labeled, labels), weak, strong = checks.labeled_part(views), *views
     together = np.concatenate([labeled, weak, strong])
     logits = np.asarray(model.classifier(together, training=True))
@@ -66,7 +66,7 @@ def follow(model, reference, views=None, steps=4):
 
     Args:
         model: A method that learns from few labels.
-        reference: Function of the logits, `(labelled, weak, strong)`, labels and step that returns
+        reference: Function of the logits, `(labeled, weak, strong)`, labels and step that returns
             the logs expected.
         views: Arrays of a weak and a strong view.
         steps: Int.

@@ -23,7 +23,7 @@ def on_each(strategy, function, values):
 
 
 def test_gather_gives_every_replicas_rows_in_order_to_all_replicas(replicas):
-    for gathered in on_each(replicas, distribute.gather, ROWS):
+    for gathered in on_each(replicas, distribute.all_gather, ROWS):
         np.testing.assert_array_equal(gathered, ROWS)
 
 
@@ -31,7 +31,7 @@ def test_gather_passes_gradients_to_the_replicas_whose_rows_they_are_of(replicas
     def gradient(rows):
         with tf.GradientTape() as tape:
             tape.watch(rows)
-            gathered = distribute.gather(rows)
+            gathered = distribute.all_gather(rows)
             # Rows of different replicas meet, as they do in a contrast.
             loss = tf.reduce_sum(WEIGHTS * gathered) * tf.reduce_sum(gathered**2)
             loss = loss / distribute.num_replicas()
@@ -45,7 +45,7 @@ def test_gather_passes_gradients_to_the_replicas_whose_rows_they_are_of(replicas
 
 def test_gather_is_nothing_on_one_device():
     rows = keras.ops.convert_to_tensor(ROWS)
-    assert distribute.gather(rows) is rows
+    assert distribute.all_gather(rows) is rows
 
 
 def test_replicas_are_counted_inside_a_step_only(replicas):
@@ -58,17 +58,17 @@ def test_replicas_are_counted_inside_a_step_only(replicas):
 
 def test_a_model_knows_the_replicas_that_it_was_made_for(replicas):
     model = checks.make("SimCLR")
-    assert not distribute.under_strategy(model)
-    assert distribute.replicas_of(model) == 1
+    assert not distribute.has_strategy(model)
+    assert distribute.num_replicas_of(model) == 1
     distribute.check_same_strategy(model, keras.optimizers.SGD())
-    with distribute.scope_of(model):
+    with distribute.strategy_scope(model):
         assert not tf.distribute.has_strategy()
 
     with replicas.scope():
         model, inside = checks.make("SimCLR"), keras.optimizers.SGD()
-    assert distribute.under_strategy(model)
-    assert distribute.replicas_of(model) == 2
-    with distribute.scope_of(model):
+    assert distribute.has_strategy(model)
+    assert distribute.num_replicas_of(model) == 2
+    with distribute.strategy_scope(model):
         assert tf.distribute.get_strategy() is replicas
     distribute.check_same_strategy(model, inside)
     with pytest.raises(ValueError, match="`optimizer` was made outside the scope"):

@@ -10,10 +10,12 @@ UNIT = np.random.default_rng(0).random((2, 4, 5, 3), "float32")
 
 def test_uint8_is_divided_by_255_and_floats_stay():
     levels = np.arange(256, dtype="uint8")
-    np.testing.assert_allclose(np.asarray(pixels.unit(levels)), np.arange(256) / 255, rtol=1e-6)
-    assert pixels.unit(levels).dtype == "float32"
+    np.testing.assert_allclose(
+        np.asarray(pixels.to_unit_range(levels)), np.arange(256) / 255, rtol=1e-6
+    )
+    assert pixels.to_unit_range(levels).dtype == "float32"
     for dtype in ("float32", "float64", "float16"):
-        floats = pixels.unit(UNIT.astype(dtype))
+        floats = pixels.to_unit_range(UNIT.astype(dtype))
         assert floats.dtype == dtype
         np.testing.assert_array_equal(np.asarray(floats), UNIT.astype(dtype))
 

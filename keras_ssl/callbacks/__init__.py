@@ -3,16 +3,16 @@
 from keras_ssl.callbacks.checkpoint import Checkpoint
 from keras_ssl.callbacks.checkpoint_files import latest_checkpoint
 from keras_ssl.callbacks.collapse_monitor import CollapseMonitor
-from keras_ssl.callbacks.csv_logger import HistoryFile, read_history
+from keras_ssl.callbacks.csv_logger import ResumableCSVLogger, read_history
 from keras_ssl.callbacks.knn_probe import KNNProbe
-from keras_ssl.callbacks.run_dir import start_or_resume
+from keras_ssl.callbacks.run_dir import prepare_run_dir
 
 __all__ = [
     "Checkpoint",
     "CollapseMonitor",
-    "HistoryFile",
     "KNNProbe",
+    "ResumableCSVLogger",
     "latest_checkpoint",
+    "prepare_run_dir",
     "read_history",
-    "start_or_resume",
 ]

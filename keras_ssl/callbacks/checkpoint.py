@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_ssl import distribute
 from keras_ssl.callbacks import checkpoint_files
-from keras_ssl.evaluation.checks import check_count
+from keras_ssl.validation import check_int
 
 PATIENCE = 10.0  # seconds after which another SIGTERM ends the process at once, where no step does
 TERMINATED = 128 + signal.SIGTERM  # the exit status by which shells tell of it
@@ -31,29 +31,31 @@ class Checkpoint(keras.callbacks.Callback):
         saved = keras_ssl.callbacks.latest_checkpoint("run/checkpoints")
         model = keras.saving.load_model(saved.path) if saved.path else make_model()
         model.fit(x, epochs=100, initial_epoch=saved.epoch, initial_step=saved.step,
-                  callbacks=[keras_ssl.callbacks.Checkpoint("run/checkpoints", every_steps=500)])
+                  callbacks=[keras_ssl.callbacks.Checkpoint("run/checkpoints", save_every_steps=500)])
 
     The state of other callbacks, such as the patience of `EarlyStopping`, is not kept. Put it last:
     what callbacks before it write of an epoch is then written when the epoch is saved.
 
     Args:
         folder: Folder for the files `<epochs done>[-<steps>].keras`; made if missing.
-        keep: Int >= 1, how many of the last states to keep.
-        every: Int >= 1, epochs from one state to the next; the last epoch is saved in any case.
-        every_steps: Int >= 1, steps from one state to the next within epochs; None for none.
+        max_to_keep: Int >= 1, how many of the last states to keep.
+        save_every_epochs: Int >= 1, epochs from one state to the next; the last epoch is saved in any case.
+        save_every_steps: Int >= 1, steps from one state to the next within epochs; None for none.
 
     Raises:
         ValueError: If a number is below 1; in `fit`, if the folder holds states of later steps than
             the one that begins.
     """
 
-    def __init__(self, folder, keep=2, every=1, every_steps=None):
+    def __init__(self, folder, max_to_keep=2, save_every_epochs=1, save_every_steps=None):
         super().__init__()
-        check_count(keep=keep, every=every, every_steps=1 if every_steps is None else every_steps)
+        check_int(1, max_to_keep=max_to_keep, save_every_epochs=save_every_epochs)
+        if save_every_steps is not None:
+            check_int(1, save_every_steps=save_every_steps)
         if not isinstance(folder, (str, os.PathLike)):
             raise TypeError(f"`folder` must be a path, received {folder!r}.")
-        self.folder, self.keep = Path(folder), keep
-        self.every, self.every_steps = every, every_steps
+        self.folder, self.max_to_keep = Path(folder), max_to_keep
+        self.save_every_epochs, self.save_every_steps = save_every_epochs, save_every_steps
         self._epoch, self._step, self._saved_at = 0, 0, None
         self._is_terminated, self._is_saving, self._before = False, False, None
 
@@ -64,14 +66,14 @@ class Checkpoint(keras.callbacks.Callback):
             for left in self.folder.glob(f"{checkpoint_files.UNFINISHED}*.keras"):
                 left.unlink()
         self._saved_at, self._is_terminated = None, False
-        self._goes_on_within_epochs = getattr(self.model, "goes_on_within_epochs", False)
+        self._supports_mid_epoch_resume = getattr(self.model, "supports_mid_epoch_resume", False)
         self._listen()
 
     def on_train_end(self, logs=None):
         """Gives SIGTERM back."""
         self._forget()
 
-    def on_fit_left(self):
+    def on_fit_exit(self):
         """Likewise, where `fit` of our methods ends by an error."""
         self._forget()
 
@@ -85,15 +87,15 @@ class Checkpoint(keras.callbacks.Callback):
         if self._saved_at is None:  # the first batch of a fit
             self._begin()
         since = batch - self._saved_at[1] if self._saved_at[0] == self._epoch else batch
-        is_due = batch and self.every_steps and since >= self.every_steps
-        if (is_due or self._saves_at_last) and (self._goes_on_within_epochs or not batch):
+        is_due = batch and self.save_every_steps and since >= self.save_every_steps
+        if (is_due or self._saves_at_last) and (self._supports_mid_epoch_resume or not batch):
             self._save(self._epoch, batch)
         self._stop_if_terminated()
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves where it is time."""
         is_last = epoch + 1 == self.params.get("epochs")
-        if not (epoch + 1) % self.every or is_last or self._saves_at_last:
+        if not (epoch + 1) % self.save_every_epochs or is_last or self._saves_at_last:
             self._save(epoch + 1, 0)
         self._stop_if_terminated()
 
@@ -116,13 +118,16 @@ class Checkpoint(keras.callbacks.Callback):
             )
         if path is None or saved[1:] != self._saved_at:
             return
-        metrics, before = self.model.metrics_variables, checkpoint_files.read_note(path)["metrics"]
+        metrics, before = (
+            self.model.metrics_variables,
+            checkpoint_files.read_metadata(path)["metrics"],
+        )
         if step and [list(v.shape) for v in metrics] == [list(np.shape(v)) for v in before]:
             for variable, value in zip(metrics, before, strict=True):
                 variable.assign(value)
 
     def _save(self, epoch, step):
-        """Saves a state, then removes what is older than the last `keep`; the first worker does."""
+        """Saves a state, then removes what is older than the last `max_to_keep`; the first worker does."""
         if self._saved_at == (epoch, step):
             return
         self._saved_at = (epoch, step)
@@ -132,14 +137,16 @@ class Checkpoint(keras.callbacks.Callback):
             return
         self._is_saving = True
         try:
-            checkpoint_files.write(model, self.folder, epoch, step, {"metrics": metrics})
+            checkpoint_files.write_checkpoint(model, self.folder, epoch, step, {"metrics": metrics})
         finally:
             self._is_saving = False
         # Later ones are damaged, or not ours: they were there when this run began.
         done = [
-            each for each in checkpoint_files.finished(self.folder) if each[:2] <= (epoch, step)
+            each
+            for each in checkpoint_files.list_checkpoints(self.folder)
+            if each[:2] <= (epoch, step)
         ]
-        for _, _, old in done[: -self.keep]:
+        for _, _, old in done[: -self.max_to_keep]:
             old.unlink()
 
     def _listen(self):
@@ -164,7 +171,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._forget()
             where = (
                 f"the last state is in {self.folder}: run the same again to go on with it"
-                if checkpoint_files.finished(self.folder)
+                if checkpoint_files.list_checkpoints(self.folder)
                 else "there was nothing to save yet"
             )
             print(f"Stopped by SIGTERM; {where}.", flush=True)

@@ -12,7 +12,7 @@ UNFINISHED = "unfinished-"
 MEMBER = "keras_ssl.json"  # inside each file: where in the run it was saved
 
 
-class Saved(NamedTuple):
+class CheckpointInfo(NamedTuple):
     """A state that `Checkpoint` saved, or the lack of one.
 
     Attributes:
@@ -39,15 +39,15 @@ def latest_checkpoint(folder):
         `Saved`: path, epochs done, and steps of the epoch after them; None, 0 and 0 where there is
         no state.
     """
-    for epoch, step, path in reversed(finished(Path(folder))):
+    for epoch, step, path in reversed(list_checkpoints(Path(folder))):
         problem = _problem(path)
         if problem is None:
-            return Saved(path, epoch, step)
+            return CheckpointInfo(path, epoch, step)
         warnings.warn(f"{path} {problem}: the state before it is used.", stacklevel=2)
-    return Saved(None, 0, 0)
+    return CheckpointInfo(None, 0, 0)
 
 
-def finished(folder):
+def list_checkpoints(folder):
     """The states in a folder, `(epoch, step, path)`, from the first to the last."""
     found = []
     for path in folder.glob("*.keras"):
@@ -57,7 +57,7 @@ def finished(folder):
     return sorted(found)
 
 
-def write(model, folder, epoch, step, note):
+def write_checkpoint(model, folder, epoch, step, note):
     """Writes a state beside its place, and moves it there when it is complete on the disk.
 
     Args:
@@ -76,9 +76,9 @@ def write(model, folder, epoch, step, note):
         model.save(unfinished)
         with zipfile.ZipFile(unfinished, "a") as file:
             file.writestr(MEMBER, json.dumps(note))
-        _flush(unfinished)
+        _fsync(unfinished)
         os.replace(unfinished, path)
-        _flush(folder)
+        _fsync(folder)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise OSError(
@@ -102,13 +102,13 @@ def _problem(path):
     return None
 
 
-def read_note(path):
+def read_metadata(path):
     """What `write` noted in a state."""
     with zipfile.ZipFile(path) as file:
         return json.loads(file.read(MEMBER))
 
 
-def _flush(path):
+def _fsync(path):
     """Asks the machine to have a file, or the names in a folder, on the disk."""
     try:
         descriptor = os.open(path, os.O_RDONLY)

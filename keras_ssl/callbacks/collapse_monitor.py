@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_ssl.evaluation import extract_features, feature_std, rankme
-from keras_ssl.evaluation.checks import check_count
 from keras_ssl.evaluation.features import images_of
+from keras_ssl.validation import check_int
 
 # Shares of the spread of evenly spread features. Untrained residual networks have 0.1 to 0.3 of
 # it, so that a value below a tenth means something only where it has fallen.
@@ -52,7 +52,7 @@ class CollapseMonitor(keras.callbacks.Callback):
 
     def __init__(self, images, every=1, limit=1024):
         super().__init__()
-        check_count(every=every, limit=limit)
+        check_int(1, every=every, limit=limit)
         self.images, _ = images_of("images", images, limit)
         if len(self.images) < 2:
             raise ValueError("`images` and `limit` must give two images or more, received one.")

@@ -9,7 +9,7 @@ import keras
 from keras_ssl import distribute
 
 
-class HistoryFile(keras.callbacks.Callback):
+class ResumableCSVLogger(keras.callbacks.Callback):
     """Keeps the logs of every epoch in a CSV file, also when a run is gone on with.
 
     Unlike `keras.callbacks.CSVLogger` it drops rows of epochs that a continued run does again,
@@ -41,7 +41,7 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(path):
-    """Reads what `HistoryFile` wrote.
+    """Reads what `ResumableCSVLogger` wrote.
 
     Args:
         path: The file; it need not exist.

@@ -1,12 +1,11 @@
-"""Accuracy of nearest neighbours while training goes on."""
+"""Accuracy of nearest neighbors while training goes on."""
 
 import keras
 import numpy as np
 
 from keras_ssl.evaluation import extract_features, knn_from_features
-from keras_ssl.evaluation.checks import check_count
 from keras_ssl.evaluation.features import images_of
-from keras_ssl.validation import check_positive
+from keras_ssl.validation import check_int, check_positive
 
 
 class KNNProbe(keras.callbacks.Callback):
@@ -15,7 +14,7 @@ class KNNProbe(keras.callbacks.Callback):
     Labels come from data sets of their own, apart from the one being fitted. The accuracy is NaN
     after the epochs that are skipped; the first and the last epoch of a `fit` never are. It is NaN
     too where features are not finite. Put it before callbacks that read it, such as
-    `EarlyStopping(monitor="knn_accuracy", mode="max")` or `HistoryFile`. Patience counts skipped
+    `EarlyStopping(monitor="knn_accuracy", mode="max")` or `ResumableCSVLogger`. Patience counts skipped
     epochs too.
 
         model.fit(x, callbacks=[keras_ssl.callbacks.KNNProbe(train, test, every=5)])
@@ -28,7 +27,7 @@ class KNNProbe(keras.callbacks.Callback):
             read once, into memory.
         test: Data set with labels, the queries; likewise.
         every: Int >= 1, epochs from one measurement to the next.
-        k: Int >= 1, neighbours; capped at the number of training images.
+        k: Int >= 1, neighbors; capped at the number of training images.
         temperature: Float > 0, see `evaluation.knn`.
 
     Raises:
@@ -41,7 +40,7 @@ class KNNProbe(keras.callbacks.Callback):
 
     def __init__(self, train, test, every=1, k=200, temperature=0.1):
         super().__init__()
-        check_count(every=every, k=k)
+        check_int(1, every=every, k=k)
         check_positive(temperature=temperature)
         self.train, self.test = images_of("train", train), images_of("test", test)
         for name, (_, labels) in (("train", self.train), ("test", self.test)):

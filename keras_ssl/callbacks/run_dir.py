@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_ssl.callbacks.checkpoint_files import latest_checkpoint
 
 
-def start_or_resume(folder, settings):
+def prepare_run_dir(folder, settings):
     """Makes the folder of a run, or finds where a stopped run in it ended.
 
     Args:

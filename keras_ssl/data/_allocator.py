@@ -9,7 +9,7 @@ TOP_PAD, MEBIBYTES = -2, 64  # glibc's name for it is M_TOP_PAD
 
 
 @functools.cache
-def keep_freed():
+def retain_freed_memory():
     """Lets glibc keep up to 64 MiB that a thread freed, once in a process.
 
     Given back to the system, each page costs time when it is taken again with the next batch: on

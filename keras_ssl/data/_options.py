@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def untuned(dataset):
+def without_autotune(dataset):
     """Returns a dataset, and all made from it, that runs on as many cores as it is told.
 
     TensorFlow's own tuning sleeps between its turns, each time twice as long, up to a minute, and

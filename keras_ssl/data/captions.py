@@ -13,7 +13,7 @@ ACCEPTED = (
 )
 
 
-def words(captions, tokenizer):
+def tokenize(captions, tokenizer):
     """Cuts captions into numbered words.
 
     Args:
@@ -28,14 +28,14 @@ def words(captions, tokenizer):
     return tf.cast(found, tf.int32)
 
 
-def of_length(words, length):
+def pad_or_truncate(words, length):
     """Cuts words `(B, any)` to `(B, length)`, or fills them up with 0."""
     cut = words[:, :length]
     filled = tf.pad(cut, [[0, 0], [0, length - tf.shape(cut)[1]]])
     return tf.ensure_shape(filled, (None, length))
 
 
-def tokens(captions, tokenizer, length, told=None, name="captions"):
+def encode(captions, tokenizer, length, told=None, name="captions"):
     """As `words` and `of_length`, at once: of captions that are at hand.
 
     Args:
@@ -60,7 +60,7 @@ def tokens(captions, tokenizer, length, told=None, name="captions"):
             raise TypeError(f"`{name}` must be strings, received {found[:3].tolist()!r}.")
         check_tokenizer(tokenizer, name)
         text = tf.constant(found.tolist(), tf.string, [len(found)])
-        numbered = words(text, tokenizer).numpy()
+        numbered = tokenize(text, tokenizer).numpy()
     else:
         raise TypeError(
             f"`{name}` must be one string for each image, or the numbers of its words, int (B, T); "
@@ -72,12 +72,12 @@ def tokens(captions, tokenizer, length, told=None, name="captions"):
         text = f", {found.tolist()[at]!r}" if found.ndim == 1 else ""
         raise ValueError(f"`{name}` has an empty caption at position {at}{text}.")
     if (lengths > length).any():
-        warn_once(length, told)
+        warn_truncated(length, told)
     cut = numbered[:, :length]
     return np.pad(cut, [(0, 0), (0, length - cut.shape[1])])
 
 
-def tokenized(dataset, tokenizer, length, told):
+def tokenize_dataset(dataset, tokenizer, length, told):
     """Maps a dataset of images and captions to one of images and words `(B, length)`.
 
     Args:
@@ -94,32 +94,32 @@ def tokenized(dataset, tokenizer, length, told):
         ValueError: If elements have no captions, or the first batch has an empty one, or more or
             fewer captions than images.
     """
-    from keras_ssl.data.elements import first_of
+    from keras_ssl.data.elements import first_element
 
     spec = dataset.element_spec
     if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
         dataset = dataset.map(lambda element: (element["image"], element["caption"]))
     elif not isinstance(spec, tuple) or len(spec) != 2:
         raise ValueError(f"`x` must have elements {ACCEPTED}; received {spec}.")
-    images, captions = first_of(dataset)
+    images, captions = first_element(dataset)
     check_lengths(len(tf.nest.flatten(images)[0]), captions)
-    tokens(captions, tokenizer, length, told)
+    encode(captions, tokenizer, length, told)
 
     def number(index, element):
         images, captions = element
-        found = words(captions, tokenizer) if captions.dtype == tf.string else captions
+        found = tokenize(captions, tokenizer) if captions.dtype == tf.string else captions
         found = tf.cast(found, tf.int32)
         lengths = tf.reduce_sum(tf.cast(found != 0, tf.int32), axis=1)
         is_none = tf.reduce_any(lengths == 0)
         tf.debugging.Assert(~is_none, ["An empty caption in the batch with index", index])
         if tf.reduce_any(lengths > length):
-            tf.numpy_function(lambda: warn_once(length, told), [], [])
-        return images, of_length(found, length)
+            tf.numpy_function(lambda: warn_truncated(length, told), [], [])
+        return images, pad_or_truncate(found, length)
 
     return dataset.enumerate().map(number, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def warn_once(length, told):
+def warn_truncated(length, told):
     """Says that captions are cut.
 
     Args:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ssl.data.epoch_counter import upstream
+from keras_ssl.data.epoch_counter import iter_parents
 
 ACCEPTED = (
     "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "
@@ -10,7 +10,7 @@ ACCEPTED = (
 )
 
 
-def first_of(dataset):
+def first_element(dataset):
     """Returns the first element of a dataset as arrays.
 
     Raises:
@@ -28,7 +28,7 @@ def first_of(dataset):
     raise ValueError("`x` is empty: the dataset has no batch.")
 
 
-def are_views(dataset):
+def has_view_structure(dataset):
     """Whether elements are ready views."""
     spec = dataset.element_spec
     return isinstance(spec, tuple) and bool(spec) and isinstance(spec[0], (tuple, list))
@@ -54,7 +54,9 @@ def image_and_label(dataset, name="x"):
                 f"`{name}` has dict elements without 'image'; its keys are {sorted(spec)}."
             )
         if "label" in spec:
-            return _flat(dataset.map(lambda element: (element["image"], element["label"])))
+            return _squeeze_label_column(
+                dataset.map(lambda element: (element["image"], element["label"]))
+            )
         return dataset.map(lambda element: (element["image"],))
     if isinstance(spec, tf.TensorSpec):
         return dataset.map(lambda image: (image,))
@@ -66,11 +68,11 @@ def image_and_label(dataset, name="x"):
             )
         if len(spec) > 2:
             dataset = dataset.map(lambda image, label, *rest: (image, label))
-        return _flat(dataset)
+        return _squeeze_label_column(dataset)
     raise ValueError(f"`{name}` has elements {spec}; accepted are {ACCEPTED}.")
 
 
-def _flat(dataset):
+def _squeeze_label_column(dataset):
     """Takes the last axis off labels that are a column."""
     image, *label = dataset.element_spec
     if (
@@ -83,7 +85,7 @@ def _flat(dataset):
     return dataset.map(lambda x, y: (x, tf.squeeze(y, -1))) if is_column else dataset
 
 
-def single_images(dataset, name):
+def require_unbatched(dataset, name):
     """As `image_and_label`, of a data set that must hold single images.
 
     Args:
@@ -130,9 +132,9 @@ def check_first(dataset, name):
             )
 
 
-def labeled_images(dataset, name):
+def require_labeled(dataset, name):
     """As `single_images`, of elements `(image, label)` whose labels are single ints."""
-    dataset = single_images(dataset, name)
+    dataset = require_unbatched(dataset, name)
     if len(dataset.element_spec) < 2:
         raise ValueError(f"`{name}` has no labels: its elements must be (image, label).")
     label = dataset.element_spec[1]
@@ -170,7 +172,7 @@ def assert_labels(labels, classes, index, what="Labels"):
         return tf.identity(labels)
 
 
-def full_batches(dataset, rows):
+def drop_partial_batches(dataset, rows):
     """Drops batches that are not full.
 
     Args:
@@ -184,7 +186,7 @@ def full_batches(dataset, rows):
     if leading is not None:
         return dataset, leading
     size = rows
-    for part in upstream(dataset):
+    for part in iter_parents(dataset):
         if hasattr(part, "_batch_size"):
             size = int(part._batch_size)
             images = part._input_dataset.cardinality()
@@ -199,7 +201,7 @@ def full_batches(dataset, rows):
     return dataset.filter(is_full), size
 
 
-def like(dataset, first):
+def drop_short_batches(dataset, first):
     """Drops batches whose parts are not as long as those of the first.
 
     Where the number of batches is known, the last is looked at, which reads the data set once:

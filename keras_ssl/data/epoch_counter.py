@@ -7,7 +7,7 @@ finds the sources of the data set it is given and sets them before each epoch.
 import tensorflow as tf
 
 
-class Epoch:
+class EpochCounter:
     """A number that Python sets and a pipeline reads.
 
     Args:
@@ -32,7 +32,7 @@ class Epoch:
         return value
 
 
-def source(epoch, passes=1):
+def epoch_source(epoch, passes=1):
     """Returns a dataset of the epoch at the time when iteration starts, or of several in a row."""
     dataset = tf.data.Dataset.from_generator(
         lambda: (epoch.begin() for _ in range(passes)),
@@ -42,25 +42,25 @@ def source(epoch, passes=1):
     return dataset
 
 
-def constant_stream(epoch):
+def repeat_epoch(epoch):
     """Returns an endless dataset of the epoch at the time when iteration starts."""
-    return source(epoch).flat_map(lambda value: tf.data.Dataset.from_tensors(value).repeat())
+    return epoch_source(epoch).flat_map(lambda value: tf.data.Dataset.from_tensors(value).repeat())
 
 
-def upstream(dataset):
+def iter_parents(dataset):
     """Yields a dataset and all that it is made from."""
     yield dataset
     for parent in dataset._inputs():
-        yield from upstream(parent)
+        yield from iter_parents(parent)
 
 
-def find(dataset):
+def find_counters(dataset):
     """Returns the `Epoch`s that a dataset reads."""
-    found = [getattr(part, "keras_ssl_epoch", None) for part in upstream(dataset)]
+    found = [getattr(part, "keras_ssl_epoch", None) for part in iter_parents(dataset)]
     return [epoch for epoch in found if epoch is not None]
 
 
-def with_others(made):
+def attach_factory(made):
     """Returns a whole epoch that knows how to begin in its middle, and several epochs in a row.
 
     Args:
@@ -72,7 +72,7 @@ def with_others(made):
     return dataset
 
 
-def rest(dataset, batches):
+def skip_batches(dataset, batches):
     """Returns an epoch without its first batches, whose views are not made where that is known."""
     if not batches:
         return dataset
@@ -80,12 +80,12 @@ def rest(dataset, batches):
     return made(batches, 1) if made else dataset.skip(batches)
 
 
-def several(dataset, passes):
+def chain_epochs(dataset, passes):
     """Returns several epochs as one dataset, each the next one; None where that is not known."""
     made = getattr(dataset, "keras_ssl_made", None)
     return made and made(0, passes)
 
 
-def uncounted(dataset):
+def hide_cardinality(dataset):
     """Returns a dataset that does not know its length: Keras begins anew one that does."""
     return dataset.filter(lambda *_: True)

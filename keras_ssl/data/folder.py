@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.data._options import untuned
-from keras_ssl.data.resize import fit
+from keras_ssl.data._options import without_autotune
+from keras_ssl.data.resize import resize_and_crop
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 NAMED = 5  # corrupt files that a message names; the count says the rest
@@ -102,13 +102,15 @@ def dataset(files, size):
 
     def decode(path, *label):
         image = _decode(path)
-        image = tf.ensure_shape(image, (*smallest, 3)) if size is None else fit(image, size)
+        image = (
+            tf.ensure_shape(image, (*smallest, 3)) if size is None else resize_and_crop(image, size)
+        )
         return (image, *label) if label else image
 
     paths = np.array([str(path) for path in files.paths])
     tensors = (paths,) if files.labels is None else (paths, files.labels)
     read = tf.data.Dataset.from_tensor_slices(tensors)
-    return untuned(read.map(decode, num_parallel_calls=tf.data.AUTOTUNE))
+    return without_autotune(read.map(decode, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _find(root, split):

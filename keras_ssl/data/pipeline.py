@@ -3,13 +3,13 @@
 import os
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data import elements, epoch_counter
-from keras_ssl.data._allocator import keep_freed
-from keras_ssl.data._options import untuned
-from keras_ssl.views.base import fold
+from keras_ssl.data._allocator import retain_freed_memory
+from keras_ssl.data._options import without_autotune
+from keras_ssl.validation import check_int, check_seed
+from keras_ssl.views.base import fold_in
 
 AUTOTUNE = tf.data.AUTOTUNE
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -18,7 +18,7 @@ SHUFFLE_BYTES = 2**30
 TRAINING, EVALUATION = 0, 1  # second half of the seed: never the same views in both
 
 
-def views(dataset, views, batch_size, seed=0, shuffle=True):
+def make_views(dataset, views, batch_size, seed=0, shuffle=True):
     """Makes ready views from images: what `fit` does by itself, for those who want to see them.
 
     Which images form a batch, and every draw of a view, are a function of `(seed, epoch,
@@ -42,13 +42,13 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
         ValueError: If the dataset is batched or does not fill a batch, or `batch_size` or `views`
             is not valid.
     """
-    check_batch_size(batch_size)
+    check_int(1, batch_size=batch_size)
     check_seed(seed)
     if not isinstance(views, (tuple, list)) or not views or not all(map(callable, views)):
         raise ValueError(f"`views` must be a sequence of views, received {views!r}.")
     for view in views:
         check_view(view, "views")
-    dataset = elements.single_images(dataset, "dataset")
+    dataset = elements.require_unbatched(dataset, "dataset")
     images = int(dataset.cardinality())
     if 0 <= images < batch_size:
         raise ValueError(
@@ -57,35 +57,39 @@ def views(dataset, views, batch_size, seed=0, shuffle=True):
             if images
             else "`dataset` is empty."
         )
-    buffer = buffer_of(dataset)
+    buffer = shuffle_buffer_size(dataset)
 
     def made(first, passes):
         def one_epoch(epoch):
-            ordered = shuffled(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
+            ordered = (
+                shuffle_epoch(dataset, buffer, [seed, TRAINING], epoch) if shuffle else dataset
+            )
             batches = ordered.batch(batch_size, drop_remainder=True).enumerate().skip(first)
             return batches.map(lambda index, element: (epoch, index, element))
 
-        indexed = epoch_counter.source(epoch_counter.Epoch(), passes).flat_map(one_epoch)
-        ready = _draw(indexed, views, seed, TRAINING)
-        return ready if passes > 1 else counted(ready, images // batch_size - first)
+        indexed = epoch_counter.epoch_source(epoch_counter.EpochCounter(), passes).flat_map(
+            one_epoch
+        )
+        ready = _map_views(indexed, views, seed, TRAINING)
+        return ready if passes > 1 else assert_cardinality(ready, images // batch_size - first)
 
-    return epoch_counter.with_others(made)
+    return epoch_counter.attach_factory(made)
 
 
 def set_epoch(dataset, epoch):
     """Says which epoch the next iteration over a dataset of views is.
 
     Args:
-        dataset: What `data.views` or `data.semi_supervised` returned, or a dataset made from it.
+        dataset: What `data.make_views` or `data.semi_supervised` returned, or a dataset made from it.
         epoch: Int >= 0.
 
     Raises:
         ValueError: If the dataset does not come from one of them.
     """
-    found = epoch_counter.find(dataset)
+    found = epoch_counter.find_counters(dataset)
     if not found:
         raise ValueError(
-            "`dataset` does not come from keras_ssl.data.views or semi_supervised: it has no epoch."
+            "`dataset` does not come from keras_ssl.data.make_views or semi_supervised: it has no epoch."
         )
     for each in found:
         each.value = int(epoch)
@@ -100,18 +104,22 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), pa
     epoch, first = start
     if steps_per_epoch is None:
         batches = dataset.enumerate().skip(first)
-        indexed = tf.data.Dataset.zip(epoch_counter.constant_stream(epoch_counter.Epoch()), batches)
+        indexed = tf.data.Dataset.zip(
+            epoch_counter.repeat_epoch(epoch_counter.EpochCounter()), batches
+        )
         indexed = indexed.map(lambda epoch, batch: (epoch, batch[0], batch[1]))
-        indexed = counted(indexed, batches.cardinality())
+        indexed = assert_cardinality(indexed, batches.cardinality())
     else:
         # Keras reads one stream over all epochs: its steps are counted instead.
         start = epoch * steps_per_epoch + first
         whole = (
-            epoch_counter.uncounted(dataset.repeat(passes)) if passes > 1 else dataset.skip(start)
+            epoch_counter.hide_cardinality(dataset.repeat(passes))
+            if passes > 1
+            else dataset.skip(start)
         )
         indexed = whole.enumerate(start)
         indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
-    return _draw(indexed, views, seed, TRAINING)
+    return _map_views(indexed, views, seed, TRAINING)
 
 
 def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start, passes=1):
@@ -121,42 +129,44 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, st
     batches = images // batch_size
     arrays = tuple(tf.convert_to_tensor(array) for array in arrays)
     if steps_per_epoch is None:
-        stream = epoch_counter.constant_stream(epoch_counter.Epoch())
+        stream = epoch_counter.repeat_epoch(epoch_counter.EpochCounter())
         positions = tf.data.Dataset.zip(stream, tf.data.Dataset.range(first, batches))
-        positions = counted(positions, batches - first)
+        positions = assert_cardinality(positions, batches - first)
     else:
         end = (epoch + passes) * batches if passes > 1 else 2**62
-        steps = epoch_counter.uncounted(tf.data.Dataset.range(epoch * steps_per_epoch + first, end))
+        steps = epoch_counter.hide_cardinality(
+            tf.data.Dataset.range(epoch * steps_per_epoch + first, end)
+        )
         positions = steps.map(lambda i: (i // batches, i % batches))
 
     def take(epoch, position):
         rows = position * batch_size + tf.range(batch_size, dtype=tf.int64)
         if shuffle:
-            order = fold([seed, TRAINING], epoch)
+            order = fold_in([seed, TRAINING], epoch)
             rows = tf.random.experimental.index_shuffle(rows, order, images - 1)
         return epoch, position, tuple(tf.gather(array, rows) for array in arrays)
 
-    return _draw(positions.map(take), views, seed, TRAINING)
+    return _map_views(positions.map(take), views, seed, TRAINING)
 
 
 def array_batches(arrays, batch_size):
     """Batches of arrays in their order, the last one as it comes."""
-    check_batch_size(batch_size)
+    check_int(1, batch_size=batch_size)
     return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
 
 
 def for_evaluation(dataset, views, seed):
     """Makes the same views each time of batches `(images[, labels])`; drops nothing."""
-    return _draw(dataset.enumerate().map(lambda i, b: (0, i, b)), views, seed, EVALUATION)
+    return _map_views(dataset.enumerate().map(lambda i, b: (0, i, b)), views, seed, EVALUATION)
 
 
-def draw_once(images, views, seed):
+def make_views_eagerly(images, views, seed):
     """Views of a few images, at once: to check and to trace with."""
     images = tf.convert_to_tensor(images)
-    return tuple(view(images, fold([seed, TRAINING], i)) for i, view in enumerate(views))
+    return tuple(view(images, fold_in([seed, TRAINING], i)) for i, view in enumerate(views))
 
 
-def checked(dataset):
+def validate_batches(dataset):
     """Adds the check of later batches to a dataset whose elements lead with images or views."""
 
     def check(index, element):
@@ -164,17 +174,17 @@ def checked(dataset):
         first = tf.nest.map_structure(lambda x: elements.assert_images(x, index), first)
         return (first, *rest)
 
-    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
+    return without_autotune(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
-def shuffled(dataset, buffer, seed, *numbers):
+def shuffle_epoch(dataset, buffer, seed, *numbers):
     """Shuffles inside the graph that makes an epoch: a function of `seed` and `numbers` alone."""
     tf.compat.v1.set_random_seed(1)  # of that graph: the order must not follow the global seed
-    order = tf.random.stateless_uniform((), fold(seed, *numbers), None, None, tf.int64)
+    order = tf.random.stateless_uniform((), fold_in(seed, *numbers), None, None, tf.int64)
     return dataset.shuffle(buffer, order, reshuffle_each_iteration=False)
 
 
-def call(view):
+def trace_once(view):
     """Returns a view traced once and called, not copied into each graph that uses it.
 
     Of twenty equal patches the graph would take TensorFlow longer to prepare than an epoch of
@@ -183,8 +193,8 @@ def call(view):
     return tf.function(view, experimental_attributes={"_noinline": True})
 
 
-def checked_few_labels(dataset, classes, indices=None):
-    """Adds the check of later batches of labelled and unlabelled images."""
+def validate_semi_supervised_batches(dataset, classes, indices=None):
+    """Adds the check of later batches of labeled and unlabeled images."""
 
     def check(index, element):
         parts, labels = element
@@ -198,10 +208,10 @@ def checked_few_labels(dataset, classes, indices=None):
             parts["index"] = elements.assert_labels(parts["index"], indices, index, "`index`")
         return {**parts, **images}, elements.assert_labels(labels, classes, index)
 
-    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
+    return without_autotune(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
-def checked_labels(dataset, classes):
+def validate_labeled_batches(dataset, classes):
     """Adds the check of later batches `(images, labels)`."""
 
     def check(index, element):
@@ -209,54 +219,42 @@ def checked_labels(dataset, classes):
         labels = elements.assert_labels(labels, classes, index)
         return elements.assert_images(images, index), labels
 
-    return untuned(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
+    return without_autotune(dataset.enumerate().map(check, num_parallel_calls=AUTOTUNE))
 
 
-def _draw(indexed, views, seed, phase):
+def _map_views(indexed, views, seed, phase):
     """Maps `(epoch, index, (images[, labels]))` to views."""
-    traced = {id(view): call(view) for view in views}
+    traced = {id(view): trace_once(view) for view in views}
 
     def make(epoch, index, batch):
         images = elements.assert_images(batch[0], index)
-        at = fold([seed, phase], epoch, index)
-        made = tuple(traced[id(view)](images, fold(at, i)) for i, view in enumerate(views))
+        at = fold_in([seed, phase], epoch, index)
+        made = tuple(traced[id(view)](images, fold_in(at, i)) for i, view in enumerate(views))
         return (made, *batch[1:2])
 
-    return drawn(indexed, make)
+    return map_in_parallel(indexed, make)
 
 
-def drawn(dataset, make):
+def map_in_parallel(dataset, make):
     """Maps batches of images to batches of views, several at the same time."""
-    keep_freed()
-    return untuned(dataset.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE))
+    retain_freed_memory()
+    return without_autotune(dataset.map(make, num_parallel_calls=PARALLEL).prefetch(AUTOTUNE))
 
 
-def counted(dataset, batches):
+def assert_cardinality(dataset, batches):
     """Says how many batches an epoch has, where that is known: Keras shows and expects it."""
     return (
         dataset.apply(tf.data.experimental.assert_cardinality(batches)) if batches > 0 else dataset
     )
 
 
-def buffer_of(dataset):
+def shuffle_buffer_size(dataset):
     """Elements to shuffle among: all, up to `SHUFFLE_BYTES`."""
     image = dataset.element_spec[0]
     pixels = image.shape.num_elements() or 512 * 512 * 3
     fit = max(1, SHUFFLE_BYTES // (pixels * image.dtype.size))
     images = int(dataset.cardinality())
     return min(fit, images) if images > 0 else min(fit, 100_000)
-
-
-def check_batch_size(batch_size, name="batch_size"):
-    """Raises ValueError unless a number of images is an int above 0."""
-    if not _is_int(batch_size) or batch_size < 1:
-        raise ValueError(f"`{name}` must be an int above 0, received {batch_size!r}.")
-
-
-def check_seed(seed):
-    """Raises ValueError unless a seed is an int that fits 32 bits."""
-    if not _is_int(seed) or not -(2**31) <= seed < 2**31:
-        raise ValueError(f"`seed` must be an int that fits 32 bits, received {seed!r}.")
 
 
 def check_view(view, name):
@@ -268,7 +266,3 @@ def check_view(view, name):
         )
     if not callable(view):
         raise TypeError(f"`{name}` must be a view of keras_ssl.views or None, received {view!r}.")
-
-
-def _is_int(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -5,12 +5,12 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.data._options import untuned
+from keras_ssl.data._options import without_autotune
 
 NONE = -1  # the label of an image that has none
 
 
-class Labels:
+class LabelTable:
     """The present label of each image, whatever the order in which images come."""
 
     def __init__(self):
@@ -27,20 +27,20 @@ class Labels:
 
     def of(self, images):
         """Labels of images `(B, H, W, C)`, an int32 array; `NONE` for images not seen before."""
-        found = [self._by_key.get(key, NONE) for key in keys_of(images)]
+        found = [self._by_key.get(key, NONE) for key in image_digests(images)]
         return np.array(found, "int32")
 
 
-def keys_of(images):
+def image_digests(images):
     """What tells images apart: a digest of the pixels of each."""
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
-def with_labels(dataset, labels):
+def attach_labels(dataset, labels):
     """Puts the label that it has now beside each image of a dataset of batches of images."""
 
     def look_up(images):
         found = tf.numpy_function(labels.of, [images], tf.int32, stateful=True)
         return images, tf.ensure_shape(found, (images.shape[0],))
 
-    return untuned(dataset.map(look_up, num_parallel_calls=1).prefetch(2))
+    return without_autotune(dataset.map(look_up, num_parallel_calls=1).prefetch(2))

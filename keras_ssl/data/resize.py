@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from keras_ssl.data._options import untuned
+from keras_ssl.data._options import without_autotune
 
 
-def checked_size(size):
+def validate_size(size):
     """Returns an image size as `(height, width)`; None stays None."""
     if size is None:
         return None
@@ -21,7 +21,7 @@ def checked_size(size):
     return tuple(pair)
 
 
-def resized(dataset, size):
+def resize_dataset(dataset, size):
     """Brings the images of a dataset to one size.
 
     Args:
@@ -29,16 +29,16 @@ def resized(dataset, size):
         size: Pair `(height, width)`, or None for no change.
     """
     if size is None:
-        return untuned(dataset)
+        return without_autotune(dataset)
 
     def change(image, *label):
-        image = fit(image, size)
+        image = resize_and_crop(image, size)
         return (image, *label) if label else image
 
-    return untuned(dataset.map(change, num_parallel_calls=tf.data.AUTOTUNE))
+    return without_autotune(dataset.map(change, num_parallel_calls=tf.data.AUTOTUNE))
 
 
-def fit(image, size):
+def resize_and_crop(image, size):
     """Resizes the largest central part of the aspect ratio of `size`; keeps the dtype."""
     height, width = size
     has_height, has_width = tf.unstack(tf.shape(image)[:2])

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssl.data import elements, folder
-from keras_ssl.data.resize import checked_size, resized
+from keras_ssl.data.resize import resize_dataset, validate_size
 
 DIGITS_TRAIN = 1437  # of 1,797
 HELD_OUT = ("test", "validation", "val")  # the first of them that a data set has
@@ -45,13 +45,13 @@ def load(name, split="train", image_size=None, data_dir=None, corrupt="skip"):
         raise ValueError(f"`split` must be the name of one, such as 'train'; received {split!r}.")
     if not isinstance(corrupt, str) or corrupt not in ("skip", "error"):
         raise ValueError(f"`corrupt` must be 'skip' or 'error', received {corrupt!r}.")
-    size = checked_size(image_size)
+    size = validate_size(image_size)
     if not isinstance(name, (str, Path)):
-        return resized(_arrays(name, split), size)
+        return resize_dataset(_arrays(name, split), size)
     if not str(name):
         raise ValueError("`name` is empty: give 'digits', the name of a data set or a folder.")
     if name == "digits":
-        return resized(_digits(split), size)
+        return resize_dataset(_digits(split), size)
     path = Path(name).expanduser()
     if path.is_dir():
         return folder.dataset(folder.decodable(path, split, corrupt), size)
@@ -84,7 +84,7 @@ def load_train_and_test(name, image_size=None, data_dir=None, corrupt="skip"):
             return load(name, **options), load(name, split, **options)
     if isinstance(name, (str, Path)) and Path(name).expanduser().is_dir():
         files = folder.decodable(Path(name).expanduser(), "train", corrupt)
-        size = checked_size(image_size)
+        size = validate_size(image_size)
         return tuple(folder.dataset(part, size) for part in folder.hold_out(files, EVERY))
     return _hold_out(load(name, **options))
 
@@ -144,7 +144,7 @@ def _arrays(arrays, split):
     if images.ndim != 4 or not len(images):
         raise ValueError(
             f"`name` must be images (N, H, W, C), at least one; received shape {images.shape}. "
-            "Give grey images a channel axis: images[..., None]."
+            "Give gray images a channel axis: images[..., None]."
         )
     if labels is None:
         return tf.data.Dataset.from_tensor_slices(images)
@@ -169,7 +169,7 @@ def _of_tfds(builder, split, size):
         )
     if len(spec) == 1:
         dataset = dataset.map(lambda image: image)
-    return resized(dataset, size)
+    return resize_dataset(dataset, size)
 
 
 def builder(name, data_dir):

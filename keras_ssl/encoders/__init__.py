@@ -1,6 +1,6 @@
 """Encoders: networks from images `(B, H, W, C)` in 0..1 to features `(B, D)`."""
 
-from keras_ssl.encoders.keras_application import application
+from keras_ssl.encoders.keras_application import keras_application
 from keras_ssl.encoders.keras_hub import keras_hub, keras_hub_clip
 from keras_ssl.encoders.resnet import resnet18, resnet34, resnet50
 from keras_ssl.encoders.small_resnet import small_resnet
@@ -9,7 +9,7 @@ from keras_ssl.encoders.vit import vit, vit_base, vit_small, vit_tiny
 from keras_ssl.encoders.wide_resnet import wide_resnet
 
 __all__ = [
-    "application",
+    "keras_application",
     "keras_hub",
     "keras_hub_clip",
     "resnet18",

@@ -7,25 +7,25 @@ from keras import layers, ops
 # CIFAR-10's training images in 0..1, channel by channel.
 RGB_MEAN = (0.4914, 0.4822, 0.4465)
 RGB_STD = (0.2470, 0.2435, 0.2616)
-GREY_MEAN = sum(RGB_MEAN) / 3
-GREY_STD = sum(RGB_STD) / 3
-# The colour channels of an image come last, and stay last whatever Keras's global setting.
+GRAY_MEAN = sum(RGB_MEAN) / 3
+GRAY_STD = sum(RGB_STD) / 3
+# The color channels of an image come last, and stay last whatever Keras's global setting.
 CHANNELS_LAST = "channels_last"
 
 
 def normalized_input(input_shape):
-    """Makes the input of an encoder, of any height and width, and normalises it.
+    """Makes the input of an encoder, of any height and width, and normalizes it.
 
     The input leaves height and width open whatever `input_shape` says, so that one encoder takes
-    crops of several sizes. Colour images have CIFAR-10's mean and standard deviation removed;
+    crops of several sizes. Color images have CIFAR-10's mean and standard deviation removed;
     an alpha channel is brought to -1..1; any other number of channels gets, in each of them, the
-    average of the three colours' figures.
+    average of the three colors' figures.
 
     Args:
         input_shape: `(H, W, C)`; H and W are ints or None, C is an int.
 
     Returns:
-        The symbolic input, and the normalised images in `floatx`, both `(B, None, None, C)`.
+        The symbolic input, and the normalized images in `floatx`, both `(B, None, None, C)`.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three.
@@ -36,9 +36,9 @@ def normalized_input(input_shape):
 
 
 def normalized(images):
-    """Normalises images `(B, H, W, C)` in 0..1 as `normalized_input` says."""
+    """Normalizes images `(B, H, W, C)` in 0..1 as `normalized_input` says."""
     channels = images.shape[-1]
-    mean, std = [GREY_MEAN] * channels, [GREY_STD] * channels
+    mean, std = [GRAY_MEAN] * channels, [GRAY_STD] * channels
     if channels in (3, 4):
         mean[:3], std[:3] = RGB_MEAN, RGB_STD
         mean[3:], std[3:] = [0.5] * (channels - 3), [0.5] * (channels - 3)
@@ -92,13 +92,6 @@ def check_input_shape(input_shape):
     return tuple(input_shape)
 
 
-def check_positive_int(**numbers):
-    """Raises ValueError unless each number is an int above 0."""
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"`{name}` must be an int above 0, received {number!r}.")
-
-
 def conv(x, filters, kernel_size, strides=1, *, name):
     """Convolves without bias, with `(kernel_size - 1) / 2` zeros on every side, as torch does.
 
@@ -144,14 +137,14 @@ def zero_pad(x, pixels, *, name):
 
 
 def batch_norm(x, *, momentum=0.9, epsilon=1e-5, gamma="ones", name):
-    """Batch normalisation; `momentum` is the share of the old statistics that stays."""
+    """Batch normalization; `momentum` is the share of the old statistics that stays."""
     return layers.BatchNormalization(
         momentum=momentum, epsilon=epsilon, gamma_initializer=gamma, name=name
     )(x)
 
 
 def conv_norm(x, filters, kernel_size, strides=1, *, gamma="ones", name):
-    """Convolution, then batch normalisation whose scale starts as `gamma`."""
+    """Convolution, then batch normalization whose scale starts as `gamma`."""
     x = conv(x, filters, kernel_size, strides, name=f"{name}_conv")
     return batch_norm(x, gamma=gamma, name=f"{name}_norm")
 

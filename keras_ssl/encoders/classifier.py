@@ -3,9 +3,9 @@
 import keras
 
 from keras_ssl.encoders.interface import check_encoder
-from keras_ssl.encoders.keras_hub import pooled
+from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.images import image_shape
-from keras_ssl.validation import check_count
+from keras_ssl.validation import check_int
 
 
 def classifier(encoder, num_classes):
@@ -28,9 +28,9 @@ def classifier(encoder, num_classes):
         ValueError: If `num_classes` is below 2, the encoder is not as described, or all its weights
             are frozen one by one.
     """
-    encoder = pooled(encoder)
+    encoder = with_pooling(encoder)
     check_encoder(encoder)
-    check_count(2, num_classes=num_classes)
+    check_int(2, num_classes=num_classes)
     if encoder.trainable and encoder.weights and not encoder.trainable_weights:
         raise ValueError(
             "`encoder` has no weights to train: they are frozen one by one, as those of a momentum "

@@ -6,13 +6,13 @@ from keras_ssl.images import image_shape
 
 
 def check_encoder(encoder, name="encoder"):
-    """Raises unless an encoder is a built, serialisable model from images to `(B, D)`."""
+    """Raises unless an encoder is a built, serializable model from images to `(B, D)`."""
     check_network(encoder, name, "features (B, D)")
     feature_width(encoder, name)
 
 
 def check_text_encoder(encoder):
-    """Raises unless `encoder` is a built, serialisable model from words to `(B, E)`. Returns E."""
+    """Raises unless `encoder` is a built, serializable model from words to `(B, E)`. Returns E."""
     name, takes = "text_encoder", "words (B, T)"
     check_network(encoder, name, "features (B, E)", takes, axes=2)
     try:
@@ -20,7 +20,7 @@ def check_text_encoder(encoder):
     except AttributeError:  # a subclassed model has no symbolic output
         words = keras.KerasTensor((None, context_length(encoder)), "int32")
         shape = encoder.compute_output_spec(words).shape
-    return width_of_features(shape, name, "")
+    return check_feature_shape(shape, name, "")
 
 
 def context_length(encoder):
@@ -37,7 +37,7 @@ def context_length(encoder):
 
 
 def check_network(network, name, output, takes="images (B, H, W, C)", axes=4):
-    """Raises unless a network is a built, serialisable model of one batch of images, or of text.
+    """Raises unless a network is a built, serializable model of one batch of images, or of text.
 
     Args:
         network: What was received.
@@ -102,10 +102,10 @@ def feature_width(encoder, name="encoder"):
     advice = (
         ' End it with a pooling layer; for keras.applications: include_top=False, pooling="avg".'
     )
-    return width_of_features(output_shape(encoder), name, advice)
+    return check_feature_shape(output_shape(encoder), name, advice)
 
 
-def width_of_features(shape, name, advice):
+def check_feature_shape(shape, name, advice):
     """Returns D of a shape `(B, D)`; ValueError for any other."""
     if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None:
         raise ValueError(
@@ -115,7 +115,7 @@ def width_of_features(shape, name, advice):
     return shape[1]
 
 
-def number_of_classes(classifier):
+def num_classes_of(classifier):
     """Returns K of a classifier's logits `(B, K)`; ValueError for any other output."""
     shape = output_shape(classifier)
     if isinstance(shape, (list, dict)) or len(shape) != 2 or shape[1] is None or shape[1] < 2:

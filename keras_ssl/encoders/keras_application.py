@@ -11,11 +11,11 @@ from keras import layers, ops
 from keras_ssl.encoders.blocks import affine, check_input_shape
 
 
-def application(name, weights=None, input_shape=None):
+def keras_application(name, weights=None, input_shape=None):
     """Builds an encoder from a network of `keras.applications`.
 
     Those networks differ in the pixels that they expect: 0..255 in BGR order less a mean, -1..1,
-    standardised channels, or 0..255 as they are. This one takes floats 0..1, as all encoders
+    standardized channels, or 0..255 as they are. This one takes floats 0..1, as all encoders
     here, and turns them into what `keras.applications.<module>.preprocess_input` returns for
     0..255. It is made of Keras's own layers: a saved one loads without keras_ssl.
 
@@ -26,7 +26,7 @@ def application(name, weights=None, input_shape=None):
         name: Name of a function of `keras.applications`, such as "MobileNetV2".
         weights: None for random ones, "imagenet" (downloaded when first used), or the path of a
             weights file.
-        input_shape: `(H, W, C)`, C 3, or 1 for grey images, which are repeated to three channels.
+        input_shape: `(H, W, C)`, C 3, or 1 for gray images, which are repeated to three channels.
             None means C = 3. The network takes images of any size that it does not shrink to
             nothing; H and W, where given, are checked to be such a size. NASNet alone is built
             for one size, and needs it.
@@ -52,7 +52,7 @@ def application(name, weights=None, input_shape=None):
     if shape[2] not in (1, 3):
         raise ValueError(
             f"`input_shape` {shape} has {shape[2]} channels; keras.applications take 3, or 1 here "
-            "for grey images."
+            "for gray images."
         )
     size = (None, None)
     if name.startswith("NASNet"):  # Keras pads it for one size, and for an open one wrongly
@@ -67,7 +67,7 @@ def application(name, weights=None, input_shape=None):
     floatx = keras.config.floatx()
     images = keras.Input((*size, shape[2]), name="images")
     x = (
-        layers.Concatenate(dtype=floatx, name="grey_to_rgb")([images] * 3)
+        layers.Concatenate(dtype=floatx, name="gray_to_rgb")([images] * 3)
         if shape[2] == 1
         else images
     )
@@ -100,11 +100,11 @@ def _preprocess(x, build):
     """Adds the `preprocess_input` that belongs to a network, for pixels in 0..1.
 
     Each of these functions maps channels affinely, some in reverse order: what it makes of black
-    and of the three pure colours says all about it.
+    and of the three pure colors says all about it.
     """
     module = importlib.import_module(build.__module__)
-    colours = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).astype("float64")
-    black, *pure = module.preprocess_input(colours[None, None], data_format="channels_last")[0, 0]
+    colors = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).astype("float64")
+    black, *pure = module.preprocess_input(colors[None, None], data_format="channels_last")[0, 0]
     by_channel = np.array(pure) - black
     is_reversed = by_channel[0, 0] == 0
     scale = np.diag(by_channel[:, ::-1] if is_reversed else by_channel)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-FEATURES = ("class", "mean")
+POOLINGS = ("token", "mean")
 # What the networks of a family were trained on: mean and deviation of each channel of 0..1.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -19,12 +19,12 @@ def is_backbone(network):
     )
 
 
-def pooled(network):
+def with_pooling(network):
     """Returns a backbone of KerasHub as an encoder; any other network as it is."""
     return keras_hub(network) if is_backbone(network) else network
 
 
-def keras_hub(backbone, features="class", mean=None, std=None):
+def keras_hub(backbone, pooling="token", mean=None, std=None):
     """Makes an encoder of a network of KerasHub.
 
         backbone = keras_hub.models.ViTBackbone.from_preset("vit_base_patch16_224_imagenet")
@@ -35,7 +35,7 @@ def keras_hub(backbone, features="class", mean=None, std=None):
     Args:
         backbone: `ViTBackbone`, `DINOV2Backbone`, `CLIPVisionEncoder`, `ResNetBackbone` and the
             like: a network from images to tokens `(B, T, D)` or maps `(B, h, w, D)`.
-        features: Of tokens, "class" for the first, "mean" for the mean of all patches. Maps are
+        pooling: Of tokens, "token" for the first, "mean" for the mean of all patches. Maps are
             averaged.
         mean: Sequence of the mean of each channel, which is taken off images in 0..1; None for what
             the presets of ViT, DINO and CLIP were trained with, 0.5 for other networks.
@@ -47,14 +47,14 @@ def keras_hub(backbone, features="class", mean=None, std=None):
 
     Raises:
         TypeError: If it is no backbone of KerasHub.
-        ValueError: If `features` is unknown, or it returns neither tokens nor maps.
+        ValueError: If `pooling` is unknown, or it returns neither tokens nor maps.
     """
     if not is_backbone(backbone):
         raise TypeError(
             f"`backbone` must be a keras_hub.models.Backbone, received {type(backbone).__name__}."
         )
-    if features not in FEATURES:
-        raise ValueError(f"`features` must be one of {FEATURES}, received {features!r}.")
+    if pooling not in POOLINGS:
+        raise ValueError(f"`pooling` must be one of {POOLINGS}, received {pooling!r}.")
     shape, output = backbone.input_shape, backbone.output_shape
     is_one = not isinstance(shape, (dict, list)) and not isinstance(output, (dict, list))
     if not is_one or len(shape) != 4 or len(output) not in (3, 4):
@@ -66,9 +66,7 @@ def keras_hub(backbone, features="class", mean=None, std=None):
     x = _normalized(images, type(backbone).__name__, mean, std)
     x = backbone({"images": x} if isinstance(backbone.input, dict) else x)
     registers = getattr(backbone, "num_register_tokens", 0)
-    pool = (
-        TokenPooling(features, registers) if len(output) == 3 else layers.GlobalAveragePooling2D()
-    )
+    pool = TokenPooling(pooling, registers) if len(output) == 3 else layers.GlobalAveragePooling2D()
     as_float = layers.Identity(dtype=keras.config.floatx(), name="features")
     return keras.Model(images, as_float(pool(x)), name=backbone.name)
 
@@ -78,19 +76,19 @@ class TokenPooling(layers.Layer):
     """The first of tokens `(B, T, D)`, or the mean of those after it and the registers.
 
     Args:
-        features: "class" or "mean".
+        pooling: "token" or "mean".
         registers: Int, tokens after the first that stand for no patch.
         **kwargs: `name` and the like, as in `keras.Layer`.
     """
 
-    def __init__(self, features, registers=0, **kwargs):
+    def __init__(self, pooling, registers=0, **kwargs):
         super().__init__(**kwargs)
-        self.features = features
+        self.pooling = pooling
         self.registers = registers
 
     def call(self, tokens):
         """Returns features `(B, D)`."""
-        if self.features == "class":
+        if self.pooling == "token":
             return tokens[:, 0]
         return ops.mean(tokens[:, 1 + self.registers :], axis=1)
 
@@ -100,7 +98,7 @@ class TokenPooling(layers.Layer):
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        own = {"features": self.features, "registers": self.registers}
+        own = {"pooling": self.pooling, "registers": self.registers}
         return {**super().get_config(), **own}
 
 

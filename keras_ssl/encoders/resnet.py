@@ -6,13 +6,13 @@ from keras_ssl.encoders.blocks import (
     CHANNELS_LAST,
     basic_block,
     bottleneck_block,
-    check_positive_int,
     conv_norm,
     normalized_input,
     pooled,
     relu,
     zero_pad,
 )
+from keras_ssl.validation import check_int
 
 
 def resnet18(input_shape, stem="imagenet", width=64):
@@ -31,7 +31,7 @@ def resnet18(input_shape, stem="imagenet", width=64):
         width: Int > 0, channels of the stem and of the first stage.
 
     Returns:
-        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalises them
+        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them
         itself) to features `(B, 8 * width)`, float32 whatever the precision policy (`floatx`).
 
     Raises:
@@ -97,7 +97,7 @@ def resnet50(input_shape, stem="imagenet", width=64):
 def _resnet(block, repeats, input_shape, stem, width, *, name):
     if not isinstance(stem, str) or stem not in ("imagenet", "cifar"):
         raise ValueError(f"`stem` must be 'imagenet' or 'cifar', received {stem!r}.")
-    check_positive_int(width=width)
+    check_int(1, width=width)
     images, x = normalized_input(input_shape)
     if stem == "cifar":
         x = relu(conv_norm(x, width, 3, name="stem"), name="stem_relu")

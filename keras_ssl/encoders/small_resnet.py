@@ -2,12 +2,12 @@
 
 from keras_ssl.encoders.blocks import (
     basic_block,
-    check_positive_int,
     conv_norm,
     normalized_input,
     pooled,
     relu,
 )
+from keras_ssl.validation import check_int
 
 
 def small_resnet(input_shape, width=16):
@@ -24,7 +24,7 @@ def small_resnet(input_shape, width=16):
         width: Int > 0.
 
     Returns:
-        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalises them
+        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them
         itself) to features `(B, 8 * width)`, float32 whatever the precision policy (`floatx`).
 
     Raises:
@@ -34,7 +34,7 @@ def small_resnet(input_shape, width=16):
     Source:
         Blocks of He et al. 2016, https://arxiv.org/abs/1512.03385; the arrangement is our own.
     """
-    check_positive_int(width=width)
+    check_int(1, width=width)
     images, x = normalized_input(input_shape)
     x = relu(conv_norm(x, width, 3, name="stem"), name="stem_relu")
     for stage in (1, 2, 3):

@@ -4,8 +4,9 @@ import keras
 from keras import layers, ops
 
 from keras_ssl.encoders import tokenizers
-from keras_ssl.encoders.blocks import check_heads, check_positive_int
+from keras_ssl.encoders.blocks import check_heads
 from keras_ssl.layers.transformer import TransformerBlock
+from keras_ssl.validation import check_int
 
 
 def text_transformer(
@@ -45,7 +46,7 @@ def text_transformer(
     """
     words, tokenizer = vocabulary, None
     if not isinstance(vocabulary, int) or isinstance(vocabulary, bool):
-        words, tokenizer = tokenizers.number_of_words(vocabulary), vocabulary
+        words, tokenizer = tokenizers.vocabulary_size(vocabulary), vocabulary
     sizes = (words, context_length, width, depth, heads)
     return TextTransformer(*sizes, tokenizer=tokenizer, name=name)
 
@@ -55,13 +56,13 @@ class TextTransformer(keras.Model):
     """See `text_transformer`, which makes one."""
 
     def __init__(self, words, context_length, width, depth, heads, tokenizer=None, **kwargs):
-        check_positive_int(vocabulary=words, width=width, depth=depth, heads=heads)
-        check_positive_int(context_length=context_length)
+        check_int(1, vocabulary=words, width=width, depth=depth, heads=heads)
+        check_int(1, context_length=context_length)
         if context_length < 2:
             raise ValueError(f"`context_length` must be at least 2, received {context_length}.")
         check_heads(width, heads)
         super().__init__(**kwargs)
-        tokenizers.hold(self, tokenizer)
+        tokenizers.attach_tokenizer(self, tokenizer)
         self.words = words
         self.context_length = context_length
         self.width = width

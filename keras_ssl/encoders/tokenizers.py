@@ -3,7 +3,7 @@
 import keras
 
 
-def hold(model, tokenizer):
+def attach_tokenizer(model, tokenizer):
     """Keeps a tokenizer as `model.tokenizer`, which config and file of the model then carry.
 
     Not as a layer of it: a tokenizer works in the data pipeline alone, has no weights, and Keras
@@ -20,7 +20,7 @@ def hold(model, tokenizer):
     object.__setattr__(model, "tokenizer", tokenizer)
 
 
-def number_of_words(tokenizer, name="vocabulary"):
+def vocabulary_size(tokenizer, name="vocabulary"):
     """How many numbers a tokenizer gives, 0 for filling up included.
 
     Args:

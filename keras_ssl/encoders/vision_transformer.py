@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from keras_ssl.encoders.blocks import check_heads, check_input_shape, check_positive_int, normalized
-from keras_ssl.layers.position_embedding import GridPositions
+from keras_ssl.encoders.blocks import check_heads, check_input_shape, normalized
+from keras_ssl.layers.position_embedding import GridPositionEmbedding
 from keras_ssl.layers.transformer import TransformerBlock
+from keras_ssl.validation import check_int
 
-FEATURES = ("class", "mean")
+POOLINGS = ("token", "mean")
 
 
 class Tokens(NamedTuple):
@@ -38,12 +39,12 @@ class VisionTransformer(keras.Model):
         heads,
         registers=0,
         drop_path=0.0,
-        features="class",
+        pooling="token",
         layer_scale=None,
         **kwargs,
     ):
         height, columns, channels = check_input_shape(input_shape)
-        check_positive_int(patch_size=patch_size, width=width, depth=depth, heads=heads)
+        check_int(1, patch_size=patch_size, width=width, depth=depth, heads=heads)
         if isinstance(registers, bool) or not isinstance(registers, int) or registers < 0:
             raise ValueError(f"`registers` must be an int of at least 0, received {registers!r}.")
         check_heads(width, heads)
@@ -55,8 +56,8 @@ class VisionTransformer(keras.Model):
             raise ValueError(f"`layer_scale` must be finite, received {layer_scale!r}.")
         if not 0 <= drop_path < 1:
             raise ValueError(f"`drop_path` must be at least 0 and below 1, received {drop_path!r}.")
-        if not isinstance(features, str) or features not in FEATURES:
-            raise ValueError(f"`features` must be one of {FEATURES}, received {features!r}.")
+        if not isinstance(pooling, str) or pooling not in POOLINGS:
+            raise ValueError(f"`pooling` must be one of {POOLINGS}, received {pooling!r}.")
         if None in (height, columns) or height % patch_size or columns % patch_size:
             raise ValueError(
                 f"`input_shape` must have a height and a width that are multiples of `patch_size`; "
@@ -70,12 +71,12 @@ class VisionTransformer(keras.Model):
         self.heads = heads
         self.registers = registers
         self.drop_path = drop_path
-        self.feature_kind = features
+        self.pooling = pooling
         self.layer_scale = layer_scale
         drawn = keras.initializers.TruncatedNormal(stddev=0.02)
         # Not a convolution: TensorFlow's returns a wrong shape for a replica without images.
         self.embed = layers.Dense(width, kernel_initializer=drawn, name="patches")
-        self.positions = GridPositions(height // patch_size, columns // patch_size)
+        self.positions = GridPositionEmbedding(height // patch_size, columns // patch_size)
         self.blocks = [
             TransformerBlock(
                 heads,
@@ -107,14 +108,14 @@ class VisionTransformer(keras.Model):
     def call(self, images, training=False):
         """Returns features `(B, D)` of images `(B, H, W, C)` in 0..1, in `floatx`."""
         tokens = self.tokens(images, training)
-        if self.feature_kind == "class":
+        if self.pooling == "class":
             return tokens.class_token
         return ops.sum(tokens.patches, axis=1) / ops.cast(
             ops.shape(tokens.patches)[1], tokens.patches.dtype
         )
 
     def tokens(self, images, training=False, mask=None, mask_token=None, keep=None):
-        """Passes images and returns every token, normalised, in `floatx`.
+        """Passes images and returns every token, normalized, in `floatx`.
 
         Args:
             images: `(B, H, W, C)`, float 0..1; H and W multiples of the patch size.
@@ -181,7 +182,7 @@ class VisionTransformer(keras.Model):
     def get_config(self):
         """Returns the constructor's arguments."""
         own = ("patch_size", "width", "depth", "heads", "registers", "drop_path", "layer_scale")
-        config = {"input_shape": self.image_shape, "features": self.feature_kind, "name": self.name}
+        config = {"input_shape": self.image_shape, "pooling": self.pooling, "name": self.name}
         config["dtype"] = keras.saving.serialize_keras_object(self.dtype_policy)
         return {
             **config,

@@ -11,7 +11,7 @@ def vit(
     heads=3,
     registers=0,
     drop_path=0.0,
-    features="class",
+    pooling="token",
     layer_scale=None,
     name="vit",
 ):
@@ -32,12 +32,12 @@ def vit(
         registers: Int >= 0, further tokens that no patch stands for.
         drop_path: Float, at least 0 and below 1, how often a branch of the last block is left out
             for an image in training; from the first block on it rises on a line.
-        features: "class" for the class token, "mean" for the mean of the patches.
+        pooling: "token" for the class token, "mean" for the mean of the patches.
         layer_scale: Float, see `TransformerBlock`; 1e-5 in DINOv2. None for none.
         name: String.
 
     Returns:
-        A `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalises them itself) to
+        A `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them itself) to
         features `(B, D)`, float32 whatever the precision policy (`floatx`).
 
     Raises:
@@ -52,7 +52,7 @@ def vit(
         *(input_shape, patch_size, width, depth, heads),
         registers=registers,
         drop_path=drop_path,
-        features=features,
+        pooling=pooling,
         layer_scale=layer_scale,
         name=name,
     )

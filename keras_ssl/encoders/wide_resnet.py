@@ -4,11 +4,11 @@ from keras import layers
 
 from keras_ssl.encoders.blocks import (
     batch_norm,
-    check_positive_int,
     conv,
     normalized_input,
     pooled,
 )
+from keras_ssl.validation import check_int
 
 
 def wide_resnet(input_shape, depth=28, width=2):
@@ -27,7 +27,7 @@ def wide_resnet(input_shape, depth=28, width=2):
         width: Int > 0; the groups have 16, 32 and 64 times `width` channels.
 
     Returns:
-        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalises them
+        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them
         itself) to features `(B, 64 * width)`, float32 whatever the precision policy (`floatx`).
 
     Raises:
@@ -38,7 +38,7 @@ def wide_resnet(input_shape, depth=28, width=2):
         Zagoruyko & Komodakis 2016, https://arxiv.org/abs/1605.07146, table 1; details of
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, authors' code.
     """
-    check_positive_int(width=width)
+    check_int(1, width=width)
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 10 or depth % 6 != 4:
         raise ValueError(
             f"`depth` must be 6 n + 4 with n >= 1 (10, 16, 22, 28, ...), received {depth!r}."

@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_ssl import distribute
-from keras_ssl.evaluation.checks import check_count
 from keras_ssl.images import check_batch
+from keras_ssl.validation import check_int
 
 CHUNK = 2**24  # numbers read before they are forwarded: few calls, 64 MiB of float32
 SHARE = 16  # a forward pass is of a multiple of this many images, for devices to share out
@@ -33,7 +33,7 @@ def extract_features(model, dataset, batch_size=256, views=None, seed=0):
             model's output is not `(B, D)`, or `views` is not a sequence of views.
         TypeError: If `dataset` is of another kind.
     """
-    check_count(batch_size=batch_size)
+    check_int(1, batch_size=batch_size)
     _check_views(views)
     _check_seed(seed)
     if model is not None and not callable(getattr(model, "predict", None)):
@@ -80,7 +80,7 @@ def read_images(dataset, limit=None):
         TypeError: If `dataset` is of another kind.
     """
     if limit is not None:
-        check_count(limit=limit)
+        check_int(1, limit=limit)
     images, labels, read = [], [], 0
     # Of an endless data set the first images can be read.
     for some, some_labels in _chunks(dataset, 0, 256, endless=limit is not None):
@@ -117,7 +117,7 @@ def _mean_forward(model, images, batch_size, views, seed, chunk):
 
 def _forward(model, images, batch_size):
     if model is None:
-        return _unit(images).reshape(len(images), -1)
+        return _to_unit_range(images).reshape(len(images), -1)
     # Batches of one size, or some backends compile the last one anew.
     batches = -(-len(images) // batch_size)
     size = -(-len(images) // batches)
@@ -125,10 +125,10 @@ def _forward(model, images, batch_size):
     missing = -len(images) % size
     padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
     if distribute.has_other_workers(model):  # Keras would share the images out among them
-        pieces = np.split(_unit(padded), len(padded) // size)
+        pieces = np.split(_to_unit_range(padded), len(padded) // size)
         found = np.concatenate([np.asarray(model(piece, training=False)) for piece in pieces])
     else:
-        found = model.predict(_unit(padded), batch_size=size, verbose=0)
+        found = model.predict(_to_unit_range(padded), batch_size=size, verbose=0)
     if getattr(found, "ndim", None) != 2:
         returned = getattr(found, "shape", type(found).__name__)
         raise ValueError(
@@ -138,7 +138,7 @@ def _forward(model, images, batch_size):
     return np.asarray(found[: len(images)]).astype("float32")
 
 
-def _unit(images):
+def _to_unit_range(images):
     if images.dtype == np.uint8:
         return images / np.float32(255)
     return images.astype("float32")
@@ -195,10 +195,10 @@ def _of_dataset(dataset, pixels, batch_size):
         labels.append(label)
         held += len(some)
         if held >= _images_in(pixels, batch_size, some):
-            yield _joined(images, labels)
+            yield _join_microbatches(images, labels)
             images, labels, held = [], [], 0
     if images:
-        yield _joined(images, labels)
+        yield _join_microbatches(images, labels)
 
 
 def _image_and_label(element):
@@ -215,7 +215,7 @@ def _images_in(pixels, batch_size, image):
     return max(1, pixels // max(1, one * batch_size)) * batch_size
 
 
-def _joined(images, labels):
+def _join_microbatches(images, labels):
     if len({some.shape[1:] for some in images}) > 1:
         sizes = sorted({some.shape[1:] for some in images})
         raise ValueError(

@@ -9,7 +9,7 @@ from keras_ssl.evaluation.features import extract_features, read_images
 from keras_ssl.evaluation.plots import figures
 from keras_ssl.evaluation.table import format_table, probe_table
 
-SEARCHED = 10_000  # training images that neighbours are shown from
+SEARCHED = 10_000  # training images that neighbors are shown from
 
 
 def baselines(untrained, train, test):
@@ -47,7 +47,7 @@ def report(model, features, train, test, folder, history=None, views=None, avera
         train: Data set with labels, or without: then there is no table.
         test: Data set, likewise.
         folder: Folder to write to, made if missing: `table.txt`, its numbers in `results.json`,
-            `curves.png`, `views.png`, `map.png`, `neighbours.png`.
+            `curves.png`, `views.png`, `map.png`, `neighbors.png`.
         history: Dict of lists for the curves, as `fit(...).history`, or None.
         views: Sequence of views to show, or None.
         average: Sequence of views to measure the mean features of as well, or None; see
@@ -69,15 +69,15 @@ def report(model, features, train, test, folder, history=None, views=None, avera
     for each in seen:
         _check_order(train=(each[0][1], train_labels), test=(each[1][1], test_labels))
     if views is not None:
-        figures.views_grid(few, views, folder / "views.png")
+        figures.plot_views(few, views, folder / "views.png")
     if history:
-        figures.curves(history, folder / "curves.png")
+        figures.plot_history(history, folder / "curves.png")
     if len(test_features) >= 3:
-        figures.feature_map(test_features, test_labels, folder / "map.png")
-    figures.nearest_neighbours(
+        figures.plot_tsne(test_features, test_labels, folder / "map.png")
+    figures.plot_nearest_neighbors(
         (few, test_features[: len(few)], few_labels),
         (memory, train_features[: len(memory)], memory_labels),
-        folder / "neighbours.png",
+        folder / "neighbors.png",
     )
     if train_labels is None or test_labels is None or len(np.unique(train_labels)) < 2:
         return "No labels of two classes or more: nothing to measure accuracy with."

@@ -1,22 +1,22 @@
-"""One table of what features are worth: neighbours, all labels, few labels."""
+"""One table of what features are worth: neighbors, all labels, few labels."""
 
 import numpy as np
 
 from keras_ssl.evaluation.metrics.knn import knn_from_features
-from keras_ssl.evaluation.metrics.linear_probe import few_labels, linear_probe_from_features
+from keras_ssl.evaluation.metrics.linear_probe import linear_probe_from_features, low_shot_probe
 
 
-def probe_table(features, train_labels, test_labels, per_class=(1, 5), seeds=5, k=200):
+def probe_table(features, train_labels, test_labels, labels_per_class=(1, 5), seeds=5, k=200):
     """Compares several features of the same images.
 
     Args:
         features: Dict from a name to arrays `(train (N, D), test (M, D))`.
         train_labels: Integers `(N,)`.
         test_labels: Integers `(M,)`.
-        per_class: Ints, labels of each class for the few-label columns; a number that the
+        labels_per_class: Ints, labels of each class for the few-label columns; a number that the
             smallest class does not have is left out.
         seeds: Int, how many draws of labels are averaged.
-        k: Int, neighbours.
+        k: Int, neighbors.
 
     Returns:
         List of dicts, one for each name: `features` (the name), `knn`, `linear`, and for each
@@ -32,9 +32,9 @@ def probe_table(features, train_labels, test_labels, per_class=(1, 5), seeds=5, 
             "knn": knn_from_features(*sets, k=k),
             "linear": linear_probe_from_features(*sets),
         }
-        for number in per_class:
+        for number in labels_per_class:
             if number <= smallest:
-                accuracies = few_labels(*sets, per_class=number, seeds=range(seeds))
+                accuracies = low_shot_probe(*sets, labels_per_class=number, seeds=range(seeds))
                 row[f"labels_{number}"] = float(accuracies.mean())
                 row[f"labels_{number}_std"] = float(accuracies.std())
         rows.append(row)

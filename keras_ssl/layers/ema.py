@@ -3,7 +3,7 @@
 from keras import ops
 
 
-def copy_of(layer):
+def make_ema_copy(layer):
     """Copies a layer or network that no optimizer is to move.
 
     Its weights are marked one by one: a layer that is not `trainable` as a whole would run its
@@ -43,7 +43,7 @@ def freeze(copy):
         variable.trainable = False
 
 
-def update(copy, layer, momentum, copy_statistics=False):
+def ema_update(copy, layer, momentum, copy_statistics=False):
     """Moves a copy towards its layer: `momentum * copy + (1 - momentum) * layer`.
 
     Args:

@@ -3,11 +3,17 @@
 import keras
 from keras import layers, ops
 
-from keras_ssl.numerics import normalize
+from keras_ssl.numerics import l2_normalize
 
 
-def projection(
-    widths, input_dim, *, batch_norm=False, output_norm=None, activation="relu", name="projector"
+def projection_head(
+    widths,
+    input_dim,
+    *,
+    batch_norm=False,
+    final_batch_norm=None,
+    activation="relu",
+    name="projector",
 ):
     """Builds a projection head, or checks the one given.
 
@@ -19,7 +25,7 @@ def projection(
             `(batch, input_dim)` to `(batch, dim)`, used as it is.
         input_dim: Int, the width of the features that come in.
         batch_norm: Bool, batch norm after each dense layer but the last.
-        output_norm: Batch norm after the last dense layer: None for none, `"scaled"` for one with
+        final_batch_norm: Batch norm after the last dense layer: None for none, `"scaled"` for one with
             scale and offset, `"plain"` for one without.
         activation: Activation between layers, a name or a function as Keras takes it.
         name: Name of the head, and of the argument that errors speak of.
@@ -52,14 +58,14 @@ def projection(
         if batch_norm:
             stack.append(_batch_norm())
         stack.append(layers.Activation(activation))
-    stack.append(layers.Dense(widths[-1], use_bias=output_norm is None))
-    if output_norm is not None:
-        affine = output_norm == "scaled"
+    stack.append(layers.Dense(widths[-1], use_bias=final_batch_norm is None))
+    if final_batch_norm is not None:
+        affine = final_batch_norm == "scaled"
         stack.append(_batch_norm(center=affine, scale=affine))
     return keras.Sequential(stack, name=name)
 
 
-def prediction(widths, width, *, hidden):
+def prediction_head(widths, width, *, hidden):
     """Builds a predictor, which returns what it takes in: a projection `(batch, width)`.
 
     Args:
@@ -75,16 +81,16 @@ def prediction(widths, width, *, hidden):
         ValueError: If it does not end in `width`.
     """
     widths = (hidden, width) if widths is None else widths
-    head = projection(widths, width, batch_norm=True, name="predictor")
-    if width_of(head, width) != width:
+    head = projection_head(widths, width, batch_norm=True, name="predictor")
+    if output_dim(head, width) != width:
         raise ValueError(
             f"`predictor` must return the projector's width, {width}, to be compared with it; it "
-            f"returns {width_of(head, width)}."
+            f"returns {output_dim(head, width)}."
         )
     return head
 
 
-def prototypes(count, input_dim):
+def prototype_head(count, input_dim):
     """Builds prototypes, or checks the layer given.
 
     Args:
@@ -104,10 +110,10 @@ def prototypes(count, input_dim):
         if count < 2:
             raise ValueError(f"`prototypes` must be at least 2, received {count}.")
         count = Prototypes(count, name="prototypes")
-    return projection(count, input_dim, name="prototypes")
+    return projection_head(count, input_dim, name="prototypes")
 
 
-def width_of(head, input_dim):
+def output_dim(head, input_dim):
     """The width of what a head returns for `(batch, input_dim)`."""
     return head.compute_output_shape((None, input_dim))[-1]
 
@@ -117,7 +123,7 @@ class Prototypes(layers.Layer):
     """Cosine similarities of rows `(B, D)` to K learned directions: scores `(B, K)` in -1..1.
 
     A dense layer without bias, of rows of length 1, whose weights of each output are scaled to
-    length 1 on use (weight normalisation with the length fixed). It computes in float32 under a
+    length 1 on use (weight normalization with the length fixed). It computes in float32 under a
     half precision policy too.
 
     Args:
@@ -136,7 +142,7 @@ class Prototypes(layers.Layer):
 
     def call(self, rows):
         """Scores `(B, K)` of rows `(B, D)`."""
-        return ops.matmul(normalize(rows), self._unit_columns())
+        return ops.matmul(l2_normalize(rows), self._unit_columns())
 
     def normalize(self):
         """Sets each prototype's length to 1: values stay, and the next step counts in full."""
@@ -151,7 +157,7 @@ class Prototypes(layers.Layer):
         return {**super().get_config(), "count": self.count}
 
     def _unit_columns(self):
-        return ops.transpose(normalize(ops.transpose(self.kernel)))
+        return ops.transpose(l2_normalize(ops.transpose(self.kernel)))
 
 
 def _batch_norm(**kwargs):

@@ -4,13 +4,13 @@ import numpy as np
 from keras import ops
 
 
-def random_rows(size, width, seed):
+def random_unit_vectors(size, width, seed):
     """Rows of length 1 in random directions, to start with: float array `(size, width)`."""
     rows = np.random.default_rng(seed % 2**32).normal(size=(size, width))
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def push(queue, rows):
+def enqueue(queue, rows):
     """Returns the queue with rows put in at the front, and as many let go at the end.
 
     Args:
@@ -24,7 +24,7 @@ def push(queue, rows):
     return ops.concatenate([rows, ops.convert_to_tensor(queue)], axis=0)[: queue.shape[0]]
 
 
-def nearest(queue, rows):
+def nearest_neighbor(queue, rows):
     """Returns, for each row, the row of the queue with the largest dot product.
 
     Args:

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_ssl.layers.position_embedding import GridPositions
+from keras_ssl.layers.position_embedding import GridPositionEmbedding
 from keras_ssl.layers.transformer import TransformerBlock
 
 
@@ -39,7 +39,7 @@ class PatchDecoder(layers.Layer):
         self.embed = layers.Dense(width, dtype=policy)
         self.embed.build(input_shape)
         self.mask_token = self.add_weight((1, 1, width), drawn, name="mask_token")
-        self.positions = GridPositions(*self.grid, dtype=policy)
+        self.positions = GridPositionEmbedding(*self.grid, dtype=policy)
         self.positions.build((None, *self.grid, width))
         self.blocks = [
             TransformerBlock(self.heads, 4 * width, dtype=policy, name=f"block{index}")

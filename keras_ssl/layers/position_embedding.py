@@ -7,7 +7,7 @@ SHARPNESS = -0.75  # of the cubic kernel, as in PyTorch's interpolation
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class GridPositions(layers.Layer):
+class GridPositionEmbedding(layers.Layer):
     """Adds a learned embedding of its place to each cell of a grid `(B, h, w, D)`.
 
     Grids of another size than that it was made for get interpolated ones: bicubic, by a product of
@@ -57,7 +57,7 @@ class GridPositions(layers.Layer):
 
 
 def _cubic_weights(size, made_for, dtype):
-    """Matrix `(size, made_for)` that resizes one axis, pixels' centres aligned, edges repeated."""
+    """Matrix `(size, made_for)` that resizes one axis, pixels' centers aligned, edges repeated."""
     scale = made_for / ops.cast(size, dtype)
     at = (ops.cast(ops.arange(size), dtype) + 0.5) * scale - 0.5
     below = ops.floor(at)

@@ -27,7 +27,7 @@ def _erf(x):
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class TransformerBlock(layers.Layer):
-    """Self-attention, then two dense layers, each normalised before and added to what came in.
+    """Self-attention, then two dense layers, each normalized before and added to what came in.
 
     Args:
         heads: Int >= 1, attention heads; the width must be a multiple of it.
@@ -39,7 +39,7 @@ class TransformerBlock(layers.Layer):
         **kwargs: `name` and the like, as in `keras.Layer`.
 
     Source:
-        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; normalised before as in Dosovitskiy
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; normalized before as in Dosovitskiy
         et al. 2020, https://arxiv.org/abs/2010.11929; branches left out as in Huang et al. 2016,
         https://arxiv.org/abs/1603.09382; scaled as in Touvron et al. 2021,
         https://arxiv.org/abs/2103.17239.

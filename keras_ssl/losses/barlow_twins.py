@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ssl.numerics import as_float, mean
-from keras_ssl.validation import check_not_negative, check_pairs
+from keras_ssl.validation import check_non_negative, check_same_shape
 
 EPSILON = 1e-5  # of the authors' batch norm
 
@@ -15,7 +15,7 @@ def barlow_twins(z1, z2, redundancy_weight=0.0051):
     view 2. The loss is `sum_i (1 - c[i, i])**2 + redundancy_weight * sum_{i != j} c[i, j]**2`.
 
     Args:
-        z1: Float tensor `(B, D)`, projections of view 1. Not normalised; `B >= 2`.
+        z1: Float tensor `(B, D)`, projections of view 1. Not normalized; `B >= 2`.
         z2: Float tensor `(B, D)`, projections of view 2, same order.
         redundancy_weight: Float >= 0, the paper's lambda.
 
@@ -30,7 +30,7 @@ def barlow_twins(z1, z2, redundancy_weight=0.0051):
         Zbontar et al. 2021, https://arxiv.org/abs/2103.03230, algorithm 1; biased variance, as in
         the authors' code.
     """
-    check_not_negative(redundancy_weight=redundancy_weight)
+    check_non_negative(redundancy_weight=redundancy_weight)
     terms = barlow_twins_terms(z1, z2)
     return terms["invariance"] + redundancy_weight * terms["redundancy"]
 
@@ -52,7 +52,7 @@ def barlow_twins_terms(z1, z2):
         Zbontar et al. 2021, equation 1.
     """
     z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
-    check_pairs(z1=z1, z2=z2)
+    check_same_shape(z1=z1, z2=z2)
     rows = ops.cast(ops.shape(z1)[0], z1.dtype)
     correlation = ops.matmul(ops.transpose(_standardize(z1)), _standardize(z2)) / rows
     diagonal = ops.diagonal(correlation)

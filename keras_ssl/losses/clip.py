@@ -2,21 +2,21 @@
 
 from keras import ops
 
-from keras_ssl.losses.chunked import by_rows
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_count, check_pairs, check_positive
+from keras_ssl.losses.chunked import map_row_chunks
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_int, check_positive, check_same_shape
 
 
-def clip(image, text, scale, blocks=1):
+def clip(image, text, scale, num_chunks=1):
     """Contrast of images with their captions, both ways, over the whole batch.
 
     Args:
-        image: Float tensor `(B, D)`, projections of images. Both are normalised here.
+        image: Float tensor `(B, D)`, projections of images. Both are normalized here.
         text: Float tensor `(B, D)`, projections of the captions, same order.
         scale: Float > 0 or scalar tensor, what cosine similarities are multiplied with: the inverse
             of the temperature.
-        blocks: Int >= 1. With more than one the similarities of a part of the images at a time are
-            computed, and again for the gradient: memory for `B * B / blocks` of them, where 1
+        num_chunks: Int >= 1. With more than one the similarities of a part of the images at a time are
+            computed, and again for the gradient: memory for `B * B / num_chunks` of them, where 1
             keeps all `B * B`, for half as much computing again. The value is the same.
 
     Returns:
@@ -24,18 +24,18 @@ def clip(image, text, scale, blocks=1):
         log B for a batch without information.
 
     Raises:
-        TypeError: If `blocks` is not an int.
-        ValueError: If the shapes differ or are not `(B, D)`, or `blocks` is below 1.
+        TypeError: If `num_chunks` is not an int.
+        ValueError: If the shapes differ or are not `(B, D)`, or `num_chunks` is below 1.
 
     Source:
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3.
     """
     image, text = as_float(image, "image"), as_float(text, "text")
-    check_pairs(image=image, text=text)
+    check_same_shape(image=image, text=text)
     check_positive(scale=scale)
-    check_count(1, blocks=blocks)
-    image = normalize(image) * ops.convert_to_tensor(scale, image.dtype)
-    text = normalize(text)
+    check_int(1, num_chunks=num_chunks)
+    image = l2_normalize(image) * ops.convert_to_tensor(scale, image.dtype)
+    text = l2_normalize(text)
     own = ops.sum(image * text, axis=1)
 
     def log_sums(rows, text):
@@ -43,7 +43,7 @@ def clip(image, text, scale, blocks=1):
         logits = ops.matmul(rows, ops.transpose(text))
         return ops.logsumexp(logits, axis=1), ops.logsumexp(logits, axis=0)
 
-    of_images, of_texts = zip(*by_rows(log_sums, blocks, (image,), text), strict=True)
+    of_images, of_texts = zip(*map_row_chunks(log_sums, num_chunks, (image,), text), strict=True)
     of_images = ops.concatenate(of_images)
     of_texts = ops.logsumexp(ops.stack(of_texts), axis=0)
     return 0.5 * (mean(of_images - own) + mean(of_texts - own))

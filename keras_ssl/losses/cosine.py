@@ -2,15 +2,15 @@
 
 from keras import ops
 
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_pairs
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_same_shape
 
 
 def negative_cosine(p, z):
     """Minus the mean cosine similarity of predictions and targets.
 
     Args:
-        p: Float tensor `(B, D)`, predictions. Need not be normalised.
+        p: Float tensor `(B, D)`, predictions. Need not be normalized.
         z: Float tensor `(B, D)`, targets, same order; no gradient reaches them.
 
     Returns:
@@ -23,15 +23,15 @@ def negative_cosine(p, z):
         Chen and He 2020, https://arxiv.org/abs/2011.10566, equation 1.
     """
     p, z = as_float(p, "p"), ops.stop_gradient(as_float(z, "z"))
-    check_pairs(p=p, z=z)
-    return -mean(ops.sum(normalize(p) * normalize(z), axis=1))
+    check_same_shape(p=p, z=z)
+    return -mean(ops.sum(l2_normalize(p) * l2_normalize(z), axis=1))
 
 
 def byol(p, z):
-    """Mean squared distance of normalised predictions and targets: `2 - 2 cos`.
+    """Mean squared distance of normalized predictions and targets: `2 - 2 cos`.
 
     Args:
-        p: Float tensor `(B, D)`, predictions. Need not be normalised.
+        p: Float tensor `(B, D)`, predictions. Need not be normalized.
         z: Float tensor `(B, D)`, targets, same order; no gradient reaches them.
 
     Returns:

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_ssl.numerics import as_float, one_hot
-from keras_ssl.validation import check_pairs, check_positive, check_threshold
+from keras_ssl.validation import check_positive, check_same_shape, check_threshold
 
 
 def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):
@@ -36,7 +36,7 @@ def dash(weak_logits, strong_logits, threshold, temperature=0.5, hard=False):
         ops.stop_gradient(as_float(weak_logits, "weak_logits")),
         as_float(strong_logits, "strong_logits"),
     )
-    check_pairs(weak_logits=weak, strong_logits=strong)
+    check_same_shape(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
     check_threshold(threshold, weak)
     hard = _as_bool(hard)

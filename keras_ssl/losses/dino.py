@@ -1,9 +1,9 @@
-"""The loss of DINO: a student predicts a teacher's centred, sharpened distribution."""
+"""The loss of DINO: a student predicts a teacher's centered, sharpened distribution."""
 
 from keras import ops
 
 from keras_ssl.numerics import as_float, cross_entropy
-from keras_ssl.validation import check_pairs, check_positive
+from keras_ssl.validation import check_positive, check_same_shape
 
 
 def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=0.04):
@@ -29,7 +29,7 @@ def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=
     """
     student, teacher = as_float(student, "student"), ops.stop_gradient(as_float(teacher, "teacher"))
     center = ops.stop_gradient(as_float(center, "center"))
-    check_pairs(student=student, teacher=teacher)
+    check_same_shape(student=student, teacher=teacher)
     if tuple(center.shape) != (student.shape[1],):
         raise ValueError(
             f"`center` must have shape ({student.shape[1]},), received {tuple(center.shape)}."

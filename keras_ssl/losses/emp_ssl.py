@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_not_empty, check_not_negative, check_positive
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_non_negative, check_not_empty, check_positive
 
 
 def total_coding_rate(z, epsilon=0.2):
@@ -43,7 +43,7 @@ def emp_ssl(z, invariance=200.0, epsilon=0.2):
     """Spreads each patch's batch out and draws an image's patches to their mean.
 
     Args:
-        z: Float tensor `(V, B, D)`, projections of V patches of each image. Need not be normalised.
+        z: Float tensor `(V, B, D)`, projections of V patches of each image. Need not be normalized.
         invariance: Float >= 0, weight of the agreement.
         epsilon: Float > 0, see `total_coding_rate`.
 
@@ -57,7 +57,7 @@ def emp_ssl(z, invariance=200.0, epsilon=0.2):
     Source:
         Tong et al. 2023, https://arxiv.org/abs/2304.03977, equation 3.
     """
-    check_not_negative(invariance=invariance)
+    check_non_negative(invariance=invariance)
     terms = emp_ssl_terms(z, epsilon)
     return -terms["coding_rate"] - invariance * terms["similarity"]
 
@@ -82,8 +82,8 @@ def emp_ssl_terms(z, epsilon=0.2):
     if len(z.shape) != 3:
         raise ValueError(f"`z` must have shape (V, B, D), received {tuple(z.shape)}.")
     check_not_empty(z=z)
-    z = normalize(z)
-    similarity = ops.sum(z * normalize(mean(z, axis=0)), axis=-1)
+    z = l2_normalize(z)
+    similarity = ops.sum(z * l2_normalize(mean(z, axis=0)), axis=-1)
     return {
         "coding_rate": mean(total_coding_rate(z, epsilon)),
         "similarity": mean(similarity),

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ssl.numerics import as_float, mean, one_hot
-from keras_ssl.validation import check_pairs, check_shape, check_threshold
+from keras_ssl.validation import check_same_shape, check_shape, check_threshold
 
 
 def fixmatch(weak_logits, strong_logits, threshold=0.95):
@@ -32,7 +32,7 @@ def fixmatch(weak_logits, strong_logits, threshold=0.95):
         ops.stop_gradient(as_float(weak_logits, "weak_logits")),
         as_float(strong_logits, "strong_logits"),
     )
-    check_pairs(weak_logits=weak, strong_logits=strong)
+    check_same_shape(weak_logits=weak, strong_logits=strong)
     check_threshold(threshold, weak)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)
     mask = ops.cast(confidence >= ops.convert_to_tensor(threshold, weak.dtype), weak.dtype)
@@ -59,6 +59,6 @@ def weighted_cross_entropy(logits, targets, weights):
     logits = as_float(logits, "logits")
     targets = ops.stop_gradient(as_float(targets, "targets"))
     weights = ops.stop_gradient(as_float(weights, "weights"))
-    check_pairs(logits=logits, targets=targets)
+    check_same_shape(logits=logits, targets=targets)
     check_shape(logits.shape[:1], weights=weights)
     return mean(-weights * ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1))

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ssl.numerics import as_float, one_hot
-from keras_ssl.validation import check_pairs, check_shape
+from keras_ssl.validation import check_same_shape, check_shape
 
 
 def fairness(strong_logits, mask, expected, histogram):
@@ -12,7 +12,7 @@ def fairness(strong_logits, mask, expected, histogram):
     Both are divided by how often each class is the likeliest and made to sum to 1; a class that
     never is counts as 0. The term is the expected one times the logarithm of that of the batch,
     summed: the sign is that of the paper and of the authors' code, which add it to what is
-    minimised.
+    minimized.
 
     Args:
         strong_logits: Float tensor `(B, K)`.
@@ -33,7 +33,7 @@ def fairness(strong_logits, mask, expected, histogram):
         as_float(strong_logits, "strong_logits"),
         ops.stop_gradient(as_float(mask, "mask")),
     )
-    check_pairs(strong_logits=strong)
+    check_same_shape(strong_logits=strong)
     expected = ops.stop_gradient(as_float(expected, "expected"))
     histogram = ops.stop_gradient(as_float(histogram, "histogram"))
     if tuple(mask.shape) != tuple(strong.shape[:1]):

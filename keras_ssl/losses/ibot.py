@@ -7,7 +7,7 @@ from keras_ssl.validation import check_not_empty, check_positive
 
 
 def ibot(student, teacher, mask, center, student_temperature=0.1, teacher_temperature=0.04):
-    """Cross-entropy of the teacher's patches, sharpened and centred, to the student's masked ones.
+    """Cross-entropy of the teacher's patches, sharpened and centered, to the student's masked ones.
 
     Args:
         student: Float tensor `(B, N, K)`, scores of the N patches of each image, of which the

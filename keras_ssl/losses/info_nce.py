@@ -2,12 +2,12 @@
 
 from keras import ops
 
-from keras_ssl.losses.chunked import by_rows
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_count, check_not_empty, check_pairs, check_positive
+from keras_ssl.losses.chunked import map_row_chunks
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_int, check_not_empty, check_positive, check_same_shape
 
 
-def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
+def info_nce(query, key, negatives=None, temperature=0.2, num_chunks=1):
     """Cross-entropy of picking each query's key, by cosine similarity, among other keys.
 
     Args:
@@ -15,9 +15,9 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
         key: Float tensor `(B, D)`, same order; no gradient reaches it.
         negatives: Float tensor `(K, D)`, the keys to tell it from, such as a queue of past ones; no
             gradient reaches them. None for the other keys of the batch. Nothing need be
-            normalised.
+            normalized.
         temperature: Float > 0. Smaller attends more to the hardest negatives.
-        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+        num_chunks: Int >= 1. With more than one the similarities of a part of the rows at a time are
             computed, and again for the gradient: memory for that part, where 1 keeps all, for half
             as much computing again. The value is the same.
 
@@ -26,8 +26,8 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
         number of keys to choose from: `log(K + 1)`, or `log(B)` without `negatives`.
 
     Raises:
-        TypeError: If `blocks` is not an int.
-        ValueError: If the shapes are not as described, `temperature` is not above 0, or `blocks` is
+        TypeError: If `num_chunks` is not an int.
+        ValueError: If the shapes are not as described, `temperature` is not above 0, or `num_chunks` is
             below 1.
 
     Source:
@@ -35,17 +35,17 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
         `negatives` Chen et al. 2021, https://arxiv.org/abs/2104.02057, algorithm 1.
     """
     query, key = as_float(query, "query"), ops.stop_gradient(as_float(key, "key"))
-    check_pairs(query=query, key=key)
+    check_same_shape(query=query, key=key)
     check_positive(temperature=temperature)
-    check_count(1, blocks=blocks)
+    check_int(1, num_chunks=num_chunks)
 
-    query, key = normalize(query), normalize(key)
+    query, key = l2_normalize(query), l2_normalize(key)
     positive = ops.sum(query * key, axis=1) / temperature
     others = key
     if negatives is not None:
         negatives = ops.stop_gradient(as_float(negatives, "negatives"))
         _check_width(negatives, query)
-        others = normalize(ops.cast(negatives, query.dtype))
+        others = l2_normalize(ops.cast(negatives, query.dtype))
 
     def log_sums(rows, positive, others):
         logits = ops.matmul(rows, ops.transpose(others)) / temperature
@@ -53,7 +53,7 @@ def info_nce(query, key, negatives=None, temperature=0.2, blocks=1):
             logits = ops.concatenate([positive[:, None], logits], axis=1)
         return ops.logsumexp(logits, axis=1)
 
-    log_sum = ops.concatenate(by_rows(log_sums, blocks, (query, positive), others))
+    log_sum = ops.concatenate(map_row_chunks(log_sums, num_chunks, (query, positive), others))
     return mean(log_sum - positive)
 
 

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_pairs
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_same_shape
 
 TINY = 1e-16  # added to squared distances: equal rows cost 18.4, with a finite gradient
 
@@ -12,7 +12,7 @@ def koleo(x):
     """Negative logarithm of the distance of each row, of length 1, to its nearest other row.
 
     Args:
-        x: Float tensor `(B, D)`, features; B >= 2. They are normalised here.
+        x: Float tensor `(B, D)`, features; B >= 2. They are normalized here.
 
     Returns:
         Scalar, mean over rows, float32 (float64 for float64 input); at least -log 2, and less the
@@ -26,8 +26,8 @@ def koleo(x):
         2023, https://arxiv.org/abs/2304.07193, section 4.
     """
     x = as_float(x, "x")
-    check_pairs(x=x)
-    rows = normalize(x)
+    check_same_shape(x=x)
+    rows = l2_normalize(x)
     similarity = ops.stop_gradient(ops.matmul(rows, ops.transpose(rows)))
     similarity = similarity - 4.0 * ops.eye(ops.shape(x)[0], dtype=x.dtype)  # not itself
     nearest = ops.take(rows, ops.argmax(similarity, axis=1), axis=0)

@@ -42,8 +42,8 @@ def mae(predicted, patches, mask, normalize=True):
         )
     if normalize:
         pixels = patches.shape[-1]
-        centred = patches - ops.sum(patches, axis=-1, keepdims=True) / pixels
-        variance = ops.sum(ops.square(centred), axis=-1, keepdims=True) / max(pixels - 1, 1)
-        patches = centred * ops.rsqrt(variance + EPSILON)
+        centered = patches - ops.sum(patches, axis=-1, keepdims=True) / pixels
+        variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) / max(pixels - 1, 1)
+        patches = centered * ops.rsqrt(variance + EPSILON)
     each = ops.sum(ops.square(predicted - patches), axis=-1) / patches.shape[-1]
     return ops.sum(mask * each) / ops.maximum(ops.sum(mask), 1.0)

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ssl.numerics import as_float, mean
-from keras_ssl.validation import check_pairs
+from keras_ssl.validation import check_same_shape
 
 
 def mean_teacher(student_logits, teacher_logits):
@@ -28,6 +28,6 @@ def mean_teacher(student_logits, teacher_logits):
         as_float(student_logits, "student_logits"),
         ops.stop_gradient(as_float(teacher_logits, "teacher_logits")),
     )
-    check_pairs(student_logits=student, teacher_logits=teacher)
+    check_same_shape(student_logits=student, teacher_logits=teacher)
     difference = ops.softmax(student, axis=1) - ops.softmax(teacher, axis=1)
     return mean(mean(ops.square(difference), axis=1))

@@ -2,23 +2,23 @@
 
 from keras import ops
 
-from keras_ssl.losses.chunked import by_rows
-from keras_ssl.numerics import as_float, mean, normalize
-from keras_ssl.validation import check_count, check_pairs, check_positive
+from keras_ssl.losses.chunked import map_row_chunks
+from keras_ssl.numerics import as_float, l2_normalize, mean
+from keras_ssl.validation import check_int, check_positive, check_same_shape
 
 
-def nt_xent(z1, z2, temperature=0.5, blocks=1):
-    """Normalised, temperature-scaled cross-entropy of one batch of paired projections.
+def nt_xent(z1, z2, temperature=0.5, num_chunks=1):
+    """Normalized, temperature-scaled cross-entropy of one batch of paired projections.
 
     Both views are stacked to 2B rows. Each row's cosine similarities to the other 2B - 1 rows,
     divided by `temperature`, are the logits of a classification whose right answer is the other
     view of the same image; the loss is the mean cross-entropy over all 2B rows.
 
     Args:
-        z1: Float tensor `(B, D)`, projections of view 1. Need not be normalised.
+        z1: Float tensor `(B, D)`, projections of view 1. Need not be normalized.
         z2: Float tensor `(B, D)`, projections of view 2, same order.
         temperature: Float > 0. Smaller attends more to the hardest negatives.
-        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+        num_chunks: Int >= 1. With more than one the similarities of a part of the rows at a time are
             computed, and again for the gradient: memory for that part, where 1 keeps all, for half
             as much computing again. The value is the same.
 
@@ -27,19 +27,19 @@ def nt_xent(z1, z2, temperature=0.5, blocks=1):
         reached only in the limit of perfect contrast.
 
     Raises:
-        TypeError: If `blocks` is not an int.
+        TypeError: If `num_chunks` is not an int.
         ValueError: If the shapes differ or are not `(B, D)`, `temperature` is not above 0, or
-            `blocks` is below 1.
+            `num_chunks` is below 1.
 
     Source:
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1 and algorithm 1.
     """
     z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
-    check_pairs(z1=z1, z2=z2)
+    check_same_shape(z1=z1, z2=z2)
     check_positive(temperature=temperature)
-    check_count(1, blocks=blocks)
+    check_int(1, num_chunks=num_chunks)
 
-    z = normalize(ops.concatenate([z1, z2], axis=0))
+    z = l2_normalize(ops.concatenate([z1, z2], axis=0))
     numbers = ops.arange(ops.shape(z)[0])
 
     def log_sums(rows, of_rows, z):
@@ -47,6 +47,6 @@ def nt_xent(z1, z2, temperature=0.5, blocks=1):
         itself = of_rows[:, None] == numbers
         return ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
 
-    log_sum = ops.concatenate(by_rows(log_sums, blocks, (z, numbers), z))
+    log_sum = ops.concatenate(map_row_chunks(log_sums, num_chunks, (z, numbers), z))
     positive = ops.sum(z * ops.roll(z, ops.shape(z)[0] // 2, axis=0), axis=1) / temperature
     return mean(log_sum - positive)

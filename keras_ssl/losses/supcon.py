@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from keras_ssl.losses.chunked import by_rows
-from keras_ssl.numerics import as_float, normalize
-from keras_ssl.validation import check_count, check_not_empty, check_positive
+from keras_ssl.losses.chunked import map_row_chunks
+from keras_ssl.numerics import as_float, l2_normalize
+from keras_ssl.validation import check_int, check_not_empty, check_positive
 
 
-def supcon(z, labels, temperature=0.1, blocks=1):
+def supcon(z, labels, temperature=0.1, num_chunks=1):
     """Contrast in which all rows of one label are positives of each other.
 
     For an anchor i with positives P(i), the other rows of its label, the loss is the mean over P(i)
@@ -16,10 +16,10 @@ def supcon(z, labels, temperature=0.1, blocks=1):
     outside the logarithm. Anchors without a positive are left out.
 
     Args:
-        z: Float tensor `(N, D)`, projections of all views, stacked. Need not be normalised.
+        z: Float tensor `(N, D)`, projections of all views, stacked. Need not be normalized.
         labels: Integer tensor `(N,)`, the class of each row.
         temperature: Float > 0. Smaller attends more to the hardest rows.
-        blocks: Int >= 1. With more than one the similarities of a part of the rows at a time are
+        num_chunks: Int >= 1. With more than one the similarities of a part of the rows at a time are
             computed, and again for the gradient: memory for that part, where 1 keeps all, for half
             as much computing again. The value is the same.
 
@@ -28,9 +28,9 @@ def supcon(z, labels, temperature=0.1, blocks=1):
         0 where none has one.
 
     Raises:
-        TypeError: If `blocks` is not an int.
+        TypeError: If `num_chunks` is not an int.
         ValueError: If `z` is not `(N, D)`, `labels` is not `(N,)`, `temperature` is not above 0, or
-            `blocks` is below 1.
+            `num_chunks` is below 1.
 
     Source:
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2 ("out").
@@ -38,9 +38,9 @@ def supcon(z, labels, temperature=0.1, blocks=1):
     z, labels = as_float(z, "z"), _as_tensor(labels)
     _check(z, labels)
     check_positive(temperature=temperature)
-    check_count(1, blocks=blocks)
+    check_int(1, num_chunks=num_chunks)
 
-    z = normalize(z)
+    z = l2_normalize(z)
     numbers = ops.arange(ops.shape(z)[0])
 
     def of_rows(rows, of_rows, own, z):
@@ -54,7 +54,7 @@ def supcon(z, labels, temperature=0.1, blocks=1):
         anchors = ops.cast(positives > 0, z.dtype)
         return log_sum - similarity / ops.maximum(positives, 1.0), anchors
 
-    parts = zip(*by_rows(of_rows, blocks, (z, numbers, labels), z), strict=True)
+    parts = zip(*map_row_chunks(of_rows, num_chunks, (z, numbers, labels), z), strict=True)
     loss, anchors = map(ops.concatenate, parts)
     return ops.sum(loss * anchors) / ops.maximum(ops.sum(anchors), 1.0)
 

@@ -4,10 +4,10 @@ from keras import ops
 
 from keras_ssl.numerics import as_float, cross_entropy
 from keras_ssl.validation import (
-    check_count,
+    check_int,
     check_not_empty,
-    check_pairs,
     check_positive,
+    check_same_shape,
     check_shape,
 )
 
@@ -39,7 +39,7 @@ def sinkhorn(scores, epsilon=0.05, iterations=3, weights=None):
     if len(scores.shape) != 2:
         raise ValueError(f"`scores` must have shape (B, K), received {tuple(scores.shape)}.")
     check_positive(epsilon=epsilon)
-    check_count(1, iterations=iterations)
+    check_int(1, iterations=iterations)
     check_not_empty(scores=scores)
     out = 0.0
     if weights is not None:
@@ -75,6 +75,6 @@ def swav(scores, assignments, temperature=0.1):
         as_float(scores, "scores"),
         ops.stop_gradient(as_float(assignments, "assignments")),
     )
-    check_pairs(scores=scores, assignments=assignments)
+    check_same_shape(scores=scores, assignments=assignments)
     check_positive(temperature=temperature)
     return cross_entropy(scores / temperature, assignments)

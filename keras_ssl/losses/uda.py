@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_ssl.losses.fixmatch import weighted_cross_entropy
 from keras_ssl.numerics import as_float
-from keras_ssl.validation import check_pairs, check_positive, check_threshold
+from keras_ssl.validation import check_positive, check_same_shape, check_threshold
 
 
 def uda(weak_logits, strong_logits, temperature=0.4, threshold=0.8):
@@ -30,7 +30,7 @@ def uda(weak_logits, strong_logits, temperature=0.4, threshold=0.8):
         ops.stop_gradient(as_float(weak_logits, "weak_logits")),
         as_float(strong_logits, "strong_logits"),
     )
-    check_pairs(weak_logits=weak, strong_logits=strong)
+    check_same_shape(weak_logits=weak, strong_logits=strong)
     check_positive(temperature=temperature)
     check_threshold(threshold, weak)
     confidence = ops.max(ops.softmax(weak, axis=1), axis=1)

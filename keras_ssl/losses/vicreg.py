@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ssl.numerics import as_float, mean
-from keras_ssl.validation import check_not_negative, check_pairs
+from keras_ssl.validation import check_non_negative, check_same_shape
 
 EPSILON = 1e-4
 
@@ -12,7 +12,7 @@ def vicreg(z1, z2, invariance=25.0, variance=25.0, covariance=1.0):
     """Keeps views together, each dimension spread out, and dimensions uncorrelated.
 
     Args:
-        z1: Float tensor `(B, D)`, projections of view 1. Not normalised; `B >= 2`.
+        z1: Float tensor `(B, D)`, projections of view 1. Not normalized; `B >= 2`.
         z2: Float tensor `(B, D)`, projections of view 2, same order.
         invariance: Float >= 0, weight of the mean squared distance of the views.
         variance: Float >= 0, weight of the hinge that keeps standard deviations at 1 or more.
@@ -29,7 +29,7 @@ def vicreg(z1, z2, invariance=25.0, variance=25.0, covariance=1.0):
         Bardes et al. 2021, https://arxiv.org/abs/2105.04906, equation 6, with the factors of the
         authors' code: the hinge is halved over the two views, the covariances are not.
     """
-    check_not_negative(invariance=invariance, variance=variance, covariance=covariance)
+    check_non_negative(invariance=invariance, variance=variance, covariance=covariance)
     terms = vicreg_terms(z1, z2)
     return (
         invariance * terms["invariance"]
@@ -55,7 +55,7 @@ def vicreg_terms(z1, z2):
         Bardes et al. 2021, equations 1 to 5.
     """
     z1, z2 = as_float(z1, "z1"), as_float(z2, "z2")
-    check_pairs(z1=z1, z2=z2)
+    check_same_shape(z1=z1, z2=z2)
     c1, c2 = z1 - mean(z1, axis=0), z2 - mean(z2, axis=0)
     return {
         "invariance": mean(ops.square(z1 - z2)),

@@ -1,7 +1,6 @@
-"""Optimizers and schedules that Keras lacks; the rest is in `keras.optimizers`."""
+"""Optimizers that Keras lacks; the rest are in `keras.optimizers`."""
 
-from keras_ssl.optimizers.l2_sgd import SGD
+from keras_ssl.optimizers.l2_sgd import L2SGD
 from keras_ssl.optimizers.lars import LARS
-from keras_ssl.schedules import FixMatchDecay
 
-__all__ = ["LARS", "SGD", "FixMatchDecay"]
+__all__ = ["L2SGD", "LARS"]

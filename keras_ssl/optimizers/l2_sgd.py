@@ -7,16 +7,16 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class SGD(keras.optimizers.SGD):
+class L2SGD(keras.optimizers.SGD):
     """`keras.optimizers.SGD` with the weight decay of the papers: of kernels only, in the gradient.
 
     Decay times the kernel is added to the gradient before momentum, as the gradient of an L2 term
     in the loss. Keras's own is taken off the weights beside it: at a momentum of 0.9 the same
-    number decays a tenth as much. Biases and the weights of normalisation layers, all variables of
+    number decays a tenth as much. Biases and the weights of normalization layers, all variables of
     rank 0 and 1, are left alone.
 
-        rate = keras_ssl.optimizers.FixMatchDecay(0.03, steps=10_000)
-        optimizer = keras_ssl.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        rate = keras_ssl.schedules.FixMatchCosineDecay(0.03, decay_steps=10_000)
+        optimizer = keras_ssl.optimizers.L2SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     Args:
         learning_rate: Float >= 0, or a Keras schedule.

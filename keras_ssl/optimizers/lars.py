@@ -17,7 +17,7 @@ class LARS(keras.optimizers.Optimizer):
 
     where `trust = trust_coefficient * |w| / (|g| + d * |w|)`, and 1 where `|w|` or `|g|` is 0. As
     in the paper the velocity holds the learning rate: a change of rate reaches the next step's
-    share only, not the steps that momentum carries on. Biases and the weights of normalisation
+    share only, not the steps that momentum carries on. Biases and the weights of normalization
     layers, all variables of rank 0 and 1, get neither decay nor trust ratio: their step is that of
     plain momentum. Rates are larger than those of SGD: 0.3 at a batch of 256 in SimCLR, in
     proportion to the batch.

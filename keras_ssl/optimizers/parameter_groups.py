@@ -6,7 +6,7 @@ from keras_ssl.validation import Schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class Scaled(Schedule):
+class ScaledSchedule(Schedule):
     """A schedule times a number.
 
     Args:
@@ -34,15 +34,15 @@ class Scaled(Schedule):
         return cls(schedule, config["factor"])
 
 
-def scaled(optimizer, factor):
+def scaled_learning_rate(optimizer, factor):
     """What `split` takes for a learning rate: that of an optimizer times a number."""
     rate = optimizer.get_config()["learning_rate"]
     if isinstance(rate, dict):
-        return Scaled(keras.saving.deserialize_keras_object(rate), factor)
+        return ScaledSchedule(keras.saving.deserialize_keras_object(rate), factor)
     return factor * rate
 
 
-def split(optimizer, groups, every, name, argument):
+def with_parameter_groups(optimizer, groups, every, name, argument):
     """Gives groups of weights learning rates of their own.
 
     Args:
@@ -61,7 +61,7 @@ def split(optimizer, groups, every, name, argument):
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(
-            split(optimizer.inner_optimizer, groups, every, name, argument),
+            with_parameter_groups(optimizer.inner_optimizer, groups, every, name, argument),
             initial_scale=optimizer.initial_scale,
             dynamic_growth_steps=optimizer.dynamic_growth_steps,
         )

@@ -10,7 +10,7 @@ from typing import Literal
 import keras
 
 from keras_ssl import callbacks, data, distribute, encoders, evaluation
-from keras_ssl.evaluation.checks import check_count
+from keras_ssl.validation import check_int
 
 SMALL = {"width": 48, "depth": 3, "heads": 3}  # a vision transformer for digits
 
@@ -111,7 +111,7 @@ def count_steps(train, epochs, batch_size):
     Raises:
         ValueError: If a number is below 1, or there are fewer images than a batch takes.
     """
-    check_count(epochs=epochs, batch_size=batch_size)
+    check_int(1, epochs=epochs, batch_size=batch_size)
     images = int(train.cardinality())
     if images < batch_size:
         raise ValueError(
@@ -193,15 +193,15 @@ def train(
 
     began = time.perf_counter()
     model.fit(
-        data.views(pairs or train, views, batch_size, seed=run.seed),
+        data.make_views(pairs or train, views, batch_size, seed=run.seed),
         epochs=epochs,
         initial_epoch=saved.epoch,
         initial_step=saved.step,
         callbacks=[
             *([callbacks.KNNProbe(train, test, every=run.probe_every)] if has_labels else []),
             callbacks.CollapseMonitor(test, every=run.probe_every),
-            callbacks.HistoryFile(run.output / "history.csv"),
-            callbacks.Checkpoint(run.output / "checkpoints", every_steps=run.save_steps),
+            callbacks.ResumableCSVLogger(run.output / "history.csv"),
+            callbacks.Checkpoint(run.output / "checkpoints", save_every_steps=run.save_steps),
         ],
         verbose=2,
     )
@@ -218,11 +218,11 @@ def train(
     )
     if hasattr(model.encoder, "attention_maps"):
         images, _ = evaluation.read_images(test, 8)
-        evaluation.attention_grid(model.encoder, images, run.output / "attention.png")
+        evaluation.plots.plot_attention(model.encoder, images, run.output / "attention.png")
     print(
         f"{table}\n\n"
         f"In {run.output}: config.json, history.csv, time.json, results.json, table.txt, and as "
-        "pictures views.png, curves.png, map.png and neighbours.png (attention.png of a vit).\n"
+        "pictures views.png, curves.png, map.png and neighbors.png (attention.png of a vit).\n"
         f'To go on in Keras:  model = keras.saving.load_model("{run.output / "model.keras"}")\n'
         f'To use elsewhere:   encoder = tf.saved_model.load("{exported}")\n'
         "                    features = encoder.serve(uint8_images)"
@@ -254,4 +254,4 @@ def open_folder(run, settings):
     ):  # of no consequence for what is trained
         del options[name]
     own = {name: value for name, value in settings.items() if name != "run"}
-    return callbacks.start_or_resume(run.output, {**options, **own})
+    return callbacks.prepare_run_dir(run.output, {**options, **own})

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_ssl import callbacks, data, distribute, evaluation, models, optimizers, views
+from keras_ssl import callbacks, data, distribute, evaluation, models, optimizers, schedules, views
 from keras_ssl.recipes import pretraining
 
 
@@ -19,19 +19,19 @@ class FewLabelRun(pretraining.Run):
     The defaults suit digits; the paper's settings for CIFAR-10 stand in the recipes.
 
     Args:
-        per_class: Labels of each class.
+        labels_per_class: Labels of each class.
         label_seed: Which images carry them.
         pretrained: A `.keras` file of a self-supervised model, whose encoder is trained further;
             `--encoder` then says nothing.
-        epochs: Passes over the unlabelled images.
-        batch_size: Labelled images in a step, over all devices.
-        unlabeled_ratio: How many times as many unlabelled images.
+        epochs: Passes over the unlabeled images.
+        batch_size: Labeled images in a step, over all devices.
+        unlabeled_ratio: How many times as many unlabeled images.
         learning_rate: At the start; falls on 7/16 of a cosine.
         weight_decay: How much of each kernel is added to its gradient.
         ema_momentum: How much of the averaged weights stays at each step.
     """
 
-    per_class: int = 4
+    labels_per_class: int = 4
     label_seed: int = 0
     pretrained: Path | None = None
     epochs: int = 60
@@ -79,7 +79,7 @@ def start(run, settings):
             no labels, or a class has fewer images than asked.
     """
     train, test = pretraining.start(run, settings)
-    labeled, unlabeled = data.split_labels(train, run.per_class, run.label_seed)
+    labeled, unlabeled = data.split_labels(train, run.labels_per_class, run.label_seed)
     classes = 1 + max(int(label) for _, label in labeled.as_numpy_iterator())
     rows = run.batch_size * run.unlabeled_ratio
     steps = pretraining.count_steps(train, run.epochs, rows)
@@ -98,9 +98,9 @@ def new_classifier(run, task):
 
 def compiled(run, task, model):
     """Compiles a model with the optimizer of a run, and returns it."""
-    rate = optimizers.FixMatchDecay(run.learning_rate, task.steps)
+    rate = schedules.FixMatchCosineDecay(run.learning_rate, task.steps)
     model.compile(
-        optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=run.weight_decay),
+        optimizers.L2SGD(rate, momentum=0.9, nesterov=True, weight_decay=run.weight_decay),
         metrics=["accuracy"],
     )
     return model
@@ -150,8 +150,8 @@ def train(run, settings, task, new_model, weak=None, strong=None):
         validation_data=test,
         validation_freq=run.probe_every,
         callbacks=[
-            callbacks.HistoryFile(run.output / "history.csv"),
-            callbacks.Checkpoint(run.output / "checkpoints", every_steps=run.save_steps),
+            callbacks.ResumableCSVLogger(run.output / "history.csv"),
+            callbacks.Checkpoint(run.output / "checkpoints", save_every_steps=run.save_steps),
         ],
         verbose=2,
     )
@@ -173,17 +173,19 @@ def _report(run, task, model, two_views):
     accuracy = float(np.mean(logits.argmax(axis=1) == labels))
     log_sum = np.logaddexp.reduce(logits.astype("float64"), axis=1)
     loss = float(np.mean(log_sum - logits[np.arange(len(labels)), labels]))
-    results = {"accuracy": accuracy, "loss": loss, "per_class": run.per_class}
+    results = {"accuracy": accuracy, "loss": loss, "labels_per_class": run.labels_per_class}
     results |= {"label_seed": run.label_seed, "seed": run.seed, "steps": task.steps}
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    evaluation.confusion_matrix(logits, labels, folder / "confusion.png")
+    evaluation.plots.plot_confusion_matrix(logits, labels, folder / "confusion.png")
     guessed, true = evaluation.extract_features(model, task.unlabeled)
-    evaluation.class_counts(guessed, folder / "pseudo_labels.png", labels=true)
+    evaluation.plots.plot_pseudo_label_counts(guessed, folder / "pseudo_labels.png", labels=true)
     images, _ = evaluation.read_images(task.test, 8)
-    evaluation.views_grid(images, two_views, folder / "views.png", names=("weak", "strong"))
-    evaluation.curves(callbacks.read_history(folder / "history.csv"), folder / "curves.png")
+    evaluation.plots.plot_views(images, two_views, folder / "views.png", names=("weak", "strong"))
+    evaluation.plots.plot_history(
+        callbacks.read_history(folder / "history.csv"), folder / "curves.png"
+    )
     print(
-        f"Test accuracy {100 * accuracy:.1f} %, of {len(labels)} images, with {run.per_class} "
+        f"Test accuracy {100 * accuracy:.1f} %, of {len(labels)} images, with {run.labels_per_class} "
         f"labels of each of {task.classes} classes (label seed {run.label_seed}, seed {run.seed}); "
         f"averaged weights after {task.steps} steps.\n\n"
         f"In {folder}: config.json, history.csv, time.json, results.json, and as pictures "

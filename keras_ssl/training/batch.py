@@ -17,12 +17,12 @@ class Batch(NamedTuple):
     labels: Any = None
 
     @property
-    def rows(self):
+    def size(self):
         """Number of images."""
         return ops.shape(self.views[0])[0]
 
     @classmethod
-    def of(cls, data):
+    def from_keras(cls, data):
         """Reads what a Keras step receives: `((view_1, ..., view_V),)`, labels optional."""
         if isinstance(data, cls):
             return data
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
         raise ValueError(
             "A training step takes ready views, elements ((view_1, ..., view_V),) or "
             "((view_1, ..., view_V), labels); it received plain images. Give plain images to "
-            "`fit` or `evaluate`, which make the views, or use keras_ssl.data.views."
+            "`fit` or `evaluate`, which make the views, or use keras_ssl.data.make_views."
         )
 
 
@@ -47,7 +47,7 @@ class LabeledBatch(NamedTuple):
     labels: Any
 
     @property
-    def rows(self):
+    def size(self):
         """Number of images."""
         return ops.shape(self.images)[0]
 
@@ -57,9 +57,9 @@ class SemiSupervisedBatch(NamedTuple):
 
     Attributes:
         labeled: Tensor `(B, H, W, C)` of images, uint8 0..255 or float 0..1.
-        weak: Tensor `(U, H, W, C)`, a weak view of each unlabelled image.
+        weak: Tensor `(U, H, W, C)`, a weak view of each unlabeled image.
         strong: Tensor `(U, H, W, C)`, a strong view of the same images.
-        index: Int tensor `(U,)`, the place of each unlabelled image in its data set.
+        index: Int tensor `(U,)`, the place of each unlabeled image in its data set.
         labels: Int tensor `(B,)`, classes 0..K-1.
         unlabeled_labels: Int tensor `(U,)` for the log alone, below 0 where it is not known; or
             None.
@@ -73,12 +73,12 @@ class SemiSupervisedBatch(NamedTuple):
     unlabeled_labels: Any = None
 
     @property
-    def rows(self):
-        """Number of labelled images."""
+    def size(self):
+        """Number of labeled images."""
         return ops.shape(self.labels)[0]
 
     @classmethod
-    def of(cls, data):
+    def from_keras(cls, data):
         """Reads what a Keras step receives: `({"labeled", ...}, labels)`, or `(images, labels)`."""
         if isinstance(data, (cls, LabeledBatch)):
             return data

@@ -8,7 +8,7 @@ import keras
 class ConfigMixin:
     """Config of a `keras.Model` that keeps each argument of `__init__` under its own name."""
 
-    supplied = ()  # arguments of a base class that a class gives it, and does not take
+    config_exclude = ()  # arguments of a base class that a class gives it, and does not take
 
     def get_config(self):
         """Every argument of `__init__`, read from the attribute of its name."""
@@ -20,7 +20,7 @@ class ConfigMixin:
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Makes the model of a config; what it holds is deserialised first."""
+        """Makes the model of a config; what it holds is deserialized first."""
         if config.get("views"):
             _import_views()
         restored = {
@@ -44,7 +44,7 @@ class ConfigMixin:
                 continue
             for name, parameter in inspect.signature(base.__init__).parameters.items():
                 is_own = name != "self" and parameter.kind is not parameter.VAR_KEYWORD
-                if is_own and name not in cls.supplied:
+                if is_own and name not in cls.config_exclude:
                     names.setdefault(name)
         return list(names)
 

@@ -23,7 +23,7 @@ class ForwardMixin:
             momentum: Bool, whether `self.momentum_encoder` takes the encoder's place.
         """
         encoder = self.momentum_encoder if momentum else self.encoder
-        return self.outputs(encoder, images, training)
+        return self.forward(encoder, images, training)
 
     def project(self, images, training, momentum=False):
         """Projections `(B, width)` of images or a view: encoder, then projector."""
@@ -61,4 +61,4 @@ class ForwardMixin:
                 size,
                 given,
             )
-        return ops.image.resize(pixels.unit(crops), size, data_format="channels_last")
+        return ops.image.resize(pixels.to_unit_range(crops), size, data_format="channels_last")

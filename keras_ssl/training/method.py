@@ -10,7 +10,7 @@ from keras_ssl.training.compiling import CompileMixin
 from keras_ssl.training.config import ConfigMixin
 from keras_ssl.training.fit import epoch_stream, resumable_fit, sources
 from keras_ssl.training.state import StateMixin
-from keras_ssl.training.step import StepMixin, in_step
+from keras_ssl.training.step import StepMixin, is_tracing_train_step
 from keras_ssl.validation import check_seed
 
 
@@ -22,15 +22,15 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
 
     Each `__init__` argument is kept under its own name: the config comes from there. State is
     kept in non-trainable weights (`add_state`), which the train step carries on every backend and
-    `save` writes; `compute_losses` moves it by `move`, `after_step` by assigning.
+    `save` writes; `compute_losses` moves it by `move`, `on_step_end` by assigning.
 
     Args:
         seed: Int.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
 
-    goes_on_within_epochs = True  # whether `fit` can begin in the middle of one
-    read_batch = None  # function from what a step receives to a batch, which has `rows`
+    supports_mid_epoch_resume = True  # whether `fit` can begin in the middle of one
+    unpack_batch = None  # function from what a step receives to a batch, which has `rows`
 
     def __init__(self, *, seed=0, **kwargs):
         check_seed(seed)
@@ -42,23 +42,23 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
         self.built = True
 
     @property
-    def network(self):
+    def inference_model(self):
         """The network that `call` and `predict` run and `export` writes."""
         raise NotImplementedError
 
     def compute_losses(self, batch, training):
-        """States the method. Returns a dict of scalars: `"loss"` is minimised, the rest logged.
+        """States the method. Returns a dict of scalars: `"loss"` is minimized, the rest logged.
 
         Args:
-            batch: This replica's part of the batch, as `read_batch` returns it.
+            batch: This replica's part of the batch, as `unpack_batch` returns it.
             training: Bool, False in `evaluate`, where no state may move.
         """
         raise NotImplementedError
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the method's own state (a momentum encoder, say) once the weights have moved."""
 
-    def frozen_layers(self):
+    def freeze_schedule(self):
         """Layers held still at the start: pairs of a layer and the step from which it moves.
 
         No gradient reaches them before; an optimizer's weight decay does.
@@ -76,9 +76,9 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
             `(B, D)` float32: features of an encoder, logits of a classifier.
         """
         pixels.check_eager_range(images)
-        return self.outputs(self.network, images, training)
+        return self.forward(self.inference_model, images, training)
 
-    def outputs(self, network, images, training):
+    def forward(self, network, images, training):
         """What a network makes of images, `(B, D)` float32.
 
         Args:
@@ -86,9 +86,9 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
             images: `(B, H, W, C)`, uint8 0..255 or float 0..1.
             training: Bool.
         """
-        images = pixels.unit(images)
+        images = pixels.to_unit_range(images)
         if training or distribute.num_replicas() == 1:
-            return pixels.as_float(self.passed(network, images, training))
+            return pixels.as_float(self._apply_network(network, images, training))
         # A last batch may leave a replica no image, of which TensorFlow's convolution returns a
         # wrong shape on CPUs. One row more, cut off again, changes no other: nothing is trained.
         # Joined, not padded: TensorFlow merges a padding into the convolution, and fails again.
@@ -96,14 +96,14 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
         one_more = ops.concatenate([images, row])
         return pixels.as_float(network(one_more, training=False))[:-1]
 
-    def passed(self, network, inputs, training):
+    def _apply_network(self, network, inputs, training):
         """What a network returns of a batch, in training piece by piece."""
-        if training and self.pieces > 1 and in_step():
-            return self._in_pieces(network, inputs)
+        if training and self.microbatches > 1 and is_tracing_train_step():
+            return self._in_microbatches(network, inputs)
         return network(inputs, training=training)
 
     def batch_norm_layers(self):
-        """All batch normalisation layers, of networks, heads and copies."""
+        """All batch normalization layers, of networks, heads and copies."""
         norm = keras.layers.BatchNormalization
         return [layer for layer in self._flatten_layers() if isinstance(layer, norm)]
 
@@ -159,25 +159,28 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
         self._assert_compile_called("fit")
         validation = None
         if validation_split and validation_data is None:
-            (x, y), validation_data = sources.split(x, y, validation_split)
+            (x, y), validation_data = sources.split_validation(x, y, validation_split)
         options = {"batch_size": batch_size, "shuffle": shuffle, "steps_per_epoch": steps_per_epoch}
         whole = initial_epoch + bool(initial_step)  # the first epoch that is passed whole
         train = self._training_data(x, y, start=(whole, 0), passes=epochs - whole, **options)
-        steps = steps_per_epoch or train.steps or epoch_stream.count(train.data)
+        steps = steps_per_epoch or train.steps or epoch_stream.num_batches(train.data)
         is_counted, is_dataset = steps_per_epoch is not None, sources.is_dataset(train.data)
-        resumable_fit.check_start(self, initial_epoch, initial_step, steps, is_counted, is_dataset)
+        resumable_fit.validate_resume_point(
+            self, initial_epoch, initial_step, steps, is_counted, is_dataset
+        )
         rest = train
         if initial_step:
             start = (initial_epoch, initial_step)
             rest = self._training_data(x, y, start=start, passes=1, **options)
         if validation_data is not None:
             validation = self._evaluation_data(
-                *sources.pair(validation_data), batch_size=validation_batch_size or batch_size
+                *sources.unpack_validation_data(validation_data),
+                batch_size=validation_batch_size or batch_size,
             )
         self._prepare(train.first)
         left = None if steps is None else (epochs - initial_epoch) * steps - initial_step
         self._begin(train, left)
-        return resumable_fit.run(
+        return resumable_fit.fit_from_step(
             self,
             super().fit,
             (rest, train),
@@ -187,7 +190,7 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
             steps=steps,
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
-            validation_data=validation and distribute.by_rows(self, validation.data),
+            validation_data=validation and distribute.shard_by_batch(self, validation.data),
             validation_steps=validation_steps,
             validation_freq=validation_freq,
         )
@@ -204,8 +207,8 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
         else:
             data = self._evaluation_data(x, y, batch_size=batch_size)
             self._prepare(data.first)
-            prepared = distribute.by_rows(self, data.data)
-        with distribute.whole_batches():
+            prepared = distribute.shard_by_batch(self, data.data)
+        with distribute.replicate_batches():
             return super().evaluate(prepared, verbose=verbose, steps=steps, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
@@ -217,16 +220,16 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
             x: Images as in `fit` (not views): an array, or a dataset of batches.
             batch_size: Int, images at a time of an array; 32 where None.
         """
-        data = sources.prediction(self, x, batch_size=batch_size)
+        data = sources.prepare_prediction(self, x, batch_size=batch_size)
         if distribute.has_other_workers(self):  # Keras would share the images out among them
-            found = [self(images) for images in sources.batches_of_images(data)]
+            found = [self(images) for images in sources.iter_image_batches(data)]
             return np.concatenate([ops.convert_to_numpy(each) for each in found])
-        with distribute.whole_batches():
+        with distribute.replicate_batches():
             return super().predict(data, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the network by Keras's own `export`: uint8 images in, float32 out."""
-        export.write(self.network, filepath, format=format, **kwargs)
+        export.write(self.inference_model, filepath, format=format, **kwargs)
 
     def _training_data(self, x, y, **kwargs):
         """Checks `x` and returns `inputs.Prepared`: full batches, and a first one to trace with."""
@@ -241,7 +244,7 @@ class Method(ConfigMixin, StateMixin, CompileMixin, StepMixin, keras.Model):
 
     def _prepare(self, first):
         """Builds what a step needs, and finds errors in it before training starts."""
-        with distribute.scope_of(self):
+        with distribute.strategy_scope(self):
             if not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             if first is None or self._trackers_by_term:

@@ -1,12 +1,12 @@
 """What every self-supervised method inherits."""
 
 from keras_ssl.encoders.interface import check_encoder, feature_width
-from keras_ssl.encoders.keras_hub import pooled
+from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.training.batch import Batch
 from keras_ssl.training.fit import sources
 from keras_ssl.training.forward import ForwardMixin
 from keras_ssl.training.method import Method
-from keras_ssl.validation import check_views
+from keras_ssl.validation import check_view_sequence
 
 _NO_TARGETS = "there are no targets to compare with"
 
@@ -14,22 +14,22 @@ _NO_TARGETS = "there are no targets to compare with"
 class SelfSupervisedModel(ForwardMixin, Method):
     """Learns an encoder from images without labels; the base class of the methods.
 
-    A method states its losses, and where it has a momentum encoder, a queue or a centre, how they
+    A method states its losses, and where it has a momentum encoder, a queue or a center, how they
     move after a step:
 
         @keras.saving.register_keras_serializable("mine")
         class Mine(keras_ssl.models.SelfSupervisedModel):
             def __init__(self, encoder, *, projector=(128,), **kwargs):
                 super().__init__(encoder, **kwargs)
-                self.projector = heads.projection(projector, self.feature_width)
+                self.projector = layers.projection_head(projector, self.feature_width)
 
             def compute_losses(self, batch, training):
-                z1, z2 = (distribute.gather(self.project(x, training)) for x in batch.views)
+                z1, z2 = (distribute.all_gather(self.project(x, training)) for x in batch.views)
                 return {"loss": losses.nt_xent(z1, z2)}
 
     Each `__init__` argument is kept under its own name: the config comes from there. State is
     kept in non-trainable weights (`add_state`), which the train step carries on every backend and
-    `save` writes; `compute_losses` moves it by `move`, `after_step` by assigning. `compute_losses`
+    `save` writes; `compute_losses` moves it by `move`, `on_step_end` by assigning. `compute_losses`
     gets a `keras_ssl.models.Batch` of this replica's views and labels.
 
     Args:
@@ -45,12 +45,12 @@ class SelfSupervisedModel(ForwardMixin, Method):
         TypeError: If an argument is of the wrong kind.
     """
 
-    needs_labels = None  # what must come with each image, if anything
-    multi_crop = False  # whether views after the second may be smaller
-    least_views = 2  # of each image, masks among them
-    masks = 0  # how many of the views, the last ones, are masks of patches
-    read_batch = staticmethod(Batch.of)
-    refused = {
+    target_kind = None  # what must come with each image, if anything
+    allows_small_crops = False  # whether views after the second may be smaller
+    min_views = 2  # of each image, masks among them
+    num_masks = 0  # how many of the views, the last ones, are masks of patches
+    unpack_batch = staticmethod(Batch.from_keras)
+    unsupported_compile_args = {
         "loss": "it has a loss of its own",
         "loss_weights": "weigh the terms by the method's own arguments",
         "metrics": f"{_NO_TARGETS}; see keras_ssl.callbacks.KNNProbe",
@@ -58,9 +58,9 @@ class SelfSupervisedModel(ForwardMixin, Method):
     }
 
     def __init__(self, encoder, *, views=None, seed=0, **kwargs):
-        encoder = pooled(encoder)
+        encoder = with_pooling(encoder)
         check_encoder(encoder)
-        check_views(views, self.least_views)
+        check_view_sequence(views, self.min_views)
         super().__init__(seed=seed, **kwargs)
         self.encoder = encoder
         self.views = None if views is None else tuple(views)
@@ -68,7 +68,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
         self._told_of_resizing = False
 
     @property
-    def network(self):
+    def inference_model(self):
         """The encoder."""
         return self.encoder
 
@@ -77,7 +77,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
         raise NotImplementedError(f"{type(self).__name__} has no views of its own: pass `views=`.")
 
     def check_labels(self, labels):
-        """Raises ValueError for labels, an array, of a method that `needs_labels`."""
+        """Raises ValueError for labels, an array, of a method that `target_kind`."""
         if labels.ndim != 1:
             raise ValueError(
                 f"{type(self).__name__} needs one class number for each image, labels of shape "
@@ -98,7 +98,7 @@ class SelfSupervisedModel(ForwardMixin, Method):
         self.export(path, verbose=False)
 
     def _training_data(self, x, y, **kwargs):
-        return sources.training(self, x, y, **kwargs)
+        return sources.prepare_training(self, x, y, **kwargs)
 
     def _evaluation_data(self, x, y, *, batch_size):
-        return sources.evaluation(self, x, y, batch_size=batch_size)
+        return sources.prepare_evaluation(self, x, y, batch_size=batch_size)

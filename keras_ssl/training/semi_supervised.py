@@ -8,13 +8,13 @@ from keras import ops
 from keras_ssl import distribute, export
 from keras_ssl import images as pixels
 from keras_ssl.encoders.classifier import encoder_of
-from keras_ssl.encoders.interface import check_network, number_of_classes
+from keras_ssl.encoders.interface import check_network, num_classes_of
 from keras_ssl.layers import ema
 from keras_ssl.numerics import as_float, cross_entropy, mean, one_hot
 from keras_ssl.training.batch import LabeledBatch, SemiSupervisedBatch
 from keras_ssl.training.fit import semi_supervised_inputs
 from keras_ssl.training.method import Method
-from keras_ssl.validation import check_momentum, check_not_negative, check_schedule
+from keras_ssl.validation import check_momentum, check_non_negative, check_schedule
 
 
 class Logits(NamedTuple):
@@ -34,7 +34,7 @@ class Logits(NamedTuple):
 class SemiSupervisedModel(Method):
     """Learns a classifier from few labels and many images; the base class of the methods.
 
-    A method states what it makes of the unlabelled images:
+    A method states what it makes of the unlabeled images:
 
         @keras.saving.register_keras_serializable("mine")
         class Mine(keras_ssl.models.SemiSupervisedModel):
@@ -42,14 +42,14 @@ class SemiSupervisedModel(Method):
                 loss, mask = losses.fixmatch(logits.weak, logits.strong, 0.95)
                 return {"unsupervised_loss": loss, "mask": mask, "threshold": 0.95}
 
-    Labelled images, weak and strong views pass the classifier together, so that batch norm sees all
+    Labeled images, weak and strong views pass the classifier together, so that batch norm sees all
     of them; a gradient comes from all that the losses do not stop. `call`, `predict`, `evaluate`
     and `export` use a moving average of the weights, `ema_classifier`, with the classifier's own
     batch norm statistics; `classifier` holds the weights that are trained.
 
-    `fit` logs `loss`, `supervised_loss`, `unsupervised_loss`, `mask_rate` (the share of unlabelled
-    images that counted, or their mean weight), `threshold`, the compiled metrics on the labelled
-    images, and where the data has labels of the unlabelled ones `pseudo_label_accuracy`: of the
+    `fit` logs `loss`, `supervised_loss`, `unsupervised_loss`, `mask_rate` (the share of unlabeled
+    images that counted, or their mean weight), `threshold`, the compiled metrics on the labeled
+    images, and where the data has labels of the unlabeled ones `pseudo_label_accuracy`: of the
     images that counted and whose label is known, 0 in an epoch without one.
 
     Arguments that may be fractions are of "the run": all steps made so far and those of the present
@@ -70,32 +70,32 @@ class SemiSupervisedModel(Method):
         TypeError: If an argument is of the wrong kind.
     """
 
-    views_used = ("weak", "strong")  # of the unlabelled images
-    own_terms = ()  # further names of what `compute_unlabeled` returns to be logged
-    most_indices = None  # what each `index` must be below, where that matters
-    step_arguments = ()  # names of arguments that, unless ints, need the length of the run
-    read_batch = staticmethod(SemiSupervisedBatch.of)
-    refused = {
+    forward_views = ("weak", "strong")  # of the unlabeled images
+    extra_logs = ()  # further names of what `compute_unlabeled` returns to be logged
+    num_unlabeled_bound = None  # what each `index` must be below, where that matters
+    schedule_args = ()  # names of arguments that, unless ints, need the length of the run
+    unpack_batch = staticmethod(SemiSupervisedBatch.from_keras)
+    unsupported_compile_args = {
         "loss": "it has a loss of its own",
-        "loss_weights": "weigh the unlabelled images by `unlabeled_weight`",
+        "loss_weights": "weigh the unlabeled images by `unlabeled_weight`",
     }
 
     def __init__(self, classifier, *, ema_momentum=0.999, unlabeled_weight=1.0, seed=0, **kwargs):
         check_network(classifier, "classifier", "logits (B, K)")
         check_momentum(ema_momentum=ema_momentum)
         check_schedule(unlabeled_weight=unlabeled_weight)
-        check_not_negative(unlabeled_weight=unlabeled_weight)
+        check_non_negative(unlabeled_weight=unlabeled_weight)
         super().__init__(seed=seed, **kwargs)
-        self.num_classes = number_of_classes(classifier)
+        self.num_classes = num_classes_of(classifier)
         self.classifier = classifier
-        self.ema_classifier = ema.copy_of(classifier)
+        self.ema_classifier = ema.make_ema_copy(classifier)
         self.ema_momentum = ema_momentum
         self.unlabeled_weight = unlabeled_weight
         self._is_evaluating = False
         self.total_steps = self.add_state("total_steps", (), 0, dtype="int32")
 
     @property
-    def network(self):
+    def inference_model(self):
         """The classifier with averaged weights."""
         return self.ema_classifier
 
@@ -107,19 +107,19 @@ class SemiSupervisedModel(Method):
             batch: `SemiSupervisedBatch` of this replica.
 
         Returns:
-            Dict of `"unsupervised_loss"` (scalar), `"mask"` (`(U,)`, what each unlabelled image
-            counts), `"threshold"` (scalar, to be logged), and what `own_terms` names; also
+            Dict of `"unsupervised_loss"` (scalar), `"mask"` (`(U,)`, what each unlabeled image
+            counts), `"threshold"` (scalar, to be logged), and what `extra_logs` names; also
             `"pseudo_labels"`, `(U,)`, where they are not the weak view's likeliest classes.
         """
         raise NotImplementedError
 
     def compute_supervised(self, logits, labels):
-        """The loss on labelled images, logits `(B, K)` and labels `(B,)` of all replicas."""
+        """The loss on labeled images, logits `(B, K)` and labels `(B,)` of all replicas."""
         return cross_entropy(logits, one_hot(labels, logits))
 
-    def weight_of_unlabeled(self):
+    def unsupervised_weight(self):
         """What the unsupervised loss counts at this step."""
-        return self.at_step(self.unlabeled_weight)
+        return self.current_value(self.unlabeled_weight)
 
     def call(self, images, training=False):
         """Returns the logits `(B, K)`, float32, of the averaged weights, always as in inference.
@@ -131,18 +131,20 @@ class SemiSupervisedModel(Method):
         return super().call(images, training=False)
 
     def compute_losses(self, batch, training):
-        """The labelled loss plus the method's; in evaluation the labelled one of averaged weights.
+        """The labeled loss plus the method's; in evaluation the labeled one of averaged weights.
 
         Evaluation takes a `LabeledBatch`.
         """
         if isinstance(batch, LabeledBatch):
-            logits = self.outputs(self.ema_classifier, batch.images, training=False)
-            labels = distribute.gather(batch.labels)
-            loss = SemiSupervisedModel.compute_supervised(self, distribute.gather(logits), labels)
+            logits = self.forward(self.ema_classifier, batch.images, training=False)
+            labels = distribute.all_gather(batch.labels)
+            loss = SemiSupervisedModel.compute_supervised(
+                self, distribute.all_gather(logits), labels
+            )
             return {"loss": loss, "outputs": logits}
         local = self._forward(batch, training)
-        logits = Logits(*(None if part is None else distribute.gather(part) for part in local))
-        supervised = self.compute_supervised(logits.labeled, distribute.gather(batch.labels))
+        logits = Logits(*(None if part is None else distribute.all_gather(part) for part in local))
+        supervised = self.compute_supervised(logits.labeled, distribute.all_gather(batch.labels))
         terms = self.compute_unlabeled(logits, batch)
         mask = terms.pop("mask")
         pseudo_labels = terms.pop("pseudo_labels", None)
@@ -151,19 +153,19 @@ class SemiSupervisedModel(Method):
         if batch.unlabeled_labels is not None:
             if pseudo_labels is None:
                 pseudo_labels = ops.argmax(logits.weak, axis=1)
-            truth = distribute.gather(batch.unlabeled_labels)
+            truth = distribute.all_gather(batch.unlabeled_labels)
             losses["pseudo_label_accuracy"] = _accuracy(pseudo_labels, truth, mask)
         # Not cast: that takes a bare number in float32 on TensorFlow.
-        weight = ops.convert_to_tensor(self.weight_of_unlabeled(), supervised.dtype)
+        weight = ops.convert_to_tensor(self.unsupervised_weight(), supervised.dtype)
         total = supervised + weight * terms["unsupervised_loss"]
         return {"loss": total, **losses, "outputs": local.labeled}
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the averaged weights; the statistics of batch norm are copied."""
-        keep = self.at_step(self.ema_momentum)
-        ema.update(self.ema_classifier, self.classifier, keep, copy_statistics=True)
+        keep = self.current_value(self.ema_momentum)
+        ema.ema_update(self.ema_classifier, self.classifier, keep, copy_statistics=True)
 
-    def in_steps(self, value):
+    def to_steps(self, value):
         """Steps of an argument that is a number of steps (int) or a fraction of the run (float)."""
         if isinstance(value, float):
             return value * ops.cast(self.total_steps, keras.config.floatx())
@@ -172,7 +174,7 @@ class SemiSupervisedModel(Method):
     def progress(self, length):
         """How much of `length`, steps or a fraction of the run, has passed: a scalar in 0..1."""
         passed = ops.cast(self.step, keras.config.floatx())
-        steps = self.in_steps(length)
+        steps = self.to_steps(length)
         part = ops.minimum(passed / ops.maximum(steps, 1e-12), 1.0)
         return ops.where(steps > 0, part, ops.ones_like(part))
 
@@ -213,10 +215,10 @@ class SemiSupervisedModel(Method):
 
     def _forward(self, batch, training):
         """Logits of this replica's images, from one pass."""
-        names = ("labeled", *self.views_used)
-        parts = [pixels.unit(getattr(batch, name)) for name in names]
+        names = ("labeled", *self.forward_views)
+        parts = [pixels.to_unit_range(getattr(batch, name)) for name in names]
         together = ops.concatenate([ops.cast(part, parts[0].dtype) for part in parts], axis=0)
-        logits = self.outputs(self.classifier, together, training)
+        logits = self.forward(self.classifier, together, training)
         found, start = {}, 0
         for name, part in zip(names, parts, strict=True):
             end = start + ops.shape(part)[0]
@@ -224,10 +226,10 @@ class SemiSupervisedModel(Method):
         return Logits(**found)
 
     def _training_data(self, x, y, *, start, steps_per_epoch, passes, **kwargs):
-        return semi_supervised_inputs.training(self, x, y, steps_per_epoch, start, passes)
+        return semi_supervised_inputs.prepare_training(self, x, y, steps_per_epoch, start, passes)
 
     def _evaluation_data(self, x, y, *, batch_size):
-        return semi_supervised_inputs.evaluation(self, x, y, batch_size=batch_size)
+        return semi_supervised_inputs.prepare_evaluation(self, x, y, batch_size=batch_size)
 
     def _begin(self, train, steps):
         """Notes how long the run is, for what is a fraction of it."""
@@ -235,8 +237,8 @@ class SemiSupervisedModel(Method):
             raise ValueError(
                 "`classifier` has no weights to train: all are frozen, one by one or as a whole."
             )
-        self.take_facts(train.facts)
-        needing = [n for n in self.step_arguments if not isinstance(getattr(self, n), int)]
+        self.on_dataset_info(train.facts)
+        needing = [n for n in self.schedule_args if not isinstance(getattr(self, n), int)]
         if steps is None and needing:
             value = getattr(self, needing[0])
             raise ValueError(
@@ -245,9 +247,9 @@ class SemiSupervisedModel(Method):
             )
         made = int(ops.convert_to_numpy(self._inner_optimizer._iterations))  # batches
         total = made + (steps or 0)
-        self.total_steps.assign(total // (self.accumulated_steps or 1))
+        self.total_steps.assign(total // (self.gradient_accumulation_steps or 1))
 
-    def take_facts(self, facts):
+    def on_dataset_info(self, facts):
         """Hears what is known of the data before training starts.
 
         Args:
@@ -255,7 +257,7 @@ class SemiSupervisedModel(Method):
         """
 
     def _loss_names(self, first):
-        names = ["loss", "supervised_loss", "unsupervised_loss", *self.own_terms]
+        names = ["loss", "supervised_loss", "unsupervised_loss", *self.extra_logs]
         names += ["mask_rate", "threshold"]
         return names + ["pseudo_label_accuracy"] * ("unlabeled_labels" in first[0])
 
@@ -264,7 +266,7 @@ class SemiSupervisedModel(Method):
         metrics = self._compile_metrics
         if metrics is None or metrics.built:
             return
-        with distribute.scope_of(self):
+        with distribute.strategy_scope(self):
             labels = keras.KerasTensor((None,), "int32")
             metrics.build(labels, keras.KerasTensor((None, self.num_classes)))
         for name in ("loss", *self._trackers_by_term):

@@ -1,4 +1,4 @@
-"""The state of a method beside the weights it trains: steps, queues, centres."""
+"""The state of a method beside the weights it trains: steps, queues, centers."""
 
 import keras
 from keras import ops
@@ -28,30 +28,30 @@ class StateMixin:
         weight.assign(ops.broadcast_to(ops.cast(initial, weight.dtype), shape))
         return weight
 
-    def move(self, weight, value):
+    def assign_state(self, weight, value):
         """Gives state a new value inside `compute_losses`, when training.
 
         Where gradients accumulate over several batches, it moves with the optimizer's step only.
         """
-        every = self.accumulated_steps
+        every = self.gradient_accumulation_steps
         if every:
             is_last = ops.equal((self._inner_optimizer._iterations + 1) % every, 0)
             value = ops.where(is_last, value, ops.convert_to_tensor(weight))
         weight.assign(value)
 
-    def follow(self, weight, value, keep):
+    def update_running_mean(self, weight, value, momentum):
         """Moves state as a running mean inside `compute_losses`, when training.
 
         Args:
             weight: What `add_state` returned.
             value: Tensor, what the mean is of.
-            keep: Float in 0..1, how much of the mean stays.
+            momentum: Float in 0..1, how much of the mean stays.
 
         Returns:
             The new mean.
         """
-        mean = keep * weight + (1.0 - keep) * ops.cast(value, weight.dtype)
-        self.move(weight, mean)
+        mean = momentum * weight + (1.0 - momentum) * ops.cast(value, weight.dtype)
+        self.assign_state(weight, mean)
         return mean
 
     def save_own_variables(self, store):
@@ -75,10 +75,10 @@ class StateMixin:
         weights = {id(weight) for weight in self.weights}
         return [each for each in self.variables if id(each) not in weights]
 
-    def add_momentum_copies(self, *heads):
+    def add_ema_copies(self, *heads):
         """Copies the encoder, the projector and other heads to `momentum_<name>`."""
         for name in ("encoder", "projector", *heads):
-            setattr(self, f"momentum_{name}", ema.copy_of(getattr(self, name)))
+            setattr(self, f"momentum_{name}", ema.make_ema_copy(getattr(self, name)))
 
     @property
     def trainable(self):
@@ -94,20 +94,20 @@ class StateMixin:
             ):
                 ema.freeze(getattr(self, name))
 
-    def update_momentum_copies(self, *heads):
+    def update_ema_copies(self, *heads):
         """Moves the copies towards what they were made of, by `self.momentum`."""
-        keep = self.at_step(self.momentum)
+        keep = self.current_value(self.momentum)
         for name in ("encoder", "projector", *heads):
-            ema.update(getattr(self, f"momentum_{name}"), getattr(self, name), keep)
+            ema.ema_update(getattr(self, f"momentum_{name}"), getattr(self, name), keep)
 
-    def at_step(self, value):
+    def current_value(self, value):
         """Returns a number as it is, and a Keras schedule at the optimizer's step."""
         if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
             return ops.cast(value(self.step), keras.config.floatx())
         return value
 
     @property
-    def accumulated_steps(self):
+    def gradient_accumulation_steps(self):
         """Batches whose gradients make one optimizer step; None where each makes its own."""
         return self._inner_optimizer.gradient_accumulation_steps
 

@@ -1,4 +1,4 @@
-"""What every view is: a frozen, serialisable function of a batch of images and a seed."""
+"""What every view is: a frozen, serializable function of a batch of images and a seed."""
 
 import dataclasses
 import zlib
@@ -10,7 +10,7 @@ CHANNELS = (1, 3, 4)
 
 # For code of ours that holds no `if` on a tensor: AutoGraph would take longer to rewrite it than
 # TensorFlow takes for all else before the first step.
-as_written = tf.autograph.experimental.do_not_convert
+no_autograph = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class View:
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith(__package__) and not calls_others:
             for name in {"transform", "plan"} & set(vars(cls)):
-                setattr(cls, name, as_written(getattr(cls, name)))
+                setattr(cls, name, no_autograph(getattr(cls, name)))
 
     def __call__(self, images, seed):
         """Draws one view of each image.
@@ -54,9 +54,9 @@ class View:
             TypeError: If `images` is neither uint8 nor float, or `seed` is not of integers.
             ValueError: If `images` or `seed` has another shape.
         """
-        images = checked(images)
+        images = validate_images(images)
         is_taken = self.takes_bytes and images.dtype == tf.uint8
-        return self.transform(images if is_taken else unit(images), as_seed(seed))
+        return self.transform(images if is_taken else to_unit_range(images), as_seed(seed))
 
     def transform(self, images, seed):
         """Does the work: `images` are float32 in 0..1, `seed` is an int32 tensor `(2,)`."""
@@ -73,7 +73,7 @@ class View:
             shape: Static shape `(H, W, C)` of the images when their turn has come.
 
         Returns:
-            `one_by_one.Plan`, or None where `transform` changes the batch at once.
+            `per_image.PerImageOp`, or None where `transform` changes the batch at once.
         """
         return None
 
@@ -82,7 +82,7 @@ class View:
         """Whether `transform` takes uint8 images too."""
         return False
 
-    @as_written
+    @no_autograph
     def draws(self, images, seed, count):
         """Returns `count` numbers for each image, uniform in 0..1: float32 `(B, count)`.
 
@@ -90,7 +90,7 @@ class View:
         one seed do not draw the same numbers.
         """
         return tf.random.stateless_uniform(
-            (tf.shape(images)[0], count), fold(seed, type(self).__name__)
+            (tf.shape(images)[0], count), fold_in(seed, type(self).__name__)
         )
 
     def get_config(self):
@@ -109,8 +109,8 @@ class View:
             object.__setattr__(self, name, value)
 
 
-@as_written
-def fold(seed, *what):
+@no_autograph
+def fold_in(seed, *what):
     """Mixes integers and names into a seed, one after the other: another int32 pair."""
     for each in what:
         number = zlib.crc32(each.encode()) >> 1 if isinstance(each, str) else each
@@ -118,16 +118,16 @@ def fold(seed, *what):
     return seed
 
 
-@as_written
-def unit(images):
+@no_autograph
+def to_unit_range(images):
     """Returns a batch of images, as `checked` returns it, as float32 in 0..1."""
     if images.dtype == tf.uint8:
         return tf.cast(images, tf.float32) / 255.0
     return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
 
 
-@as_written
-def checked(images):
+@no_autograph
+def validate_images(images):
     """Returns a batch of images as a tensor; raises unless it is one."""
     images = tf.convert_to_tensor(images)
     if images.dtype != tf.uint8 and not images.dtype.is_floating:
@@ -144,7 +144,7 @@ def checked(images):
     return images
 
 
-@as_written
+@no_autograph
 def as_seed(seed):
     """Returns a seed as an int32 tensor `(2,)`."""
     try:
@@ -158,7 +158,7 @@ def as_seed(seed):
     return tf.cast(tensor, tf.int32)
 
 
-def on_some(images, chosen, function, *parameters):
+def apply_where(images, chosen, function, *parameters):
     """Applies a function to some images of a batch and leaves the others as they are.
 
     Args:

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from keras_ssl.views import per_image
-from keras_ssl.views.base import View, fold
+from keras_ssl.views.base import View, fold_in
 from keras_ssl.views.ops.crop import RandomResizedCrop
 from keras_ssl.views.ops.flip import RandomFlip
 
@@ -43,16 +43,16 @@ class Compose(View, calls_others=True):
         """Applies all; each large image passes as many as can take it alone, one by one."""
         plans, shape = [], images.shape[1:]
         for index, view, own in self._steps(images, seed):
-            seeded, plan = fold(seed, index), None
+            seeded, plan = fold_in(seed, index), None
             if "plan" in vars(type(view)):
                 plan = view.plan(images, seeded, shape, **own)
             if plan is None:
-                images = view.transform(per_image.run(plans, images), seeded, **own)
+                images = view.transform(per_image.apply_per_image(plans, images), seeded, **own)
                 plans, shape = [], images.shape[1:]
             else:
                 plans.append(plan)
                 shape = plan.shape
-        return per_image.run(plans, images)
+        return per_image.apply_per_image(plans, images)
 
     def _steps(self, images, seed):
         """Yields place, view and what it is told; a flip after a crop happens on its way."""
@@ -63,5 +63,5 @@ class Compose(View, calls_others=True):
             # These two alone: a subclass may draw or move pixels in its own way.
             if type(view) is RandomResizedCrop and steps and type(steps[0][1]) is RandomFlip:
                 then, flip = steps.pop(0)
-                own["mirrored"] = flip.chosen(images, fold(seed, then))
+                own["mirrored"] = flip.chosen(images, fold_in(seed, then))
             yield index, view, own

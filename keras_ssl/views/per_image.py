@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Pixels from which it pays. Measured on one core, for colours: twice the time at 32 x 32, the same
+# Pixels from which it pays. Measured on one core, for colors: twice the time at 32 x 32, the same
 # at 96 x 96, half of it at 224 x 224.
 LARGE = 96 * 96
 
 
-class Plan(NamedTuple):
+class PerImageOp(NamedTuple):
     """What happens to each image of a batch.
 
     Args:
@@ -36,7 +36,7 @@ def is_large(shape):
 
 
 @tf.autograph.experimental.do_not_convert
-def run(plans, images):
+def apply_per_image(plans, images):
     """Passes each image of a batch through all plans; returns float32 images."""
     if not plans:
         return images
@@ -57,26 +57,26 @@ def run(plans, images):
     return tf.ensure_shape(made, (images.shape[0], *shape))
 
 
-def where_chosen(function, chosen, *parameters, shape):
+def apply_where_chosen(function, chosen, *parameters, shape):
     """The plan to change those images that are chosen, bool `(B,)`, and leave the others."""
 
     def change(image, is_chosen, *own):
         return tf.cond(is_chosen, lambda: function(image, *own), lambda: image)
 
-    return Plan(change, (chosen, *parameters), shape)
+    return PerImageOp(change, (chosen, *parameters), shape)
 
 
 @functools.cache
-def can_compile():
+def supports_xla():
     """Whether this TensorFlow has a compiler for the processor."""
     try:
         with tf.init_scope(), tf.device("CPU:0"):
-            compiled(lambda x: x + 1.0)(tf.zeros(1))
+            xla_jit(lambda x: x + 1.0)(tf.zeros(1))
     except (tf.errors.OpError, NotImplementedError, ValueError):
         return False
     return True
 
 
-def compiled(function):
+def xla_jit(function):
     """Returns a function compiled as it is written."""
     return tf.function(function, jit_compile=True, autograph=False)

@@ -27,7 +27,7 @@ if folder.name == "simclr":
     (folder / "model.keras").write_text("")
     (folder / "results.json").write_text("[]")
 else:
-    share = 0.1 * int(given["per_class"]) + 0.02 * int(given["label_seed"])
+    share = 0.1 * int(given["labels_per_class"]) + 0.02 * int(given["label_seed"])
     share += 0.3 * ("pretrained" in given)
     (folder / "results.json").write_text(json.dumps({"accuracy": share, "steps": 40}))
     lines = ["epoch,val_accuracy", "0,nan", f"1,{share}"]
@@ -44,7 +44,7 @@ def options(tmp_path, monkeypatch):
     monkeypatch.setattr(few_labels, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["few_labels.py", "--label-seeds", "2"])
     return Options(
-        per_class=(1, 4),
+        labels_per_class=(1, 4),
         label_seeds=2,
         methods=("fixmatch", "pretrained_fixmatch"),
         output=tmp_path / "runs",
@@ -68,11 +68,11 @@ def test_each_run_has_its_labels_and_pre_training_comes_once(options, capsys):
     main(options)  # all is there: nothing runs again
     ran = (options.folder / "simclr" / "ran.txt").read_text().splitlines()
     assert len(ran) == 1
-    for count in options.per_class:
+    for count in options.labels_per_class:
         for seed in (0, 1):
             folder = options.folder / "pretrained_fixmatch" / f"{count}-per-class-{seed}"
             (line,) = (folder / "ran.txt").read_text().splitlines()
-            assert f"--per-class {count} --label-seed {seed}" in line
+            assert f"--labels-per-class {count} --label-seed {seed}" in line
             assert f"--pretrained {options.folder / 'simclr' / 'model.keras'}" in line
 
 

@@ -82,10 +82,10 @@ DATA = {
     "an array": lambda: {"x": images(), "batch_size": 4},
     "arrays of views": lambda: {"x": ready(), "batch_size": 4},
     "batches": lambda: {"x": single().batch(4)},
-    "views": lambda: {"x": data.views(single(), VIEWS, 4)},
-    "views, mapped": lambda: {"x": data.views(single(), VIEWS, 4).map(lambda *each: each)},
+    "views": lambda: {"x": data.make_views(single(), VIEWS, 4)},
+    "views, mapped": lambda: {"x": data.make_views(single(), VIEWS, 4).map(lambda *each: each)},
     "batches, counted": lambda: {"x": single().batch(4).repeat(), "steps_per_epoch": 5},
-    "views, counted": lambda: {"x": data.views(single(), VIEWS, 4), "steps_per_epoch": 4},
+    "views, counted": lambda: {"x": data.make_views(single(), VIEWS, 4), "steps_per_epoch": 4},
     "own views, counted": lambda: {
         "x": tf.data.Dataset.from_tensor_slices((ready(),)).batch(4, True).repeat(),
         "steps_per_epoch": 4,

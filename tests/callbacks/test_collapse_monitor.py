@@ -18,7 +18,9 @@ class Attraction(keras_ssl.SelfSupervisedModel):
 
     def __init__(self, encoder, *, projector=None, **kwargs):
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width) if projector else None
+        self.projector = (
+            layers.projection_head(projector, self.feature_width) if projector else None
+        )
 
     def compute_losses(self, batch, training):
         make = self.project if self.projector else self.features
@@ -38,7 +40,7 @@ def model_of(method, learning_rate, **kwargs):
 @pytest.fixture
 def digits():
     train, test = data.load_train_and_test("digits")
-    return data.views(train, views.simclr((8, 8), flip=False), 128), test
+    return data.make_views(train, views.simclr((8, 8), flip=False), 128), test
 
 
 @pytest.fixture

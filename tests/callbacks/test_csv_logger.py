@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ssl.callbacks import HistoryFile, read_history
+from keras_ssl.callbacks import ResumableCSVLogger, read_history
 
 
 def write(path, rows, start=0):
-    callback = HistoryFile(path)
+    callback = ResumableCSVLogger(path)
     for epoch, logs in enumerate(rows, start):
         callback.on_epoch_end(epoch, logs)
 
@@ -21,7 +21,7 @@ def test_reads_back_what_fit_logged(tmp_path, rng):
     x, y = rng.random((8, 3)), rng.random((8, 1))
     path = tmp_path / "new" / "history.csv"
     logged = model.fit(
-        x, y, epochs=3, validation_data=(x, y), verbose=0, callbacks=[HistoryFile(path)]
+        x, y, epochs=3, validation_data=(x, y), verbose=0, callbacks=[ResumableCSVLogger(path)]
     ).history
     assert read_history(path) == {"epoch": [0, 1, 2], **logged}
     assert path.read_text().splitlines()[0] == "epoch,loss,val_loss"

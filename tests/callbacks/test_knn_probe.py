@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ssl
-from keras_ssl.callbacks import HistoryFile, KNNProbe, read_history
+from keras_ssl.callbacks import KNNProbe, ResumableCSVLogger, read_history
 from keras_ssl.evaluation.metrics import knn
 
 
@@ -67,7 +67,7 @@ def test_skipped_epochs_are_nan_and_the_first_and_last_are_not(model, sets, view
     callbacks = [
         KNNProbe(*sets, every=3),
         keras.callbacks.CSVLogger(str(tmp_path / "keras.csv")),
-        HistoryFile(tmp_path / "ours.csv"),
+        ResumableCSVLogger(tmp_path / "ours.csv"),
     ]
     found = fit(model, views, callbacks, epochs=7)["knn_accuracy"]
     expected = [True, False, True, False, False, True, True]

@@ -4,31 +4,31 @@ from pathlib import Path
 
 import pytest
 
-from keras_ssl.callbacks import start_or_resume
+from keras_ssl.callbacks import prepare_run_dir
 
 SETTINGS = {"epochs": 3, "temperature": 0.5, "data_dir": Path("images"), "encoder": "resnet18"}
 
 
 def test_a_new_folder_gets_the_settings(tmp_path):
     folder = tmp_path / "runs" / "first"
-    assert start_or_resume(folder, SETTINGS) == (None, 0, 0)
+    assert prepare_run_dir(folder, SETTINGS) == (None, 0, 0)
     assert json.loads((folder / "config.json").read_text()) == {**SETTINGS, "data_dir": "images"}
     assert [file.name for file in folder.iterdir()] == ["config.json"]
 
 
 def test_the_same_settings_go_on_where_the_run_stopped(tmp_path):
-    start_or_resume(tmp_path, SETTINGS)
+    prepare_run_dir(tmp_path, SETTINGS)
     (tmp_path / "checkpoints").mkdir()
     for name in ("00001.keras", "00002.keras", "00002-000007.keras", "unfinished-00003.keras"):
         with zipfile.ZipFile(tmp_path / "checkpoints" / name, "w") as file:
             file.writestr("keras_ssl.json", "{}")
-    found = start_or_resume(str(tmp_path), SETTINGS)
+    found = prepare_run_dir(str(tmp_path), SETTINGS)
     assert found == (tmp_path / "checkpoints" / "00002-000007.keras", 2, 7)
 
 
 def test_names_each_setting_that_differs(tmp_path):
-    start_or_resume(tmp_path, SETTINGS)
+    prepare_run_dir(tmp_path, SETTINGS)
     other = {**SETTINGS, "temperature": 0.1, "width": 2}
     with pytest.raises(ValueError, match=r"temperature was 0\.5 and is 0\.1; width was None"):
-        start_or_resume(tmp_path, other)
-    assert start_or_resume(tmp_path, SETTINGS) == (None, 0, 0)
+        prepare_run_dir(tmp_path, other)
+    assert prepare_run_dir(tmp_path, SETTINGS) == (None, 0, 0)

@@ -146,17 +146,17 @@ def test_a_folder_of_corrupt_files_alone_is_an_error(tmp_path):
 
 
 def test_every_common_kind_of_file_becomes_three_channels_of_bytes(tmp_path, rng):
-    grey = rng.integers(0, 256, (6, 8), dtype="uint8")
-    Image.fromarray(grey).save(tmp_path / "grey.png")
+    gray = rng.integers(0, 256, (6, 8), dtype="uint8")
+    Image.fromarray(gray).save(tmp_path / "gray.png")
     Image.fromarray(rng.integers(0, 256, (6, 8, 4), dtype="uint8")).save(tmp_path / "rgba.png")
     Image.fromarray(rng.integers(0, 2**16, (6, 8)).astype("uint16")).save(tmp_path / "deep.png")
-    Image.fromarray(grey).convert("CMYK").save(tmp_path / "cmyk.jpg")
-    Image.fromarray(grey).convert("P").save(
+    Image.fromarray(gray).convert("CMYK").save(tmp_path / "cmyk.jpg")
+    Image.fromarray(gray).convert("P").save(
         tmp_path / "animated.gif",
         save_all=True,
-        append_images=[Image.fromarray(grey.T.reshape(6, 8))],
+        append_images=[Image.fromarray(gray.T.reshape(6, 8))],
     )
-    Image.fromarray(grey).save(tmp_path / "bitmap.bmp")
+    Image.fromarray(gray).save(tmp_path / "bitmap.bmp")
     write(tmp_path / "right.jpg")
     (tmp_path / "named_wrongly.png").write_bytes((tmp_path / "right.jpg").read_bytes())
     (tmp_path / ".hidden.png").write_bytes(b"")

@@ -19,7 +19,7 @@ def same(images, seed):
 
 @pytest.fixture
 def numbered():
-    """22 images of which each pixel is the image's number, labelled with it."""
+    """22 images of which each pixel is the image's number, labeled with it."""
     images = np.arange(22, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 3), "uint8")
     return tf.data.Dataset.from_tensor_slices((images, np.arange(22)))
 
@@ -38,7 +38,7 @@ def labels_of(epoch):
 
 
 def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(numbered):
-    drawn = epochs_of(data.views(numbered, (same, same), batch_size=11), 3)
+    drawn = epochs_of(data.make_views(numbered, (same, same), batch_size=11), 3)
     orders = [labels_of(epoch) for epoch in drawn]
     assert all(sorted(order) == list(range(22)) for order in orders)
     assert orders[0] != orders[1] != orders[2] != orders[0]
@@ -46,20 +46,20 @@ def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(numbered):
 
 
 def test_views_and_labels_belong_to_one_image(numbered):
-    for views, labels in data.views(numbered, (same, same), 5).as_numpy_iterator():
+    for views, labels in data.make_views(numbered, (same, same), 5).as_numpy_iterator():
         for view in views:
             np.testing.assert_allclose(255 * view[:, 0, 0, 0], labels, rtol=1e-5)
 
 
 def test_without_shuffle_images_keep_their_order_and_the_last_part_batch_is_dropped(numbered):
-    dataset = data.views(numbered, (same, darken), 5, shuffle=False)
+    dataset = data.make_views(numbered, (same, darken), 5, shuffle=False)
     assert dataset.cardinality() == 4
     assert labels_of(dataset.as_numpy_iterator()) == list(range(20))
 
 
 def test_every_draw_is_a_function_of_seed_epoch_and_position(numbered):
     def drawn(seed, batch_size=11):
-        return epochs_of(data.views(numbered, (darken, darken), batch_size, seed=seed), 2)
+        return epochs_of(data.make_views(numbered, (darken, darken), batch_size, seed=seed), 2)
 
     first, again, other = drawn(3), drawn(3), drawn(4)
     for one, two in zip(first, again, strict=True):
@@ -78,7 +78,7 @@ def test_every_draw_is_a_function_of_seed_epoch_and_position(numbered):
 
 
 def test_an_epoch_can_be_drawn_without_those_before_it(numbered):
-    dataset = data.views(numbered, (darken, darken), 11, seed=1)
+    dataset = data.make_views(numbered, (darken, darken), 11, seed=1)
     expected = epochs_of(dataset, 3)[2]
     data.set_epoch(dataset, 2)
     for (views, labels), (same_views, same_labels) in zip(
@@ -89,13 +89,13 @@ def test_an_epoch_can_be_drawn_without_those_before_it(numbered):
 
 
 def test_transformations_after_views_keep_the_epoch(numbered):
-    dataset = data.views(numbered, (same, same), 11).map(lambda views, labels: (views, labels))
+    dataset = data.make_views(numbered, (same, same), 11).map(lambda views, labels: (views, labels))
     first, second = epochs_of(dataset.prefetch(2), 2)
     assert labels_of(first) != labels_of(second)
 
 
 def test_fit_draws_what_a_loop_of_ones_own_draws(numbered):
-    dataset = data.views(numbered, (darken, darken), 11)
+    dataset = data.make_views(numbered, (darken, darken), 11)
     expected = [labels_of(epoch) for epoch in epochs_of(dataset, 2)]
     seen = []
 
@@ -115,10 +115,10 @@ def test_fit_draws_what_a_loop_of_ones_own_draws(numbered):
 
 def test_dict_elements_and_images_alone_are_taken(numbered):
     dicts = numbered.map(lambda image, label: {"image": image, "id": label})
-    (views,) = next(data.views(dicts, (same, same), 4).as_numpy_iterator())
+    (views,) = next(data.make_views(dicts, (same, same), 4).as_numpy_iterator())
     assert views[0].shape == (4, 4, 4, 3)
     alone = numbered.map(lambda image, label: image)
-    assert len(next(data.views(alone, (same, same), 4).as_numpy_iterator())) == 1
+    assert len(next(data.make_views(alone, (same, same), 4).as_numpy_iterator())) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_dict_elements_and_images_alone_are_taken(numbered):
 )
 def test_names_bad_input(numbered, change, arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        data.views(change(numbered), **{"views": (same, same), "batch_size": 4, **arguments})
+        data.make_views(change(numbered), **{"views": (same, same), "batch_size": 4, **arguments})
 
 
 def test_set_epoch_wants_a_dataset_of_views(numbered):

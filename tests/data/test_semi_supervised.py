@@ -52,7 +52,7 @@ def test_elements_are_as_the_contract_says(labeled, unlabeled):
             assert part.dtype == tf.int64
 
 
-def test_an_epoch_is_one_pass_over_the_unlabelled_images(labeled, unlabeled):
+def test_an_epoch_is_one_pass_over_the_unlabeled_images(labeled, unlabeled):
     made = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
     orders = []
     for epoch in range(3):
@@ -66,7 +66,7 @@ def test_an_epoch_is_one_pass_over_the_unlabelled_images(labeled, unlabeled):
     assert orders[0] != orders[1] != orders[2]
 
 
-def test_few_labelled_images_repeat_shuffled_by_themselves(labeled, unlabeled):
+def test_few_labeled_images_repeat_shuffled_by_themselves(labeled, unlabeled):
     made = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
     known = sorted(int(image[0, 0, 0]) for image, _ in labeled.as_numpy_iterator())
     drawn = batches_of(made)
@@ -77,7 +77,7 @@ def test_few_labelled_images_repeat_shuffled_by_themselves(labeled, unlabeled):
     assert passes[0] != passes[1]
 
 
-def test_a_labelled_set_smaller_than_its_batch_repeats_within_it(labeled, unlabeled):
+def test_a_labeled_set_smaller_than_its_batch_repeats_within_it(labeled, unlabeled):
     made = data.semi_supervised(labeled.take(3), unlabeled, 8, 2, weak=same, strong=same)
     counts = np.unique(places(batches_of(made)[0][0]["labeled"]), return_counts=True)[1]
     assert sorted(counts) == [2, 3, 3]
@@ -105,7 +105,7 @@ def test_every_draw_is_a_function_of_seed_epoch_and_position(labeled, unlabeled)
     assert np.all(factors[0] != factors[1])  # two views, two draws
 
 
-def test_unlabelled_images_need_no_labels(labeled, unlabeled):
+def test_unlabeled_images_need_no_labels(labeled, unlabeled):
     without = data.semi_supervised(labeled, unlabeled.map(lambda image, _: image), 4, 2)
     parts, _ = batches_of(without)[0]
     assert set(parts) == {"labeled", "weak", "strong", "index"}
@@ -170,6 +170,6 @@ def test_names_what_it_cannot_use(labeled, unlabeled, change, arguments, message
         data.semi_supervised(*change(labeled, unlabeled), **{"batch_size": 4, **arguments})
 
 
-def test_the_number_of_unlabelled_images_is_counted_where_it_is_not_said(labeled, unlabeled):
+def test_the_number_of_unlabeled_images_is_counted_where_it_is_not_said(labeled, unlabeled):
     unsaid = unlabeled.filter(lambda _, label: label < 3)
     assert int(data.semi_supervised(labeled, unsaid, 4, 2).cardinality()) == 30 // 8

@@ -22,7 +22,7 @@ def test_no_pipeline_waits_for_tensorflows_own_tuning():
     kinds = {
         "load": single,
         "load, resized": data.load(IMAGES, image_size=4),
-        "views": data.views(single, (same, same), 4),
+        "views": data.make_views(single, (same, same), 4),
         "semi_supervised": data.semi_supervised(labeled, single, 2, 2, weak=same, strong=same),
         "from what was loaded": single.batch(3).map(lambda x: x),
     }
@@ -49,10 +49,10 @@ def test_the_allocator_stays_as_a_user_set_it(monkeypatch, variable, value, expe
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     monkeypatch.setenv(variable, value)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
-    _allocator.keep_freed.__wrapped__()
+    _allocator.retain_freed_memory.__wrapped__()
     assert calls == expected
 
 
 def test_another_allocator_is_no_error(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    _allocator.keep_freed.__wrapped__()
+    _allocator.retain_freed_memory.__wrapped__()

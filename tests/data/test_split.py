@@ -21,23 +21,23 @@ def places(labeled):
     return [int(image[0, 0, 0]) for image, _ in labeled.as_numpy_iterator()]
 
 
-def by_hash(per_class, seed):
+def by_hash(labels_per_class, seed):
     """The images with the least SHA-256, worked out by hand."""
 
     def rank(place):
         return hashlib.sha256(f"{seed}:{place}".encode()).hexdigest()
 
-    of_class = [sorted(np.flatnonzero(k == LABELS), key=rank)[:per_class] for k in range(3)]
+    of_class = [sorted(np.flatnonzero(k == LABELS), key=rank)[:labels_per_class] for k in range(3)]
     return sorted(int(place) for each in of_class for place in each)
 
 
-@pytest.mark.parametrize(("per_class", "seed"), [(1, 0), (4, 0), (4, 7), (13, -1)])
-def test_keeps_the_least_hashes_of_each_class(dataset, per_class, seed):
-    labeled, _ = data.split_labels(dataset, per_class, seed)
-    assert places(labeled) == by_hash(per_class, seed)
-    assert int(labeled.cardinality()) == 3 * per_class
+@pytest.mark.parametrize(("labels_per_class", "seed"), [(1, 0), (4, 0), (4, 7), (13, -1)])
+def test_keeps_the_least_hashes_of_each_class(dataset, labels_per_class, seed):
+    labeled, _ = data.split_labels(dataset, labels_per_class, seed)
+    assert places(labeled) == by_hash(labels_per_class, seed)
+    assert int(labeled.cardinality()) == 3 * labels_per_class
     counts = np.bincount([label for _, label in labeled.as_numpy_iterator()])
-    assert counts.tolist() == [per_class] * 3
+    assert counts.tolist() == [labels_per_class] * 3
 
 
 def test_the_choice_never_changes():
@@ -54,7 +54,7 @@ def test_more_per_class_adds_images_and_another_seed_takes_others(dataset):
     assert more != other
 
 
-def test_all_images_stay_in_the_unlabelled_part_with_their_labels(dataset):
+def test_all_images_stay_in_the_unlabeled_part_with_their_labels(dataset):
     _, unlabeled = data.split_labels(dataset, 2)
     assert places(unlabeled) == list(range(40))
     assert [label for _, label in unlabeled.as_numpy_iterator()] == LABELS.tolist()
@@ -78,20 +78,24 @@ def test_reads_dicts(dataset):
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        (lambda x: x, {"per_class": 14}, "`per_class` is 14, and class 1 has 13 images"),
-        (lambda x: x, {"per_class": 0}, "`per_class` must be at least 1, received 0"),
-        (lambda x: x, {"per_class": 2.0}, "`per_class` must be an int, received 2.0"),
-        (lambda x: x, {"per_class": 1, "seed": "a"}, "`seed` must be an int, received 'a'"),
-        (lambda x: x.batch(4), {"per_class": 1}, "give it unbatched"),
-        (lambda x: x.repeat(), {"per_class": 1}, "repeats forever"),
-        (lambda x: x.take(0), {"per_class": 1}, "`dataset` is empty, or has no label"),
-        (lambda x: x.map(lambda i, _: i), {"per_class": 1}, "`dataset` has no labels"),
+        (
+            lambda x: x,
+            {"labels_per_class": 14},
+            "`labels_per_class` is 14, and class 1 has 13 images",
+        ),
+        (lambda x: x, {"labels_per_class": 0}, "`labels_per_class` must be at least 1, received 0"),
+        (lambda x: x, {"labels_per_class": 2.0}, "`labels_per_class` must be an int, received 2.0"),
+        (lambda x: x, {"labels_per_class": 1, "seed": "a"}, "`seed` must be an int, received 'a'"),
+        (lambda x: x.batch(4), {"labels_per_class": 1}, "give it unbatched"),
+        (lambda x: x.repeat(), {"labels_per_class": 1}, "repeats forever"),
+        (lambda x: x.take(0), {"labels_per_class": 1}, "`dataset` is empty, or has no label"),
+        (lambda x: x.map(lambda i, _: i), {"labels_per_class": 1}, "`dataset` has no labels"),
         (
             lambda x: x.map(lambda i, label: (i, tf.one_hot(label, 3))),
-            {"per_class": 1},
+            {"labels_per_class": 1},
             r"`dataset` must have one class number for each image.* shape \(3,\)",
         ),
-        (lambda x: IMAGES, {"per_class": 1}, "`dataset` must be a tf.data.Dataset"),
+        (lambda x: IMAGES, {"labels_per_class": 1}, "`dataset` must be a tf.data.Dataset"),
     ],
 )
 def test_names_what_it_cannot_split(dataset, change, arguments, message):

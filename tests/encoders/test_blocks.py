@@ -6,7 +6,7 @@ import pytest
 from keras_ssl.encoders import blocks, resnet18, small_resnet
 
 RGB = list(zip(reference.RGB_MEAN, reference.RGB_STD, strict=True))
-GREY = (reference.RGB_MEAN.mean(), reference.RGB_STD.mean())
+GRAY = (reference.RGB_MEAN.mean(), reference.RGB_STD.mean())
 
 
 def normalize(images):
@@ -16,10 +16,10 @@ def normalize(images):
 
 @pytest.mark.parametrize(
     "channels",
-    [RGB, [*RGB, (0.5, 0.5)], [GREY], [GREY] * 2, [GREY] * 5],
-    ids=["rgb", "rgba", "grey", "two", "five"],
+    [RGB, [*RGB, (0.5, 0.5)], [GRAY], [GRAY] * 2, [GRAY] * 5],
+    ids=["rgb", "rgba", "gray", "two", "five"],
 )
-def test_images_are_normalised_channel_by_channel(channels):
+def test_images_are_normalized_channel_by_channel(channels):
     mean, std = (np.array(values) for values in zip(*channels, strict=True))
     at_mean = np.broadcast_to(mean, (1, 4, 5, len(mean))).astype("float32")
     np.testing.assert_allclose(normalize(at_mean), 0, atol=1e-6)
@@ -38,10 +38,10 @@ def test_an_image_at_the_channel_means_is_a_zero_input():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_begins_after_normalising(policy):
+def test_half_precision_begins_after_normalizing(policy):
     keras.config.set_dtype_policy(policy)
     levels = np.linspace(0, 1, 256, dtype="float32").reshape(1, 16, 16, 1)
-    np.testing.assert_allclose(normalize(levels), (levels - GREY[0]) / GREY[1], atol=1e-5)
+    np.testing.assert_allclose(normalize(levels), (levels - GRAY[0]) / GRAY[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [7, 8])

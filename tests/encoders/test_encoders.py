@@ -48,7 +48,7 @@ def test_one_encoder_takes_images_of_any_size(name):
 
 @every_encoder
 @pytest.mark.parametrize("channels", [1, 4])
-def test_takes_grey_and_rgba_images(name, channels):
+def test_takes_gray_and_rgba_images(name, channels):
     encoder = ENCODERS[name](channels)
     assert encoder(images(16, 16, channels)).shape == (2, encoder.output_shape[-1])
 

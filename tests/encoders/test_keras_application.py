@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
-from keras_ssl.encoders.keras_application import application
+from keras_ssl.encoders.keras_application import keras_application
 
 
 def network_in(encoder):
@@ -24,11 +24,11 @@ def images(size=32, channels=3, count=2):
         ("MobileNetV2", 32),  # -1..1
         ("EfficientNetB0", 32),  # 0..255
         ("ConvNeXtTiny", 32),  # 0..255
-        ("DenseNet121", 32),  # standardised channels
+        ("DenseNet121", 32),  # standardized channels
     ],
 )
 def test_preprocesses_as_keras_does(name, size):
-    encoder = application(name, input_shape=(size, size, 3))
+    encoder = keras_application(name, input_shape=(size, size, 3))
     network, x = network_in(encoder), images(size)
     module = importlib.import_module(getattr(keras.applications, name).__module__)
     expected = np.asarray(network(module.preprocess_input(255 * x)))
@@ -37,24 +37,24 @@ def test_preprocesses_as_keras_does(name, size):
     assert np.abs(np.asarray(network(x)) - expected).max() > 1e-2 * largest
 
 
-def test_grey_images_are_repeated_to_three_channels():
-    encoder = application("MobileNet", input_shape=(None, None, 1))
-    colour = application("MobileNet")
-    colour.set_weights(encoder.get_weights())
-    grey = images(channels=1)
-    expected = np.asarray(colour(np.repeat(grey, 3, axis=-1)))
-    np.testing.assert_allclose(np.asarray(encoder(grey)), expected, rtol=1e-4)
+def test_gray_images_are_repeated_to_three_channels():
+    encoder = keras_application("MobileNet", input_shape=(None, None, 1))
+    color = keras_application("MobileNet")
+    color.set_weights(encoder.get_weights())
+    gray = images(channels=1)
+    expected = np.asarray(color(np.repeat(gray, 3, axis=-1)))
+    np.testing.assert_allclose(np.asarray(encoder(gray)), expected, rtol=1e-4)
 
 
 def test_takes_images_of_any_size_and_returns_float32():
-    encoder = application("MobileNet", input_shape=(32, 32, 3))
+    encoder = keras_application("MobileNet", input_shape=(32, 32, 3))
     assert [encoder(images(size)).shape for size in (32, 40, 97)] == [(2, 1024)] * 3
     keras.config.set_dtype_policy("mixed_float16")
-    assert application("MobileNet")(images()).dtype == "float32"
+    assert keras_application("MobileNet")(images()).dtype == "float32"
 
 
 def test_learns_by_simclr_and_is_saved_and_exported(tmp_path):
-    model = keras_ssl.SimCLR(application("MobileNet"), projector=(8,))
+    model = keras_ssl.SimCLR(keras_application("MobileNet"), projector=(8,))
     norms = [each for each in model.batch_norm_layers() if "bn" in each.name]
     assert len(norms) == 27  # one for each of 27 convolutions: replicas find those inside too
     model.compile(keras.optimizers.SGD(0.01))
@@ -113,13 +113,13 @@ def test_a_bare_network_of_keras_is_an_encoder_of_pixels_in_0_to_1():
 )
 def test_names_a_bad_argument(arguments, error, message):
     with pytest.raises(error, match=message):
-        application(**{"name": "MobileNetV2", **arguments})
+        keras_application(**{"name": "MobileNetV2", **arguments})
 
 
 def test_channels_that_come_first_are_refused():
     keras.config.set_image_data_format("channels_first")
     try:
         with pytest.raises(ValueError, match=r"set_image_data_format\('channels_last'\)"):
-            application("MobileNet")
+            keras_application("MobileNet")
     finally:
         keras.config.set_image_data_format("channels_last")

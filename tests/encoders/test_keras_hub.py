@@ -40,7 +40,7 @@ def clip():
 
 
 def tokens(backbone, images):
-    """What a network makes of normalised images."""
+    """What a network makes of normalized images."""
     is_dict = isinstance(backbone.input, dict)
     return np.asarray(backbone({"images": images} if is_dict else images))
 
@@ -55,11 +55,11 @@ def test_features_are_the_class_token_or_the_mean_of_the_patches(make, mean, fir
     expected = tokens(backbone, normal.astype("float32"))
     found = encoders.keras_hub(backbone)(UNIT)
     np.testing.assert_allclose(found, expected[:, 0], atol=1e-5)
-    found = encoders.keras_hub(backbone, features="mean")(UNIT)
+    found = encoders.keras_hub(backbone, pooling="mean")(UNIT)
     np.testing.assert_allclose(found, expected[:, first:].mean(axis=1), atol=1e-5)
 
 
-def test_maps_are_averaged_and_channels_are_normalised_as_told():
+def test_maps_are_averaged_and_channels_are_normalized_as_told():
     backbone = keras_hub.models.ResNetBackbone(
         [64], [3], [64, 64], [1, 1], [1, 2], "basic_block", image_shape=(None, None, 3)
     )
@@ -126,7 +126,7 @@ def test_both_encoders_of_a_clip_are_trained_further_from_where_they_are():
     ("call", "message"),
     [
         (lambda: encoders.keras_hub(keras.Sequential()), "must be a keras_hub.models.Backbone"),
-        (lambda: encoders.keras_hub(vit(), features="all"), "`features` must be one of"),
+        (lambda: encoders.keras_hub(vit(), pooling="all"), "`pooling` must be one of"),
         (lambda: encoders.keras_hub(vit(), mean=[0.5]), "`mean` must have a number for each of 3"),
         (lambda: encoders.keras_hub(clip()), "from images to tokens"),
         (lambda: encoders.keras_hub_clip(vit()), "must be a keras_hub.models.CLIPBackbone"),

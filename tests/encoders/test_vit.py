@@ -6,7 +6,7 @@ import numpy_transformer as reference
 import pytest
 
 from keras_ssl import encoders
-from keras_ssl.layers.position_embedding import GridPositions
+from keras_ssl.layers.position_embedding import GridPositionEmbedding
 
 IMAGES = np.random.default_rng(0).random((3, 8, 12, 3))
 
@@ -34,7 +34,7 @@ def test_tokens_features_and_attention_are_those_of_the_papers(layer_scale, floa
 
 
 def test_features_may_be_the_mean_of_the_patches(float64):
-    encoder = made(features="mean")
+    encoder = made(pooling="mean")
     np.testing.assert_allclose(
         encoder(IMAGES), np.mean(encoder.tokens(IMAGES).patches, axis=1), atol=1e-10
     )
@@ -71,7 +71,7 @@ def test_positions_are_interpolated_for_other_sizes(size, float64):
 
 
 def test_a_grid_whose_size_is_open_gets_the_same_positions(float64):
-    layer = GridPositions(3, 5)
+    layer = GridPositionEmbedding(3, 5)
     layer.build((None, 3, 5, 4))
     layer.embeddings.assign(np.random.default_rng(0).random((3, 5, 4)))
     for rows, columns in ((3, 5), (6, 4)):
@@ -111,7 +111,7 @@ def test_branches_are_left_out_for_whole_images_in_training_alone():
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
-    encoder = made(drop_path=0.1, layer_scale=0.1, features="mean")
+    encoder = made(drop_path=0.1, layer_scale=0.1, pooling="mean")
     encoder.save(tmp_path / "vit.keras")
     loaded = keras.saving.load_model(tmp_path / "vit.keras")
     images = IMAGES.astype("float32")

@@ -42,7 +42,7 @@ def test_writes_a_table_and_pictures(model, sets, tmp_path):
     assert [line[:17].strip() for line in lines] == names
     # The same model before and after: the same numbers.
     assert lines[2].removeprefix(names[2]) == lines[3].removeprefix(names[3] + "  ")
-    pictures = ("views", "curves", "map", "neighbours")
+    pictures = ("views", "curves", "map", "neighbors")
     assert {file.stem for file in folder.iterdir()} == {"table", "results", *pictures}
     for name in pictures:
         assert np.asarray(Image.open(folder / f"{name}.png"))[..., :3].std() > 5
@@ -59,9 +59,9 @@ def test_the_file_of_results_holds_the_numbers_of_the_table(model, sets, tmp_pat
 
 
 def test_features_averaged_over_views_are_a_row_of_their_own(model, sets, tmp_path):
-    grey = (lambda images, seed: 0 * (images / 255.0) + 0.5,)  # nothing left to tell apart
+    gray = (lambda images, seed: 0 * (images / 255.0) + 0.5,)  # nothing left to tell apart
     same = (lambda images, seed: images / 255.0,) * 2
-    for views, is_worse in ((same, False), (grey, True)):
+    for views, is_worse in ((same, False), (gray, True)):
         table = report(model, {}, *map(dataset, sets), tmp_path, average=views)
         assert [line[:22].strip() for line in table.splitlines()[1:]] == [
             "trained encoder",
@@ -90,13 +90,13 @@ def test_without_labels_there_are_pictures_and_a_note(model, sets, tmp_path):
     train, test = sets[0][0], sets[1][0]
     note = report(model, baselines(model, train, test), train, test, tmp_path)
     assert note.startswith("No labels")
-    assert {file.name for file in tmp_path.iterdir()} == {"map.png", "neighbours.png"}
+    assert {file.name for file in tmp_path.iterdir()} == {"map.png", "neighbors.png"}
 
 
 def test_two_test_images_are_too_few_for_a_map_and_no_error(model, sets, tmp_path):
     train, test = sets[0][0], sets[1][0][:2]
     report(model, baselines(model, train, test), train, test, tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {"neighbours.png"}
+    assert {file.name for file in tmp_path.iterdir()} == {"neighbors.png"}
 
 
 def test_refuses_a_data_set_that_changes_its_order(model, sets, tmp_path):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from keras_ssl.evaluation import (
-    few_labels,
     format_table,
     knn_from_features,
     linear_probe_from_features,
+    low_shot_probe,
     probe_table,
 )
 
@@ -21,7 +21,7 @@ def test_each_number_is_that_of_its_own_measurement(sets, rng):
     x, y = sets
     noise = rng.normal(size=x.shape)
     features = {"good": (x[:60], x[60:]), "noise": (noise[:60], noise[60:])}
-    rows = probe_table(features, y[:60], y[60:], per_class=(1, 4), seeds=3, k=7)
+    rows = probe_table(features, y[:60], y[60:], labels_per_class=(1, 4), seeds=3, k=7)
     assert [row["features"] for row in rows] == ["good", "noise"]
     for row in rows:
         train, test = features[row["features"]]
@@ -29,7 +29,7 @@ def test_each_number_is_that_of_its_own_measurement(sets, rng):
         assert row["knn"] == knn_from_features(*arguments, k=7)
         assert row["linear"] == linear_probe_from_features(*arguments)
         for n in (1, 4):
-            found = few_labels(*arguments, per_class=n, seeds=range(3))
+            found = low_shot_probe(*arguments, labels_per_class=n, seeds=range(3))
             assert row[f"labels_{n}"] == pytest.approx(np.mean(found))
             assert row[f"labels_{n}_std"] == pytest.approx(np.std(found))
     assert rows[0]["linear"] > rows[1]["linear"]
@@ -37,7 +37,7 @@ def test_each_number_is_that_of_its_own_measurement(sets, rng):
 
 def test_leaves_out_numbers_of_labels_that_a_class_does_not_have(sets):
     x, y = sets
-    rows = probe_table({"all": (x[:60], x[60:])}, y[:60], y[60:], per_class=(2, 21), seeds=1)
+    rows = probe_table({"all": (x[:60], x[60:])}, y[:60], y[60:], labels_per_class=(2, 21), seeds=1)
     assert "labels_2" in rows[0]
     assert "labels_21" not in rows[0]
 

@@ -12,7 +12,7 @@ def kinds(head):
 
 
 def test_widths_are_dense_layers_with_relu_between_and_a_linear_end(rng):
-    head = layers.projection((6, 5, 4), 3)
+    head = layers.projection_head((6, 5, 4), 3)
     head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
     assert [weight.shape[-1] for weight in head.weights] == [6, 6, 5, 5, 4, 4]
     x = rng.normal(size=(7, 3)).astype("float32")
@@ -24,12 +24,12 @@ def test_widths_are_dense_layers_with_relu_between_and_a_linear_end(rng):
 
 
 def test_one_width_is_one_linear_layer_and_lists_will_do():
-    assert kinds(layers.projection((4,), 3)) == ["Dense"]
-    assert kinds(layers.projection([8, 4], 3)) == ["Dense", "Activation", "Dense"]
+    assert kinds(layers.projection_head((4,), 3)) == ["Dense"]
+    assert kinds(layers.projection_head([8, 4], 3)) == ["Dense", "Activation", "Dense"]
 
 
 def test_batch_norm_follows_each_dense_layer_but_the_last_in_place_of_its_bias():
-    head = layers.projection((8, 8, 4), 3, batch_norm=True)
+    head = layers.projection_head((8, 8, 4), 3, batch_norm=True)
     hidden = ["Dense", "BatchNormalization", "Activation"]
     assert kinds(head) == [*hidden, *hidden, "Dense"]
     dense = [layer for layer in head.layers if isinstance(layer, keras.layers.Dense)]
@@ -42,18 +42,18 @@ def test_batch_norm_follows_each_dense_layer_but_the_last_in_place_of_its_bias()
 
 def test_a_layer_is_used_as_it_is_and_built_where_it_is_not():
     given = keras.layers.Dense(4)
-    assert layers.projection(given, 3) is given
+    assert layers.projection_head(given, 3) is given
     assert given.kernel.shape == (3, 4)
     kernel = np.asarray(given.kernel)
-    assert layers.projection(given, 3) is given
+    assert layers.projection_head(given, 3) is given
     np.testing.assert_array_equal(np.asarray(given.kernel), kernel)
     sequence = keras.Sequential([keras.layers.Dense(5), keras.layers.Dense(4)])
-    assert layers.projection(sequence, 3)(np.zeros((2, 3), "float32")).shape == (2, 4)
+    assert layers.projection_head(sequence, 3)(np.zeros((2, 3), "float32")).shape == (2, 4)
 
 
 def test_a_head_has_its_name():
-    assert layers.projection((4,), 3).name == "projector"
-    assert layers.projection((4,), 3, name="predictor").name == "predictor"
+    assert layers.projection_head((4,), 3).name == "projector"
+    assert layers.projection_head((4,), 3, name="predictor").name == "predictor"
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_a_head_has_its_name():
 )
 def test_names_bad_widths(widths, error, message):
     with pytest.raises(error, match=message):
-        layers.projection(widths, 3, name="predictor")
+        layers.projection_head(widths, 3, name="predictor")
 
 
 def test_the_output_norm_follows_the_last_dense_layer_with_or_without_scale():
-    plain = layers.projection((8, 4), 3, batch_norm=True, output_norm="plain")
-    scaled = layers.projection((8, 4), 3, output_norm="scaled")
+    plain = layers.projection_head((8, 4), 3, batch_norm=True, final_batch_norm="no_affine")
+    scaled = layers.projection_head((8, 4), 3, final_batch_norm="affine")
     assert kinds(scaled) == ["Dense", "Activation", "Dense", "BatchNormalization"]
     assert not plain.layers[-2].use_bias
     assert not plain.layers[-1].trainable_weights
@@ -83,7 +83,7 @@ def test_the_output_norm_follows_the_last_dense_layer_with_or_without_scale():
 
 
 def test_another_activation_stands_between_the_layers(rng):
-    head = layers.projection((6, 4), 3, activation=layers.gelu)
+    head = layers.projection_head((6, 4), 3, activation=layers.gelu)
     head.set_weights([rng.normal(size=weight.shape) for weight in head.weights])
     x = rng.normal(size=(7, 3)).astype("float32")
     w1, b1, w2, b2 = head.get_weights()
@@ -93,21 +93,23 @@ def test_another_activation_stands_between_the_layers(rng):
 
 
 def test_a_predictor_is_the_papers_unless_widths_are_given():
-    assert [w.shape for w in layers.prediction(None, 4, hidden=9).layers[0].weights] == [(4, 9)]
-    head = layers.prediction((7, 4), 4, hidden=9)
+    assert [w.shape for w in layers.prediction_head(None, 4, hidden=9).layers[0].weights] == [
+        (4, 9)
+    ]
+    head = layers.prediction_head((7, 4), 4, hidden=9)
     assert kinds(head) == ["Dense", "BatchNormalization", "Activation", "Dense"]
     assert head.output_shape == (None, 4)
     with pytest.raises(ValueError, match="`predictor` must return the projector's width, 4"):
-        layers.prediction((7, 5), 4, hidden=9)
+        layers.prediction_head((7, 5), 4, hidden=9)
 
 
 def test_the_width_of_a_layer_is_that_of_what_it_returns():
-    assert layers.width_of(layers.projection((8, 4), 3), 3) == 4
-    assert layers.width_of(layers.projection(keras.layers.Identity(), 3), 3) == 3
+    assert layers.output_dim(layers.projection_head((8, 4), 3), 3) == 4
+    assert layers.output_dim(layers.projection_head(keras.layers.Identity(), 3), 3) == 3
 
 
 def test_prototypes_score_rows_by_their_cosine(rng):
-    layer = layers.prototypes(5, 3)
+    layer = layers.prototype_head(5, 3)
     np.testing.assert_allclose(np.linalg.norm(layer.kernel, axis=0), 1, rtol=1e-6)
     layer.kernel.assign(rng.normal(size=(3, 5)))
     rows, kernel = rng.normal(size=(7, 3)).astype("float32"), np.array(layer.kernel)
@@ -119,7 +121,7 @@ def test_prototypes_score_rows_by_their_cosine(rng):
 
 def test_prototypes_compute_in_float32_under_half_precision_and_come_back_from_their_config():
     keras.config.set_dtype_policy("mixed_float16")
-    layer = layers.prototypes(5, 3)
+    layer = layers.prototype_head(5, 3)
     assert layer(np.ones((2, 3), "float16")).dtype == "float32"
     again = layers.Prototypes.from_config(layer.get_config())
     assert (again.count, again.name, again.compute_dtype) == (5, "prototypes", "float32")
@@ -137,4 +139,4 @@ def test_prototypes_compute_in_float32_under_half_precision_and_come_back_from_t
 )
 def test_names_bad_prototypes(count, error, message):
     with pytest.raises(error, match=message):
-        layers.prototypes(count, 3)
+        layers.prototype_head(count, 3)

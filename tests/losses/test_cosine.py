@@ -23,7 +23,7 @@ def simsiam_formula(p, z):
 
 
 def byol_formula(p, z):
-    """Equation 2 of BYOL before it is expanded: squared distance of the normalised rows."""
+    """Equation 2 of BYOL before it is expanded: squared distance of the normalized rows."""
     return np.mean(np.sum((unit(p) - unit(z)) ** 2, axis=1))
 
 

@@ -19,7 +19,7 @@ HISTOGRAM = np.array([0.1, 0.2, 0.3, 0.4])
 
 
 def from_the_paper(strong, mask, expected, histogram):
-    """Equations 10 to 13: the negative cross-entropy of two normalised distributions."""
+    """Equations 10 to 13: the negative cross-entropy of two normalized distributions."""
     kept = [np.exp(log_softmax(row)) for row, used in zip(strong, mask, strict=True) if used]
     counts = np.bincount([np.argmax(row) for row in kept], minlength=4) / len(kept)
     scaled = np.where(counts > 0, np.mean(kept, axis=0) / np.where(counts > 0, counts, 1), 0)

@@ -18,7 +18,7 @@ NEAREST, PREDICTED = np.random.default_rng(3).normal(size=(2, 6, 5))
 
 
 def from_the_paper(temperature):
-    """Equation 3: the neighbour of image i must find prediction i among all predictions."""
+    """Equation 3: the neighbor of image i must find prediction i among all predictions."""
 
     def formula(nearest, predicted):
         nearest, predicted = unit(nearest), unit(predicted)

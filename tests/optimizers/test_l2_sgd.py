@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ssl.optimizers import SGD
+from keras_ssl.optimizers import L2SGD
 
 
 def network():
@@ -17,7 +17,7 @@ def network():
 
 def test_kernels_alone_decay():
     model = network()
-    optimizer = SGD(0.5, weight_decay=0.25)
+    optimizer = L2SGD(0.5, weight_decay=0.25)
     gradients = [np.zeros(w.shape, "float32") for w in model.trainable_weights]
     gradients = [keras.ops.convert_to_tensor(gradient) for gradient in gradients]
     optimizer.apply(gradients, model.trainable_weights)
@@ -29,7 +29,7 @@ def test_kernels_alone_decay():
 
 def test_decay_has_its_part_in_momentum():
     kernel = keras.Variable(np.ones((2, 2), "float32"))
-    optimizer = SGD(0.1, momentum=0.9, nesterov=False, weight_decay=0.5)
+    optimizer = L2SGD(0.1, momentum=0.9, nesterov=False, weight_decay=0.5)
     weight, velocity = 1.0, 0.0
     for _ in range(3):
         optimizer.apply([keras.ops.zeros((2, 2))], [kernel])
@@ -40,7 +40,7 @@ def test_decay_has_its_part_in_momentum():
 
 def test_it_is_nesterov_momentum_and_takes_the_gradient_of_all():
     model = network()
-    optimizer = SGD(0.5, momentum=0.5)
+    optimizer = L2SGD(0.5, momentum=0.5)
     for _ in range(2):
         ones = [keras.ops.ones(w.shape) for w in model.trainable_weights]
         optimizer.apply(ones, model.trainable_weights)
@@ -52,11 +52,11 @@ def test_it_is_nesterov_momentum_and_takes_the_gradient_of_all():
 
 def test_a_saved_model_keeps_the_exception(tmp_path):
     model = network()
-    model.compile(SGD(0.5, weight_decay=0.25), loss="mse")
+    model.compile(L2SGD(0.5, weight_decay=0.25), loss="mse")
     model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    assert type(loaded.optimizer) is SGD
+    assert type(loaded.optimizer) is L2SGD
     for each in (model, loaded):
         each.fit(np.ones((4, 3)), np.zeros((4, 2)), epochs=2, verbose=0)
     for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
@@ -66,4 +66,4 @@ def test_a_saved_model_keeps_the_exception(tmp_path):
 @pytest.mark.parametrize("decay", [-0.1, "no", True, float("nan")])
 def test_names_a_bad_decay(decay):
     with pytest.raises(ValueError, match="`weight_decay` must be a number, at least 0, or None"):
-        SGD(0.1, weight_decay=decay)
+        L2SGD(0.1, weight_decay=decay)

@@ -32,13 +32,13 @@ def quick(monkeypatch):
         return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
 
     monkeypatch.setattr(pretraining, "new_encoder", new_encoder)
-    for picture in ("feature_map", "nearest_neighbours"):
+    for picture in ("feature_map", "nearest_neighbors"):
         monkeypatch.setattr(figures, picture, lambda *arguments: None)
 
 
 def little(folder, **options):
     """A run of a few steps on digits."""
-    few = {"per_class": 2, "epochs": 1, "batch_size": 60, "unlabeled_ratio": 8}
+    few = {"labels_per_class": 2, "epochs": 1, "batch_size": 60, "unlabeled_ratio": 8}
     return FewLabelRun(folder, baselines=False, **{**few, **options})
 
 

@@ -43,7 +43,7 @@ def quick(monkeypatch):
         return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
 
     monkeypatch.setattr(pretraining, "new_encoder", new_encoder)
-    for picture in ("feature_map", "nearest_neighbours"):
+    for picture in ("feature_map", "nearest_neighbors"):
         monkeypatch.setattr(figures, picture, lambda *arguments: None)
 
 

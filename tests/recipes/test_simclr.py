@@ -44,7 +44,7 @@ def test_a_run_leaves_all_it_promises_and_goes_on_where_it_stopped(main, tmp_pat
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"loss", "knn_accuracy", "feature_std", "effective_rank"} <= set(rows[0])
-    for name in ("views", "curves", "map", "neighbours"):
+    for name in ("views", "curves", "map", "neighbors"):
         assert np.asarray(Image.open(tmp_path / f"{name}.png"))[..., :3].std() > 5, name
     table = (tmp_path / "table.txt").read_text()
     assert table in printed
@@ -106,7 +106,7 @@ def test_a_folder_without_classes_is_learned_from_on_two_devices(tmp_path, rng):
     }
     printed = run_recipe(*(text for name, x in options.items() for text in (f"--{name}", str(x))))
     assert "No labels" in printed
-    assert (tmp_path / "run" / "neighbours.png").exists()
+    assert (tmp_path / "run" / "neighbors.png").exists()
 
 
 def test_the_command_line_explains_itself():

@@ -10,7 +10,7 @@ import tensorflow as tf
 import keras_ssl
 
 
-def normalising(size=None):
+def normalizing(size=None):
     """An encoder that ends in batch norm: its features show what it saw together."""
     images = keras.Input((size, size, 3))
     x = keras.layers.GlobalAveragePooling2D()(images)
@@ -32,7 +32,7 @@ def test_views_together_give_in_evaluation_what_each_gives_alone(momentum, float
 
 
 def test_batch_norm_sees_views_of_one_size_together_and_other_sizes_apart():
-    model = keras_ssl.SwAV(normalising(), projector=keras.layers.Identity(), prototypes=6)
+    model = keras_ssl.SwAV(normalizing(), projector=keras.layers.Identity(), prototypes=6)
     large, other, small = np.random.default_rng(0).random((3, 16, 8, 8, 3), dtype="float32")
     views = (large, other * 0.5, small[:, :6, :6])
     z = [np.asarray(each) for each in model.project_together(views, True)]
@@ -42,7 +42,7 @@ def test_batch_norm_sees_views_of_one_size_together_and_other_sizes_apart():
 
 
 def test_small_crops_are_resized_for_an_encoder_of_one_size_and_said_once(caplog):
-    model, views = swav(normalising(8)), references.crops()
+    model, views = swav(normalizing(8)), references.crops()
     references.one_step(model, views, keras.optimizers.SGD(0.1), batches=2)
     assert [each.getMessage() for each in caplog.records if each.name == "keras_ssl"] == [
         "SwAV: encoder 'encoder' takes images of (8, 8) only; crops of (6, 6) are resized to it."
@@ -54,22 +54,22 @@ def test_small_crops_are_resized_for_an_encoder_of_one_size_and_said_once(caplog
 
 
 def test_uint8_crops_are_scaled_before_they_are_resized(rng):
-    model, crops = swav(normalising(8)), rng.integers(0, 256, (4, 6, 6, 3), dtype="uint8")
+    model, crops = swav(normalizing(8)), rng.integers(0, 256, (4, 6, 6, 3), dtype="uint8")
     found = model.project_together([crops], False)
     expected = model.project_together([crops.astype("float32") / 255], False)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_crops_that_fit_are_neither_resized_nor_spoken_of(caplog):
-    swav(normalising(8)).project_together(checks.two_views(4), False)
-    swav(normalising()).project_together(references.crops(4), False)
+    swav(normalizing(8)).project_together(checks.two_views(4), False)
+    swav(normalizing()).project_together(references.crops(4), False)
     assert not caplog.records
 
 
 @pytest.mark.parametrize("which", ["a large crop of SwAV", "a view of SimCLR"])
 def test_other_views_must_fit(which):
     first, second, small, _ = references.crops()
-    model = swav(normalising(8)) if "SwAV" in which else keras_ssl.SimCLR(normalising(8))
+    model = swav(normalizing(8)) if "SwAV" in which else keras_ssl.SimCLR(normalizing(8))
     model.compile("sgd")
     views = (first, small) if "SwAV" in which else (first, second, small)
     with pytest.raises(ValueError, match=r"`x\[\d\]` has height 6 and the network takes 8"):

@@ -11,7 +11,7 @@ from keras import layers
 from processes import run_python
 
 import keras_ssl
-from keras_ssl.training.fit.array_dataset import ArrayViews
+from keras_ssl.training.fit.array_dataset import ArrayDataset
 
 NAMES = ("CLIP", "DINO", "FixMatch", "MeanTeacher", "MoCo", "NNCLR", "SimCLR", "SupCon")
 SCRIPT = """
@@ -35,14 +35,14 @@ def trained(name, pieces, rows=8, **options):
     )
     rate = keras.optimizers.SGD(0.125, momentum=0.875)
     metrics = ["accuracy"] if isinstance(model, keras_ssl.SemiSupervisedModel) else None
-    model.compile(rate, metrics=metrics, pieces=pieces, **options)
+    model.compile(rate, metrics=metrics, microbatches=pieces, **options)
     history = checks.train(model, checks.two_views(2 * rows), rows, epochs=1)
     named = {f"log_{key}": np.array(values) for key, values in history.items()}
     return named | {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_in_pieces_is_that_of_the_whole_batch(name, float64):
+def test_a_step_in_microbatches_is_that_of_the_whole_batch(name, float64):
     checks.assert_equal(trained(name, 2), trained(name, 1), 1e-10)
 
 
@@ -76,7 +76,7 @@ def test_batch_norm_sees_a_piece_at_a_time_and_dropout_drops_the_same_twice(floa
     model = keras_ssl.SimCLR(encoder_with_state(), projector=(6,))
     apart = keras_ssl.SimCLR(encoder_with_state(), projector=(6,))
     apart.set_weights(model.get_weights())
-    model.compile(keras.optimizers.SGD(1.0), pieces=3)
+    model.compile(keras.optimizers.SGD(1.0), microbatches=3)
     model.fit(views, batch_size=12, shuffle=False, verbose=0)
 
     with tf.GradientTape() as tape:
@@ -100,12 +100,12 @@ def test_so_it_is_under_xla_and_run_eagerly(options, float64):
     checks.assert_equal(trained("SimCLR", 2, **options), trained("SimCLR", 1), 1e-10)
 
 
-def test_a_network_that_takes_one_size_passes_in_pieces():
+def test_a_network_that_takes_one_size_passes_in_microbatches():
     images = keras.Input((8, 8, 3))
     encoder = keras.Model(images, layers.Dense(4)(layers.Flatten()(images)))
     for options in ({}, {"run_eagerly": True}):
         model = keras_ssl.SimCLR(encoder, projector=(4,))
-        model.compile("sgd", pieces=2, **options)
+        model.compile("sgd", microbatches=2, **options)
         model.fit(checks.two_views(8), batch_size=8, verbose=0)
         assert model(checks.two_views(3)[0], training=True).shape == (3, 4)  # whole, elsewhere
 
@@ -119,12 +119,12 @@ class Stopped(keras_ssl.SimCLR):
         return {"loss": keras_ssl.losses.negative_cosine(z2, z1)}
 
 
-def test_what_no_gradient_reaches_passes_in_pieces(float64):
+def test_what_no_gradient_reaches_passes_in_microbatches(float64):
     found = []
     for pieces in (1, 2):
         model = Stopped(checks.small_encoder(batch_norm=False), projector=(4,))
         model.set_weights([np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
-        model.compile(keras.optimizers.SGD(0.5), pieces=pieces)
+        model.compile(keras.optimizers.SGD(0.5), microbatches=pieces)
         model.fit(checks.two_views(8), batch_size=8, shuffle=False, verbose=0)
         found.append(model.get_weights())
     for one, other in zip(*found, strict=True):
@@ -148,7 +148,7 @@ for layer in layers_that_add():
     encoder = keras.Model(images, layer(keras.layers.Flatten()(images)))
     for pieces in (1, 2):
         model = keras_ssl.SimCLR(encoder, projector=(4,))
-        model.compile("sgd", pieces=pieces)
+        model.compile("sgd", microbatches=pieces)
         view = np.zeros((8, 8, 8, 3), "float32")
         try:
             model.fit((view, view), batch_size=8, verbose=0)
@@ -167,43 +167,45 @@ def test_a_loss_of_what_layers_see_is_refused(backend):
     told = run_python(REFUSED, KERAS_BACKEND=backend, path=[Path(__file__).parent])
     told = told.strip().splitlines()
     assert told[::2] == ["trains", "trains"]
-    assert all(line.startswith("`pieces` is 2, and a layer of functional") for line in told[1::2])
+    assert all(
+        line.startswith("`microbatches` is 2, and a layer of functional") for line in told[1::2]
+    )
 
 
 def test_few_labels_and_own_batches_are_checked_too():
     model = checks.make("FixMatch")
-    model.compile("sgd", pieces=3)
-    with pytest.raises(ValueError, match=r"`pieces` is 3, and a batch has 8 images, x\['lab"):
+    model.compile("sgd", microbatches=3)
+    with pytest.raises(ValueError, match=r"`microbatches` is 3, and a batch has 8 images, x\['lab"):
         model.fit(checks.FewLabels(checks.two_views(16), 16), verbose=0)
     model, views = checks.make("SimCLR"), checks.two_views(10)
-    model.compile("sgd", pieces=2)
-    with pytest.raises(ValueError, match="`pieces` is 2, and a batch has 5 images"):
-        model.fit(ArrayViews(views, None, 5), verbose=0)
+    model.compile("sgd", microbatches=2)
+    with pytest.raises(ValueError, match="`microbatches` is 2, and a batch has 5 images"):
+        model.fit(ArrayDataset(views, None, 5), verbose=0)
 
 
 def test_it_is_saved(tmp_path):
     model = checks.make("SimCLR")
-    model.compile("sgd", pieces=4)
+    model.compile("sgd", microbatches=4)
     model.save(tmp_path / "model.keras")
-    assert keras.saving.load_model(tmp_path / "model.keras").pieces == 4
+    assert keras.saving.load_model(tmp_path / "model.keras").microbatches == 4
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("SimCLR", 0, "`pieces` must be at least 1"),
-        ("SimCLR", 2.5, "`pieces` must be an int"),
-        ("MAE", 4, "MAE.compile.optimizer. takes no `pieces`"),
+        ("SimCLR", 0, "`microbatches` must be at least 1"),
+        ("SimCLR", 2.5, "`microbatches` must be an int"),
+        ("MAE", 4, "MAE.compile.optimizer. takes no `microbatches`"),
     ],
 )
 def test_a_wrong_one_is_named(name, value, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        checks.make(name).compile("sgd", pieces=value)
+        checks.make(name).compile("sgd", microbatches=value)
 
 
 def test_one_that_does_not_divide_the_batch_is_named_before_a_step():
     model = checks.make("SimCLR")
-    model.compile("sgd", pieces=3)
-    with pytest.raises(ValueError, match="`pieces` is 3, and a batch has 8 images"):
+    model.compile("sgd", microbatches=3)
+    with pytest.raises(ValueError, match="`microbatches` is 3, and a batch has 8 images"):
         model.fit(checks.two_views(16), batch_size=8, verbose=0)
     assert int(model.step) == 0

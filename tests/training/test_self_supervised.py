@@ -27,9 +27,9 @@ class Stateful(keras_ssl.SelfSupervisedModel):
         self.steps = self.add_weight((), "zeros", trainable=False, name="steps")
 
     def compute_losses(self, batch, training):
-        online = keras_ssl.distribute.gather(self.features(batch.views[0], training))
+        online = keras_ssl.distribute.all_gather(self.features(batch.views[0], training))
         target = ops.stop_gradient(
-            keras_ssl.distribute.gather(self.momentum_encoder(batch.views[-1], training=False))
+            keras_ssl.distribute.all_gather(self.momentum_encoder(batch.views[-1], training=False))
         )
         rows = ops.shape(target)[0]
         distance = ops.sum(ops.square(online - target)) / ops.cast(rows, online.dtype)
@@ -39,8 +39,8 @@ class Stateful(keras_ssl.SelfSupervisedModel):
             self.queue.assign(newest[: self.queue_size])
         return {"loss": distance + 0.01 * spread, "distance": distance, "spread": spread}
 
-    def after_step(self):
-        momentum = self.at_step(self.momentum)
+    def on_step_end(self):
+        momentum = self.current_value(self.momentum)
         pairs = zip(self.momentum_encoder.weights, self.encoder.weights, strict=True)
         for old, new in pairs:
             old.assign(momentum * old + (1 - momentum) * new)
@@ -89,7 +89,7 @@ def test_a_schedule_is_read_at_the_optimizers_step():
     halves = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.0, 1.0])
     model = make(momentum=halves)  # copies for three steps, then stands still
     fit(model, epochs=1)
-    assert model.at_step(0.5) == 0.5
+    assert model.current_value(0.5) == 0.5
     pairs = zip(model.momentum_encoder.get_weights(), model.encoder.get_weights(), strict=True)
     assert any(np.abs(copied - own).max() > 0 for copied, own in pairs)
 

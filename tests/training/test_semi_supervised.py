@@ -22,7 +22,7 @@ class Counting(keras.layers.Layer):
         return images
 
 
-def test_one_pass_sees_labelled_weak_and_strong_images_together():
+def test_one_pass_sees_labeled_weak_and_strong_images_together():
     images = keras.Input((8, 8, 3))
     x = keras.layers.GlobalMaxPooling2D()(Counting()(images))
     model = keras_ssl.FixMatch(keras_ssl.models.classifier(keras.Model(images, x), 4))
@@ -189,7 +189,7 @@ def few_labels(**kwargs):
     import tensorflow as tf
 
     dataset = tf.data.Dataset.from_tensor_slices(images_and_labels())
-    labeled, unlabeled = keras_ssl.data.split_labels(dataset, per_class=2)
+    labeled, unlabeled = keras_ssl.data.split_labels(dataset, labels_per_class=2)
     return keras_ssl.data.semi_supervised(labeled, unlabeled, 8, unlabeled_ratio=2, **kwargs)
 
 
@@ -206,7 +206,7 @@ np.savez("weights.npz", *model.get_weights())
 def test_a_run_continued_in_a_new_process_equals_the_uninterrupted_one(tmp_path):
     def trained(epochs):
         model = checks.make("Dash", warmup=2)
-        optimizer = keras_ssl.optimizers.SGD(0.05, weight_decay=0.1)
+        optimizer = keras_ssl.optimizers.L2SGD(0.05, weight_decay=0.1)
         model.compile(optimizer, metrics=["accuracy"])
         model.fit(few_labels(), epochs=epochs, verbose=0)
         return model

@@ -66,9 +66,9 @@ def test_state_is_float32_under_half_precision_and_never_trained():
 def test_a_number_is_read_as_it_is_and_a_schedule_at_the_step():
     model = checks.make("SimCLR")
     model.step.assign(2)
-    assert model.at_step(0.5) == 0.5
+    assert model.current_value(0.5) == 0.5
     halving = keras.optimizers.schedules.PolynomialDecay(1.0, 4, 0.0)
-    assert float(model.at_step(halving)) == 0.5
+    assert float(model.current_value(halving)) == 0.5
 
 
 def test_evaluation_on_jax_follows_the_schedule_of_training():
@@ -102,7 +102,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_direction_of_held_prototypes_stands_still_whatever_the_optimizer(optimizer, float64):
-    model = checks.make("DINO", frozen_steps=2)
+    model = checks.make("DINO", freeze_prototypes_steps=2)
     kernel = model.prototypes.kernel
     each = Each(lambda: [kernel / np.linalg.norm(kernel, axis=0)])
     model.compile(OPTIMIZERS[optimizer](), run_eagerly=True)
@@ -119,11 +119,11 @@ def start(name, epochs):
     schedules = keras.optimizers.schedules
     kwargs = {
         "DINO": {
-            "momentum": keras_ssl.schedules.cosine(0.75, 16),
+            "momentum": keras_ssl.schedules.CosineMomentum(0.75, 16),
             "teacher_temperature": schedules.PolynomialDecay(0.04, 16, 0.07),
-            "frozen_steps": 10,
+            "freeze_prototypes_steps": 10,
         },
-        "SwAV": {"queue_start": 6, "frozen_steps": 10, "queue_size": 16},
+        "SwAV": {"queue_start": 6, "freeze_prototypes_steps": 10, "queue_size": 16},
     }[name]
     model = checks.METHODS[name](checks.small_encoder(), seed=3, **kwargs)
     model.set_weights(checks.make(name, **kwargs).get_weights())

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_ssl import data, views
 from keras_ssl.views import ColorJitter, Compose, RandomFlip, RandomResizedCrop
-from keras_ssl.views.base import fold
+from keras_ssl.views.base import fold_in
 
 IMAGES = np.random.default_rng(0).random((8, 9, 9, 3), "float32")
 
@@ -15,7 +15,7 @@ def test_applies_views_in_their_order_each_with_a_seed_of_its_own(size):
     parts = [ColorJitter(0.2), RandomResizedCrop((5, 60)), RandomFlip(), ColorJitter(0.4)]
     expected = images
     for index, part in enumerate(parts):
-        expected = part(expected, fold((1, 2), index))
+        expected = part(expected, fold_in((1, 2), index))
     np.testing.assert_allclose(Compose(parts)(images, (1, 2)), expected, atol=1e-5)
 
 
@@ -41,7 +41,7 @@ def test_large_images_pass_all_views_one_by_one_with_the_same_pixels():
     assert {type(part).__name__ for part in parts} > {"RandomGrayscale", "GaussianBlur", "Solarize"}
     expected = images
     for index, part in enumerate(parts):
-        expected = part(expected, fold((1, 2), index))
+        expected = part(expected, fold_in((1, 2), index))
     result = Compose(parts)(images, (1, 2))
     np.testing.assert_allclose(result, expected, atol=3e-5)  # hue magnifies roundings
 
@@ -71,5 +71,5 @@ def test_views_of_ones_own_may_ask_a_tensor_in_a_pipeline():
 
     light = tf.data.Dataset.from_tensors(tf.constant(IMAGES[:2] / 2 + 0.5))
     for view in (Bright(), Compose([RandomFlip(0.0), Bright()]), Turned(0.0)):
-        made = next(iter(data.views(light.unbatch(), (view,), 2, shuffle=False)))[0][0]
+        made = next(iter(data.make_views(light.unbatch(), (view,), 2, shuffle=False)))[0][0]
         np.testing.assert_allclose(made, 0.5 - IMAGES[:2] / 2, atol=1e-6)

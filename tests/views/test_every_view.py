@@ -107,7 +107,7 @@ def test_the_other_images_of_a_batch_do_not_matter(view):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_pixels_are_float32_from_0_to_1_in_grey_rgb_and_rgba(name, view, channels):
+def test_pixels_are_float32_from_0_to_1_in_gray_rgb_and_rgba(name, view, channels):
     results = drawn(view, images_of(channels))
     assert results.dtype == np.float32
     assert results.shape == (12, *SIZES.get(name, (10, 12)), channels)

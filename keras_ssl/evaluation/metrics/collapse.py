@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.checks import numbers
-from keras_ssl.validation import check_positive
+from keras_ssl.numerics import normalize_rows
+from keras_ssl.validation import as_array, check_positive
 
 PAIRS = 2**22  # distances held at a time: 32 MiB of float64
 
@@ -15,7 +15,7 @@ def rankme(features):
         features: Array `(N, D)`; a few times more rows than D.
 
     Returns:
-        Float 1..min(N, D): `exp` of the entropy of the singular values, normalised to sum 1.
+        Float 1..min(N, D): `exp` of the entropy of the singular values, normalized to sum 1.
 
     Raises:
         ValueError: If `features` is not `(N, D)`, empty or not finite.
@@ -29,10 +29,10 @@ def rankme(features):
 
 
 def feature_std(features):
-    """Standard deviation of each dimension of the normalised features, averaged.
+    """Standard deviation of each dimension of the normalized features, averaged.
 
     Args:
-        features: Array `(N, D)`; rows are normalised here.
+        features: Array `(N, D)`; rows are normalized here.
 
     Returns:
         Float: 0 where all rows point one way, about `1 / sqrt(D)` where they spread evenly.
@@ -43,14 +43,14 @@ def feature_std(features):
     Source:
         Chen and He 2021, https://arxiv.org/abs/2011.10566, section 4.1.
     """
-    return float(_unit(_checked(features=features)[0]).std(axis=0).mean())
+    return float(normalize_rows(_checked(features=features)[0]).std(axis=0).mean())
 
 
 def alignment(features_1, features_2, power=2):
     """Mean distance between the features of two views of each image; less is better.
 
     Args:
-        features_1: Array `(N, D)`, of view 1; rows are normalised here.
+        features_1: Array `(N, D)`, of view 1; rows are normalized here.
         features_2: Array `(N, D)`, of view 2, same order.
         power: Float, of the distance.
 
@@ -70,7 +70,7 @@ def alignment(features_1, features_2, power=2):
             f"`features_1` and `features_2` must have one shape, received {first.shape} and "
             f"{second.shape}."
         )
-    distance = np.linalg.norm(_unit(first) - _unit(second), axis=1)
+    distance = np.linalg.norm(normalize_rows(first) - normalize_rows(second), axis=1)
     return float(np.mean(distance**power))
 
 
@@ -78,7 +78,7 @@ def uniformity(features, sharpness=2):
     """Logarithm of the mean Gaussian potential of all pairs; less is more even.
 
     Args:
-        features: Array `(N, D)`, N >= 2; rows are normalised here.
+        features: Array `(N, D)`, N >= 2; rows are normalized here.
         sharpness: Float > 0, the paper's t.
 
     Returns:
@@ -95,7 +95,7 @@ def uniformity(features, sharpness=2):
     count = len(features)
     if count < 2:
         raise ValueError("`features` must have two rows or more, received one.")
-    unit = _unit(features)
+    unit = normalize_rows(features)
     total = 0.0
     for start in range(0, count, max(1, PAIRS // count)):
         rows = unit[start : start + max(1, PAIRS // count)]
@@ -105,14 +105,10 @@ def uniformity(features, sharpness=2):
     return float(np.log((total - itself) / (count * (count - 1))))
 
 
-def _unit(features):
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-
 def _checked(**named):
     arrays = []
     for name, features in named.items():
-        features = numbers(name, features)
+        features = as_array(name, features)
         if features.ndim != 2 or 0 in features.shape:
             raise ValueError(
                 f"`{name}` must have shape (N, D), not empty; received {features.shape}."

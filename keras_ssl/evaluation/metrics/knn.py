@@ -1,11 +1,10 @@
-"""Weighted k-nearest-neighbour accuracy: what features are worth, with nothing to train."""
+"""Weighted k-nearest-neighbor accuracy: what features are worth, with nothing to train."""
 
 import numpy as np
 
-from keras_ssl.evaluation.checks import check_count, check_labelled
 from keras_ssl.evaluation.features import features_of
-from keras_ssl.evaluation.metrics.nearest_neighbors import nearest
-from keras_ssl.validation import check_positive
+from keras_ssl.evaluation.metrics.nearest_neighbors import nearest_neighbors
+from keras_ssl.validation import check_int, check_labeled_features, check_positive
 
 
 def knn(model, train, test, k=200, temperature=0.1, center=False, views=None):
@@ -65,11 +64,11 @@ def knn_from_features(
     Raises:
         ValueError: If shapes do not fit, labels are missing, or features are not finite.
     """
-    check_count(k=k)
+    check_int(1, k=k)
     check_positive(temperature=temperature)
     if not isinstance(center, (bool, np.bool_)):
         raise TypeError(f"`center` must be a bool, received {center!r}.")
-    check_labelled(train=(train_features, train_labels), test=(test_features, test_labels))
+    check_labeled_features(train=(train_features, train_labels), test=(test_features, test_labels))
     classes, train_classes = np.unique(train_labels, return_inverse=True)
     memory = np.asarray(train_features, "float32")
     queries = np.asarray(test_features, "float32")
@@ -77,7 +76,7 @@ def knn_from_features(
         mean = memory.mean(0)
         memory, queries = memory - mean, queries - mean
     correct = 0
-    for rows, places, near in nearest(queries, memory, min(int(k), len(memory))):
+    for rows, places, near in nearest_neighbors(queries, memory, min(int(k), len(memory))):
         # Relative to the nearest: the same votes, and no overflow at low temperatures.
         near = near.astype("float64")
         weights = np.exp((near - near.max(axis=1, keepdims=True)) / temperature)

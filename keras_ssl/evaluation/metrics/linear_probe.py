@@ -5,15 +5,14 @@ import warnings
 
 import numpy as np
 
-from keras_ssl.evaluation.checks import check_count, check_labelled
 from keras_ssl.evaluation.features import features_of
-from keras_ssl.validation import check_positive
+from keras_ssl.validation import check_int, check_labeled_features, check_positive
 
 
 def linear_probe(model, train, test, regularization=1.0, max_iterations=200, views=None):
     """Trains a linear classifier on the features of one data set and tests it on another.
 
-    Multinomial logistic regression with an L2 penalty, by L-BFGS, on features standardised with
+    Multinomial logistic regression with an L2 penalty, by L-BFGS, on features standardized with
     the mean and deviation of the training images.
 
     Args:
@@ -64,32 +63,32 @@ def linear_probe_from_features(
     Raises:
         ValueError: If shapes do not fit, labels are missing, or features are not finite.
     """
-    check_labelled(train=(train_features, train_labels), test=(test_features, test_labels))
-    train_features, test_features = _standardised(train_features, test_features)
+    check_labeled_features(train=(train_features, train_labels), test=(test_features, test_labels))
+    train_features, test_features = _standardized(train_features, test_features)
     return _accuracy(
         train_features, train_labels, test_features, test_labels, regularization, max_iterations
     )
 
 
-def few_labels(
+def low_shot_probe(
     train_features,
     train_labels,
     test_features,
     test_labels,
-    per_class,
+    labels_per_class,
     seeds=range(5),
     regularization=1.0,
 ):
     """Accuracy of a linear classifier that sees the labels of a few images of each class.
 
-    Features are standardised with all training images, which needs no label.
+    Features are standardized with all training images, which needs no label.
 
     Args:
         train_features: Array `(N, D)`.
-        train_labels: Integers `(N,)`; `per_class` of each class are looked at.
+        train_labels: Integers `(N,)`; `labels_per_class` of each class are looked at.
         test_features: Array `(M, D)`.
         test_labels: Integers `(M,)`.
-        per_class: Int >= 1, labels of each class.
+        labels_per_class: Int >= 1, labels of each class.
         seeds: Ints; each draws other labels.
         regularization: As in `linear_probe`.
 
@@ -97,24 +96,26 @@ def few_labels(
         Array of accuracies 0..1, one for each seed.
 
     Raises:
-        ValueError: If `seeds` is empty, a class has fewer than `per_class` images, or as in
+        ValueError: If `seeds` is empty, a class has fewer than `labels_per_class` images, or as in
             `linear_probe`.
     """
-    check_count(per_class=per_class)
+    check_int(1, labels_per_class=labels_per_class)
     seeds = _ints(seeds)
-    check_labelled(train=(train_features, train_labels), test=(test_features, test_labels))
+    check_labeled_features(train=(train_features, train_labels), test=(test_features, test_labels))
     train_labels = np.asarray(train_labels)
     classes, counts = np.unique(train_labels, return_counts=True)
-    if counts.min() < per_class:
+    if counts.min() < labels_per_class:
         raise ValueError(
-            f"`per_class` is {per_class}, and class {classes[counts.argmin()]} has only "
+            f"`labels_per_class` is {labels_per_class}, and class {classes[counts.argmin()]} has only "
             f"{counts.min()} images."
         )
-    train_features, test_features = _standardised(train_features, test_features)
+    train_features, test_features = _standardized(train_features, test_features)
     accuracies = []
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(train_labels))
-        chosen = np.concatenate([order[train_labels[order] == c][:per_class] for c in classes])
+        chosen = np.concatenate(
+            [order[train_labels[order] == c][:labels_per_class] for c in classes]
+        )
         accuracies.append(
             _accuracy(
                 train_features[chosen],
@@ -140,7 +141,7 @@ def _ints(seeds):
     return seeds
 
 
-def _standardised(train, test):
+def _standardized(train, test):
     train, test = np.asarray(train, "float32"), np.asarray(test, "float32")
     mean = train.mean(0, dtype="float64").astype("float32")
     train, test = train - mean, test - mean
@@ -156,7 +157,7 @@ def _accuracy(train_features, train_labels, test_features, test_labels, regulari
     from threadpoolctl import threadpool_limits
 
     check_positive(regularization=regularization)
-    check_count(max_iterations=iterations)
+    check_int(1, max_iterations=iterations)
     if len(np.unique(train_labels)) < 2:
         raise ValueError("`train` has one class only: there is nothing to tell apart.")
     classifier = LogisticRegression(C=1 / regularization, max_iter=int(iterations))

@@ -6,7 +6,7 @@ ROWS = 128  # queries at a time: fewer make slow products
 SIMILARITIES = 2**22  # held at a time: 16 MiB of float32
 
 
-def nearest(queries, memory, k):
+def nearest_neighbors(queries, memory, k):
     """Finds the `k` rows of a memory that are most similar to each query.
 
     Args:
@@ -18,7 +18,7 @@ def nearest(queries, memory, k):
         For some queries after the other, a slice of `queries`, the places in `memory` int64
         `(m, k)` and their similarities float32 `(m, k)` in -1..1, in no order.
     """
-    # The memory is not normalised but its products are: no second copy of it.
+    # The memory is not normalized but its products are: no second copy of it.
     scale = 1 / _norms(memory)
     queries = queries / _norms(queries)[:, None]
     block = max(k, SIMILARITIES // ROWS)

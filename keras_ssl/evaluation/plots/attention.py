@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.plots.figures import image_grid
-from keras_ssl.images import unit
+from keras_ssl.evaluation.plots.figures import plot_images
+from keras_ssl.images import to_unit_range
 
 
-def attention_grid(encoder, images, path):
+def plot_attention(encoder, images, path):
     """Draws images in the first column, and beside each what the class token attends to.
 
     Args:
@@ -27,11 +27,11 @@ def attention_grid(encoder, images, path):
             "`encoder` must be a vision transformer, keras_ssl.encoders.vit(...), received "
             f"{type(encoder).__name__}."
         )
-    maps = np.asarray(encoder.attention_maps(unit(images)), "float32")
+    maps = np.asarray(encoder.attention_maps(to_unit_range(images)), "float32")
     shown = np.concatenate([maps.mean(axis=1, keepdims=True), maps], axis=1)
     low = shown.min(axis=(2, 3), keepdims=True)
     shown = (shown - low) / np.maximum(shown.max(axis=(2, 3), keepdims=True) - low, 1e-12)
     titles = ["all heads", *(f"head {index + 1}" for index in range(maps.shape[1]))]
     columns = [(title, shown[:, index, :, :, None]) for index, title in enumerate(titles)]
-    image_grid([("image", np.asarray(images)), *columns], path)
+    plot_images([("image", np.asarray(images)), *columns], path)
     return maps

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.plots.figures import new_figure, save
+from keras_ssl.evaluation.plots.figures import new_figure, save_figure
 
 MOST = 20  # classes up to which cells carry their number
 
 
-def confusion_matrix(logits, labels, path):
+def plot_confusion_matrix(logits, labels, path):
     """Draws how often each class (row) was taken for each (column), in percent of the row.
 
     Args:
@@ -48,11 +48,11 @@ def confusion_matrix(logits, labels, path):
     accuracy = 100 * np.trace(counts) / counts.sum()
     axis.set_title(f"{accuracy:.1f} % of {counts.sum()} images right", fontsize=10)
     figure.colorbar(shown, ax=axis, label="% of the class", shrink=0.8)
-    save(figure, path)
+    save_figure(figure, path)
     return counts
 
 
-def class_counts(logits, path, threshold=0.95, labels=None):
+def plot_pseudo_label_counts(logits, path, threshold=0.95, labels=None):
     """Draws how many images are taken for each class, with confidence and in all.
 
     Args:
@@ -92,5 +92,5 @@ def class_counts(logits, path, threshold=0.95, labels=None):
     axis.set_ylabel("images")
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_title(f"pseudo-labels of {len(logits)} images", fontsize=10)
-    save(figure, path)
+    save_figure(figure, path)
     return sure, every

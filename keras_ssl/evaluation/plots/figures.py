@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from keras_ssl.numerics import normalize_rows
+
 MAP_IMAGES = 2000  # t-SNE of more takes minutes and shows no more
 
 
-def views_grid(images, views, path, draws=2, seed=0, names=None):
+def plot_views(images, views, path, draws=2, seed=0, names=None):
     """Draws images in the first column, and random views of them in the others.
 
     Args:
@@ -24,10 +26,10 @@ def views_grid(images, views, path, draws=2, seed=0, names=None):
             if made.ndim == 2:  # a mask of patches: white for those that are not seen
                 made = made.reshape(-1, *view.grid, 1).astype("float32")
             columns.append((names[i], made))
-    image_grid(columns, path)
+    plot_images(columns, path)
 
 
-def image_grid(columns, path):
+def plot_images(columns, path):
     """Draws images side by side.
 
     Args:
@@ -42,10 +44,10 @@ def image_grid(columns, path):
         for row, image in enumerate(shown):
             _show(axes[row, column], image)
         axes[0, column].set_title(title, fontsize=8)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def curves(history, path):
+def plot_history(history, path):
     """Draws each logged quantity over the epochs.
 
     Args:
@@ -79,11 +81,11 @@ def curves(history, path):
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.3)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def feature_map(features, labels, path, seed=0):
-    """Draws features in two dimensions by t-SNE, a colour for each class.
+def plot_tsne(features, labels, path, seed=0):
+    """Draws features in two dimensions by t-SNE, a color for each class.
 
     Args:
         features: Array `(N, D)`, N >= 3; of more than 2,000 rows, a random 2,000 are shown.
@@ -104,7 +106,7 @@ def feature_map(features, labels, path, seed=0):
     if len(features) < 3:
         raise ValueError(f"`features` must have three rows or more, received {len(features)}.")
     rows = np.random.default_rng(seed).permutation(len(features))[:MAP_IMAGES]
-    unit = _unit(features)[rows]
+    unit = normalize_rows(np.asarray(features, "float32"))[rows]
     perplexity = min(30.0, (len(rows) - 1) / 3)
     start = "pca" if unit.shape[1] > 1 else "random"
     with threadpool_limits(1):  # threads that wait for a core others use take far longer
@@ -115,30 +117,33 @@ def feature_map(features, labels, path, seed=0):
     if 0 < len(classes) <= 20:
         for index, name in enumerate(classes):
             here = at[np.asarray(labels)[rows] == name]
-            axis.scatter(*here.T, s=8, color=_colour(index, len(classes)), label=str(name))
+            axis.scatter(*here.T, s=8, color=_color(index, len(classes)), label=str(name))
         axis.legend(title="class", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     else:
         axis.scatter(*at.T, s=8, c=None if labels is None else np.asarray(labels)[rows])
     axis.set_axis_off()
     axis.set_title(f"t-SNE of the features of {len(rows)} images", fontsize=10)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def nearest_neighbours(queries, memory, path, count=8):
+def plot_nearest_neighbors(queries, memory, path, count=8):
     """Draws images in the first column, and beside each its nearest by cosine similarity.
 
     Args:
         queries: `(images, features, labels)`, arrays of equal length; labels may be None. A row
             each.
         memory: The same of the images to search.
-        path: File to write, `.png`. With labels, a neighbour of another class is framed in red.
-        count: Int >= 1, neighbours to show; capped at the number of images to search.
+        path: File to write, `.png`. With labels, a neighbor of another class is framed in red.
+        count: Int >= 1, neighbors to show; capped at the number of images to search.
     """
     images, features, labels = queries
     found_in, memory_features, memory_labels = memory
     known = labels is not None and memory_labels is not None
     count = min(count, len(found_in))
-    similarity = _unit(features) @ _unit(memory_features).T
+    similarity = (
+        normalize_rows(np.asarray(features, "float32"))
+        @ normalize_rows(np.asarray(memory_features, "float32")).T
+    )
     nearest = np.argsort(-similarity, axis=1)[:, :count]
     figure = new_figure(1.1 * (count + 1), 1.1 * len(images))
     axes = figure.subplots(len(images), count + 1, squeeze=False)
@@ -157,12 +162,7 @@ def nearest_neighbours(queries, memory, path, count=8):
     axes[0, 1].set_title("nearest", fontsize=8)
     if known:
         figure.supxlabel("red frame: of another class than the query", fontsize=8)
-    save(figure, path)
-
-
-def _unit(features):
-    features = np.asarray(features, "float32")
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    save_figure(figure, path)
 
 
 def new_figure(width, height):
@@ -181,13 +181,13 @@ def _show(axis, image):
     axis.set_axis_off()
 
 
-def save(figure, path):
+def save_figure(figure, path):
     """Writes a figure."""
     figure.savefig(path, dpi=110)
 
 
-def _colour(index, classes):
+def _color(index, classes):
     from matplotlib import colormaps
 
-    # The colours of tab20 come in pairs that look alike.
+    # The colors of tab20 come in pairs that look alike.
     return colormaps["tab10" if classes <= 10 else "tab20"](index)

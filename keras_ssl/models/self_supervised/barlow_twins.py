@@ -5,7 +5,7 @@ import keras
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.training.pairs import mean_over_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_not_negative, check_number
+from keras_ssl.validation import check_non_negative, check_number
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -45,9 +45,9 @@ class BarlowTwins(SelfSupervisedModel):
         self, encoder, *, projector=(2048, 2048, 2048), redundancy_weight=0.0051, **kwargs
     ):
         check_number(redundancy_weight=redundancy_weight)
-        check_not_negative(redundancy_weight=redundancy_weight)
+        check_non_negative(redundancy_weight=redundancy_weight)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, batch_norm=True)
+        self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
         self.redundancy_weight = redundancy_weight
 
     def default_views(self, size):
@@ -56,7 +56,7 @@ class BarlowTwins(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """One correlation matrix over all replicas."""
-        z = [distribute.gather(self.project(view, training)) for view in batch.views]
+        z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
         terms = mean_over_pairs(losses.barlow_twins_terms, z)
         return {
             "loss": terms["invariance"] + self.redundancy_weight * terms["redundancy"],

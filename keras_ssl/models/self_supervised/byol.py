@@ -13,12 +13,12 @@ class BYOL(SelfSupervisedModel):
     """Learns an encoder by predicting its momentum copy's projection of the other view.
 
     Choose it for the best features of long runs with moderate batches: no negatives, and little
-    sensitive to batch size (256 will do) or colours. It costs a second encoder in memory and four
+    sensitive to batch size (256 will do) or colors. It costs a second encoder in memory and four
     passes a step, two of them without gradient. `fit` logs `loss`, the sum of both directions, in
     0..8, about 4 at the start. A safe start is SGD, learning rate 0.06 * B / 128, momentum 0.9,
     cosine decay.
 
-        momentum = keras_ssl.schedules.cosine(0.99, steps=10_000)  # rises to 1 over the run
+        momentum = keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000)  # rises to 1 over the run
         model = keras_ssl.BYOL(encoder, momentum=momentum)
         model.compile(keras.optimizers.SGD(0.12, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
@@ -49,11 +49,11 @@ class BYOL(SelfSupervisedModel):
     def __init__(self, encoder, *, projector=(4096, 256), predictor=None, momentum=0.996, **kwargs):
         check_momentum(momentum=momentum)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, batch_norm=True)
-        width = layers.width_of(self.projector, self.feature_width)
-        self.predictor = layers.prediction(predictor, width, hidden=16 * width)
+        self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
+        width = layers.output_dim(self.projector, self.feature_width)
+        self.predictor = layers.prediction_head(predictor, width, hidden=16 * width)
         self.momentum = momentum
-        self.add_momentum_copies()
+        self.add_ema_copies()
 
     def default_views(self, size):
         """`views.byol(size)`."""
@@ -62,10 +62,13 @@ class BYOL(SelfSupervisedModel):
     def compute_losses(self, batch, training):
         """Both directions: a prediction from each view, the target from the other."""
         online = [self.project(view, training) for view in batch.views]
-        p = [distribute.gather(self.predictor(each, training=training)) for each in online]
-        z = [distribute.gather(self.project(view, training, momentum=True)) for view in batch.views]
+        p = [distribute.all_gather(self.predictor(each, training=training)) for each in online]
+        z = [
+            distribute.all_gather(self.project(view, training, momentum=True))
+            for view in batch.views
+        ]
         return {"loss": 2.0 * mean_over_ordered_pairs(losses.byol, p, z)}
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the momentum copies."""
-        self.update_momentum_copies()
+        self.update_ema_copies()

@@ -8,7 +8,7 @@ from keras_ssl.numerics import as_float, cross_entropy, mean
 from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.validation import (
-    check_count,
+    check_int,
     check_momentum,
     check_number,
     check_positive,
@@ -22,7 +22,7 @@ LARGE = 2  # crops that the teacher sees
 class DINO(SelfSupervisedModel):
     """Learns an encoder by self-distillation: a teacher made of the student's past.
 
-    Choose it for vision transformers and for features that nearest neighbours can use as they are.
+    Choose it for vision transformers and for features that nearest neighbors can use as they are.
     No negatives; batches of 64 and more. It costs a second encoder in memory and a pass over each
     crop, small ones being cheap. It is the most delicate method here: it may collapse where the
     teacher's temperature or the momentum is too low; watch `callbacks.CollapseMonitor`. `fit` logs
@@ -30,7 +30,7 @@ class DINO(SelfSupervisedModel):
     collapse and stays at log(K) in the other: make `teacher_temperature` smaller, 0.02 or 0.01.
     A safe start is AdamW at 1e-3 * B / 256 with `clipnorm=3.0`, cosine decay.
 
-        model = keras_ssl.DINO(encoder, momentum=keras_ssl.schedules.cosine(0.99, steps=10_000))
+        model = keras_ssl.DINO(encoder, momentum=keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000))
         model.compile(keras.optimizers.AdamW(1e-3, clipnorm=3.0))
         model.fit(images, batch_size=256, epochs=50)
 
@@ -42,11 +42,11 @@ class DINO(SelfSupervisedModel):
         student_temperature: Float > 0 or Keras schedule.
         teacher_temperature: Float > 0 or Keras schedule, below the student's. The authors let it
             rise: `keras.optimizers.schedules.PolynomialDecay(0.04, steps, 0.07)`.
-        center_momentum: Float in 0..1: how much of the centre, the running mean of the teacher's
+        center_momentum: Float in 0..1: how much of the center, the running mean of the teacher's
             scores over all replicas, stays at each step.
         momentum: Float in 0..1 or Keras schedule: how much of `momentum_encoder`,
             `momentum_projector` and `momentum_prototypes`, the teacher, stays at each step.
-        frozen_steps: Int >= 0, steps in which the prototypes stay as they were drawn; the authors'
+        freeze_prototypes_steps: Int >= 0, steps in which the prototypes stay as they were drawn; the authors'
             is one epoch.
         views: Sequence of V >= 2 views, the first two the large crops; None for `views.dino` at the
             size of the images.
@@ -61,7 +61,7 @@ class DINO(SelfSupervisedModel):
         Caron et al. 2021, https://arxiv.org/abs/2104.14294, algorithm 1 and appendix C.
     """
 
-    multi_crop = True
+    allows_small_crops = True
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class DINO(SelfSupervisedModel):
         teacher_temperature=0.04,
         center_momentum=0.9,
         momentum=0.996,
-        frozen_steps=0,
+        freeze_prototypes_steps=0,
         **kwargs,
     ):
         temperatures = {
@@ -84,36 +84,38 @@ class DINO(SelfSupervisedModel):
         check_positive(**temperatures)
         check_number(center_momentum=center_momentum)
         check_momentum(momentum=momentum, center_momentum=center_momentum)
-        check_count(0, frozen_steps=frozen_steps)
+        check_int(0, freeze_prototypes_steps=freeze_prototypes_steps)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, activation=layers.gelu)
-        width = layers.width_of(self.projector, self.feature_width)
-        self.prototypes = layers.prototypes(prototypes, width)
+        self.projector = layers.projection_head(
+            projector, self.feature_width, activation=layers.gelu
+        )
+        width = layers.output_dim(self.projector, self.feature_width)
+        self.prototypes = layers.prototype_head(prototypes, width)
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
         self.center_momentum = center_momentum
         self.momentum = momentum
-        self.frozen_steps = frozen_steps
-        self.center = self.add_state("center", (layers.width_of(self.prototypes, width),))
-        self.add_momentum_copies("prototypes")
+        self.freeze_prototypes_steps = freeze_prototypes_steps
+        self.center = self.add_state("center", (layers.output_dim(self.prototypes, width),))
+        self.add_ema_copies("prototypes")
 
     def default_views(self, size):
         """`views.dino(size)`."""
         return views.dino(size)
 
-    def frozen_layers(self):
+    def freeze_schedule(self):
         """The prototypes."""
-        return ((self.prototypes, self.frozen_steps),)
+        return ((self.prototypes, self.freeze_prototypes_steps),)
 
     def compute_losses(self, batch, training):
         """Each large crop's teacher against every other crop's student."""
         large = batch.views[:LARGE]
         student = self.project_together(batch.views, training)
         teacher = self.project_together(large, training, momentum=True)
-        student = [as_float(self.prototypes(distribute.gather(z))) for z in student]
-        teacher = [as_float(self.momentum_prototypes(distribute.gather(z))) for z in teacher]
-        warm = self.at_step(self.student_temperature)
-        cool = self.at_step(self.teacher_temperature)
+        student = [as_float(self.prototypes(distribute.all_gather(z))) for z in student]
+        teacher = [as_float(self.momentum_prototypes(distribute.all_gather(z))) for z in teacher]
+        warm = self.current_value(self.student_temperature)
+        cool = self.current_value(self.teacher_temperature)
 
         def loss(s, t):
             return losses.dino(s, t, self.center, warm, cool)
@@ -125,12 +127,12 @@ class DINO(SelfSupervisedModel):
         }
         if training:
             batch_center = sum(mean(t, axis=0) for t in teacher) / len(teacher)
-            self.follow(self.center, batch_center, self.center_momentum)
+            self.update_running_mean(self.center, batch_center, self.center_momentum)
         return terms
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the teacher."""
-        self.update_momentum_copies("prototypes")
+        self.update_ema_copies("prototypes")
 
 
 def _entropy(logits):

@@ -12,18 +12,18 @@ from keras_ssl.optimizers import parameter_groups
 from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.validation import (
-    check_count,
+    check_fraction,
+    check_int,
     check_momentum,
-    check_not_negative,
+    check_non_negative,
     check_number,
     check_positive,
     check_schedule,
-    check_share,
 )
 
 SPLIT = "layer_decay"  # name of the optimizer that knows a rate for each block
 LARGE = 2  # crops that the teacher sees
-BALANCES = ("sinkhorn", "center")
+CENTERINGS = ("sinkhorn_knopp", "running_mean")
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -52,7 +52,7 @@ class DINOv2(SelfSupervisedModel):
         student_temperature: Float > 0 or Keras schedule by steps.
         teacher_temperature: Float > 0 or Keras schedule by steps; rises from 0.04 to 0.07 in the
             paper.
-        balance: "sinkhorn", which uses all prototypes alike within a batch, or "center", which
+        centering: "sinkhorn", which uses all prototypes alike within a batch, or "center", which
             takes a running mean off the teacher's scores, as DINO does.
         center_momentum: Float in 0..1, how much of that mean stays at each step.
         momentum: Float in 0..1 or Keras schedule by steps: how much of the teacher stays.
@@ -62,7 +62,7 @@ class DINOv2(SelfSupervisedModel):
             the block after it times this, the embedding of patches the smallest; 0.9 in the
             authors' code. Below 1 the optimizer becomes a `keras.optimizers.MultiOptimizer`, which
             knows no `clipnorm` over all weights and no one learning rate.
-        frozen_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
+        freeze_prototypes_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
         views: Sequence of V >= 2 views, of which the first two are the large crops, then two of
             masks for these; None for `views.dinov2` at the size of the images. Ready views are
             such tuples too.
@@ -78,11 +78,11 @@ class DINOv2(SelfSupervisedModel):
         https://arxiv.org/abs/2104.14294; iBOT of Zhou et al. 2021, https://arxiv.org/abs/2111.07832.
     """
 
-    multi_crop = True
-    masks = LARGE
-    refused = {
-        **SelfSupervisedModel.refused,
-        "pieces": "the encoder passes the tokens of all images of a batch at a time",
+    allows_small_crops = True
+    num_masks = LARGE
+    unsupported_compile_args = {
+        **SelfSupervisedModel.unsupported_compile_args,
+        "microbatches": "the encoder passes the tokens of all images of a batch at a time",
     }
 
     def __init__(
@@ -94,13 +94,13 @@ class DINOv2(SelfSupervisedModel):
         shared_head=False,
         student_temperature=0.1,
         teacher_temperature=0.07,
-        balance="sinkhorn",
+        centering="sinkhorn_knopp",
         center_momentum=0.9,
         momentum=0.992,
         patch_weight=1.0,
         koleo_weight=0.1,
         layer_decay=1.0,
-        frozen_steps=0,
+        freeze_prototypes_steps=0,
         **kwargs,
     ):
         check_vision_transformer(encoder)
@@ -110,16 +110,16 @@ class DINOv2(SelfSupervisedModel):
         }
         check_schedule(**temperatures)
         check_positive(**temperatures)
-        if not isinstance(balance, str) or balance not in BALANCES:
-            raise ValueError(f"`balance` must be one of {BALANCES}, received {balance!r}.")
+        if not isinstance(centering, str) or centering not in CENTERINGS:
+            raise ValueError(f"`centering` must be one of {CENTERINGS}, received {centering!r}.")
         if not isinstance(shared_head, bool):
             raise TypeError(f"`shared_head` must be a bool, received {shared_head!r}.")
         weights = {"patch_weight": patch_weight, "koleo_weight": koleo_weight}
         check_number(center_momentum=center_momentum, **weights)
-        check_not_negative(**weights)
+        check_non_negative(**weights)
         check_momentum(momentum=momentum, center_momentum=center_momentum)
-        check_count(0, frozen_steps=frozen_steps)
-        check_share(layer_decay=layer_decay)
+        check_int(0, freeze_prototypes_steps=freeze_prototypes_steps)
+        check_fraction(layer_decay=layer_decay)
         check_positive(layer_decay=layer_decay)
         super().__init__(encoder, **kwargs)
         own = [("projector", "prototypes")]
@@ -128,29 +128,29 @@ class DINOv2(SelfSupervisedModel):
             head = projector
             if isinstance(projector, keras.Layer) and first != "projector":
                 head = type(projector).from_config(projector.get_config())
-            head = layers.projection(head, self.feature_width, activation=layers.gelu)
-            width = layers.width_of(head, self.feature_width)
+            head = layers.projection_head(head, self.feature_width, activation=layers.gelu)
+            width = layers.output_dim(head, self.feature_width)
             scores = prototypes
             if isinstance(prototypes, keras.Layer) and first != "projector":
                 scores = type(prototypes).from_config(prototypes.get_config())
             setattr(self, first, head)
-            setattr(self, second, layers.prototypes(scores, width))
+            setattr(self, second, layers.prototype_head(scores, width))
         self.shared_head = shared_head
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
-        self.balance = balance
+        self.centering = centering
         self.center_momentum = center_momentum
         self.momentum = momentum
         self.patch_weight = patch_weight
         self.koleo_weight = koleo_weight
         self.layer_decay = layer_decay
-        self.frozen_steps = frozen_steps
-        count = layers.width_of(self.prototypes, width)
+        self.freeze_prototypes_steps = freeze_prototypes_steps
+        count = layers.output_dim(self.prototypes, width)
         self.center = self.add_state("center", (count,))
         self.patch_center = self.add_state("patch_center", (count,))
         self.mask_token = self.add_weight((encoder.width,), "zeros", name="mask_token")
         self.copied_heads = tuple(name for pair in own for name in pair)[1:]
-        self.add_momentum_copies(*self.copied_heads)
+        self.add_ema_copies(*self.copied_heads)
 
     def default_views(self, size):
         """`views.dinov2(size, patch_size)`."""
@@ -158,21 +158,21 @@ class DINOv2(SelfSupervisedModel):
 
     def compile(self, optimizer="sgd", *args, **kwargs):
         """As `SelfSupervisedModel.compile`; gives each block its own rate with a `layer_decay`."""
-        with distribute.scope_of(self):
+        with distribute.strategy_scope(self):
             optimizer = keras.optimizers.get(optimizer)
             if self.layer_decay != 1:
                 distribute.check_same_strategy(self, optimizer)
-                optimizer = parameter_groups.split(
+                optimizer = parameter_groups.with_parameter_groups(
                     *(optimizer, self._by_depth, self.trainable_variables),
                     name=SPLIT,
                     argument="layer_decay",
                 )
         super().compile(optimizer, *args, **kwargs)
 
-    def frozen_layers(self):
+    def freeze_schedule(self):
         """The prototypes."""
         layers = [self.prototypes] + ([] if self.shared_head else [self.patch_prototypes])
-        return tuple((layer, self.frozen_steps) for layer in layers)
+        return tuple((layer, self.freeze_prototypes_steps) for layer in layers)
 
     def compute_losses(self, batch, training):
         """All three terms, over the whole batch of all replicas."""
@@ -183,30 +183,30 @@ class DINOv2(SelfSupervisedModel):
         teacher = self.momentum_encoder.tokens(together, training)
         crops = ops.split(student.class_token, LARGE, axis=0)
         crops += self._class_tokens(batch.views[LARGE:-LARGE], training)
-        warm = self.at_step(self.student_temperature)
-        cool = self.at_step(self.teacher_temperature)
+        warm = self.current_value(self.student_temperature)
+        cool = self.current_value(self.teacher_temperature)
 
-        s = [distribute.gather(self._scores(x, training)) for x in crops]
+        s = [distribute.all_gather(self._scores(x, training)) for x in crops]
         t = [
-            distribute.gather(self._scores(x, training, momentum=True))
+            distribute.all_gather(self._scores(x, training, momentum=True))
             for x in ops.split(teacher.class_token, LARGE, axis=0)
         ]
         terms = {"dino": self._class_term(s, t, warm, cool)}
-        mask = distribute.gather(ops.cast(mask, t[0].dtype))
-        s_patches = distribute.gather(self._scores(student.patches, training, patches=True))
-        t_patches = distribute.gather(
+        mask = distribute.all_gather(ops.cast(mask, t[0].dtype))
+        s_patches = distribute.all_gather(self._scores(student.patches, training, patches=True))
+        t_patches = distribute.all_gather(
             self._scores(teacher.patches, training, patches=True, momentum=True)
         )
         terms["ibot"] = self._patch_term(s_patches, t_patches, mask, warm, cool)
-        terms["koleo"] = sum(losses.koleo(distribute.gather(x)) for x in crops[:LARGE])
-        if training and self.balance == "center":
+        terms["koleo"] = sum(losses.koleo(distribute.all_gather(x)) for x in crops[:LARGE])
+        if training and self.centering == "center":
             self._move_centers(t, t_patches, mask)
         total = terms["dino"] + self.patch_weight * terms["ibot"]
         return {"loss": total + self.koleo_weight * terms["koleo"], **terms}
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the teacher."""
-        self.update_momentum_copies(*self.copied_heads)
+        self.update_ema_copies(*self.copied_heads)
 
     def _by_depth(self, optimizer):
         """Pairs of the weights of a depth and their learning rate; heads keep the optimizer's."""
@@ -214,7 +214,7 @@ class DINOv2(SelfSupervisedModel):
         groups = [[*first, self.mask_token], *blocks]
         for depth, weights in enumerate(groups):
             factor = self.layer_decay ** (len(groups) - depth)
-            yield weights, parameter_groups.scaled(optimizer, factor)
+            yield weights, parameter_groups.scaled_learning_rate(optimizer, factor)
 
     def _class_tokens(self, crops, training):
         """Class tokens of small crops, those of one size in one pass."""
@@ -236,7 +236,7 @@ class DINOv2(SelfSupervisedModel):
 
     def _class_term(self, student, teacher, warm, cool):
         """Every crop's student against each large crop's teacher, but its own."""
-        if self.balance == "center":
+        if self.centering == "center":
             return mean_over_ordered_pairs(
                 lambda s, t: losses.dino(s, t, self.center, warm, cool), student, teacher
             )
@@ -248,7 +248,7 @@ class DINOv2(SelfSupervisedModel):
 
     def _patch_term(self, student, teacher, mask, warm, cool):
         """Masked patches against the teacher's of the same crop."""
-        if self.balance == "center":
+        if self.centering == "center":
             return losses.ibot(student, teacher, mask, self.patch_center, warm, cool)
         rows = ops.reshape(teacher, (-1, teacher.shape[-1]))
         assigned = losses.sinkhorn(rows, epsilon=cool, weights=ops.reshape(mask, (-1,)))
@@ -259,8 +259,8 @@ class DINOv2(SelfSupervisedModel):
     def _move_centers(self, teacher, patches, mask):
         """Running means of the teacher's scores: of class tokens, and of masked patches."""
         batch_center = sum(mean(t, axis=0) for t in teacher) / len(teacher)
-        self.follow(self.center, batch_center, self.center_momentum)
+        self.update_running_mean(self.center, batch_center, self.center_momentum)
         count = ops.sum(mask)
         masked = ops.sum(mask[:, :, None] * patches, axis=(0, 1)) / ops.maximum(count, 1.0)
         masked = ops.where(count > 0, masked, ops.convert_to_tensor(self.patch_center))
-        self.follow(self.patch_center, masked, self.center_momentum)
+        self.update_running_mean(self.patch_center, masked, self.center_momentum)

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_not_negative, check_number, check_positive
+from keras_ssl.validation import check_non_negative, check_number, check_positive
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -46,10 +46,10 @@ class EMPSSL(SelfSupervisedModel):
 
     def __init__(self, encoder, *, projector=(4096, 1024), invariance=200.0, epsilon=0.2, **kwargs):
         check_number(invariance=invariance, epsilon=epsilon)
-        check_not_negative(invariance=invariance)
+        check_non_negative(invariance=invariance)
         check_positive(epsilon=epsilon)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, batch_norm=True)
+        self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
         self.invariance = invariance
         self.epsilon = epsilon
 
@@ -60,6 +60,6 @@ class EMPSSL(SelfSupervisedModel):
     def compute_losses(self, batch, training):
         """Coding rate of each patch over all replicas, and agreement of patches."""
         z = ops.stack(self.project_together(batch.views, training), axis=1)
-        z = ops.swapaxes(distribute.gather(z), 0, 1)
+        z = ops.swapaxes(distribute.all_gather(z), 0, 1)
         terms = losses.emp_ssl_terms(z, self.epsilon)
         return {"loss": -terms["coding_rate"] - self.invariance * terms["similarity"], **terms}

@@ -7,7 +7,7 @@ from keras_ssl import layers, losses, views
 from keras_ssl.encoders.interface import check_vision_transformer
 from keras_ssl.numerics import as_float
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_share
+from keras_ssl.validation import check_fraction
 
 EPSILON = 1e-6  # of the loss
 
@@ -17,14 +17,14 @@ class MAE(SelfSupervisedModel):
     """Learns a vision transformer by painting the patches of an image that it does not see.
 
     Choose it for large transformers and long runs, and where features are trained further
-    afterwards: by kNN and linear probes they lag behind those of contrast. Colours need no
+    afterwards: by kNN and linear probes they lag behind those of contrast. Colors need no
     invention of views: crop and flip do. The encoder sees a quarter of the patches, so that a step
     costs less than half of supervised training; memory is one encoder and a small decoder, batches
-    of any size do. `fit` logs `loss`, about 1 at the start, the variance of normalised pixels. A
+    of any size do. `fit` logs `loss`, about 1 at the start, the variance of normalized pixels. A
     safe start is AdamW, learning rate 1.5e-4 * B / 256, decay 0.05, warm-up, cosine decay. Take the
-    mean of the patches for features: `encoders.vit(..., features="mean")`.
+    mean of the patches for features: `encoders.vit(..., pooling="mean")`.
 
-        encoder = keras_ssl.encoders.vit((32, 32, 3), patch_size=4, features="mean")
+        encoder = keras_ssl.encoders.vit((32, 32, 3), patch_size=4, pooling="mean")
         model = keras_ssl.MAE(encoder)
         model.compile(keras.optimizers.AdamW(1.5e-4, weight_decay=0.05))
         model.fit(images, batch_size=256, epochs=100)
@@ -33,7 +33,7 @@ class MAE(SelfSupervisedModel):
         encoder: What `encoders.vit` returns.
         decoder: Three ints: width, number of blocks, attention heads.
         mask_ratio: Float in 0..1, the share of patches that are not seen.
-        normalize: Bool, whether the pixels of each patch are normalised before they are compared.
+        normalize: Bool, whether the pixels of each patch are normalized before they are compared.
         views: Sequence of two, of a view of images and one of masks, `views.RandomMask` of this
             ratio; None for `views.mae` at the size of the images. Ready views are such pairs too.
         seed: Int, see `SelfSupervisedModel`.
@@ -47,15 +47,15 @@ class MAE(SelfSupervisedModel):
         He et al. 2021, https://arxiv.org/abs/2111.06377, sections 3 and 4.
     """
 
-    masks = 1
-    refused = {
-        **SelfSupervisedModel.refused,
-        "pieces": "the encoder passes few of the patches, and all images of a batch at a time",
+    num_masks = 1
+    unsupported_compile_args = {
+        **SelfSupervisedModel.unsupported_compile_args,
+        "microbatches": "the encoder passes few of the patches, and all images of a batch at a time",
     }
 
     def __init__(self, encoder, *, decoder=(128, 2, 4), mask_ratio=0.75, normalize=True, **kwargs):
         check_vision_transformer(encoder)
-        check_share(mask_ratio=mask_ratio)
+        check_fraction(mask_ratio=mask_ratio)
         is_three = isinstance(decoder, (tuple, list)) and len(decoder) == 3
         if not is_three or not all(type(each) is int for each in decoder):
             raise TypeError(
@@ -125,8 +125,8 @@ class MAE(SelfSupervisedModel):
             mask: As in `predict_patches`, `views.RandomMask` draws one.
 
         Returns:
-            Pair of arrays `(B, H, W, C)`: the images with grey for what is masked, and with what
-            the decoder paints there. Where patches are normalised, each gets back the mean and
+            Pair of arrays `(B, H, W, C)`: the images with gray for what is masked, and with what
+            the decoder paints there. Where patches are normalized, each gets back the mean and
             deviation that it has in the image: their contrast is not painted but known.
         """
         patches = as_float(self.patches_of(images))

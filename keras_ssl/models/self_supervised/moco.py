@@ -4,10 +4,10 @@ import keras
 
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.layers import memory_bank
-from keras_ssl.numerics import as_float, normalize
+from keras_ssl.numerics import as_float, l2_normalize
 from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_count, check_momentum, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_momentum, check_positive, check_schedule
 
 PROJECTOR = {2: (2048, 128), 3: (4096, 256)}
 QUEUE_SIZE = 4096
@@ -40,10 +40,10 @@ class MoCo(SelfSupervisedModel):
         temperature: Float > 0 or Keras schedule.
         momentum: Float in 0..1 or Keras schedule: how much of `momentum_encoder` and
             `momentum_projector` stays at each step. The papers' is 0.999 on ImageNet, and rises
-            to 1 in version 3: `keras_ssl.schedules.cosine(0.99, steps)`.
+            to 1 in version 3: `keras_ssl.schedules.CosineMomentum(0.99, steps)`.
         queue_size: Version 2 only: int >= 1, keys to tell a query's own from; None for 4096. The
             paper's is 65,536 for ImageNet.
-        blocks: Int >= 1, in how many parts similarities are computed, see `losses.info_nce`.
+        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.info_nce`.
         views: Sequence of V >= 2 views; None for `views.simclr` (version 2) or `views.byol`
             (version 3) at the size of the images. With more than two views, version 2 takes its
             key from the second and queries from the others; version 3 takes all ordered pairs.
@@ -72,7 +72,7 @@ class MoCo(SelfSupervisedModel):
         temperature=0.2,
         momentum=0.99,
         queue_size=None,
-        blocks=1,
+        num_chunks=1,
         **kwargs,
     ):
         if not isinstance(version, int) or version not in (2, 3):
@@ -81,28 +81,28 @@ class MoCo(SelfSupervisedModel):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
         check_momentum(momentum=momentum)
-        check_count(1, blocks=blocks)
+        check_int(1, num_chunks=num_chunks)
         super().__init__(encoder, **kwargs)
         self.version = version
-        self.projector = layers.projection(
+        self.projector = layers.projection_head(
             PROJECTOR[version] if projector is None else projector,
             self.feature_width,
             batch_norm=version == 3,
-            output_norm="plain" if version == 3 else None,
+            final_batch_norm="no_affine" if version == 3 else None,
         )
-        width = layers.width_of(self.projector, self.feature_width)
+        width = layers.output_dim(self.projector, self.feature_width)
         self.temperature = temperature
         self.momentum = momentum
-        self.blocks = blocks
+        self.num_chunks = num_chunks
         self.predictor, self.queue_size = None, None
         if version == 3:
-            self.predictor = layers.prediction(predictor, width, hidden=16 * width)
+            self.predictor = layers.prediction_head(predictor, width, hidden=16 * width)
         else:
             self.queue_size = QUEUE_SIZE if queue_size is None else queue_size
-            check_count(1, queue_size=self.queue_size)
-            rows = memory_bank.random_rows(self.queue_size, width, self.seed)
+            check_int(1, queue_size=self.queue_size)
+            rows = memory_bank.random_unit_vectors(self.queue_size, width, self.seed)
             self.queue = self.add_state("queue", rows.shape, rows)
-        self.add_momentum_copies()
+        self.add_ema_copies()
 
     def default_views(self, size):
         """`views.simclr(size)` of version 2, `views.byol(size)` of version 3."""
@@ -114,30 +114,36 @@ class MoCo(SelfSupervisedModel):
             "loss": (self._with_queue if self.version == 2 else self._in_batch)(batch, training)
         }
 
-    def after_step(self):
+    def on_step_end(self):
         """Moves the momentum copies."""
-        self.update_momentum_copies()
+        self.update_ema_copies()
 
     def _with_queue(self, batch, training):
-        temperature = self.at_step(self.temperature)
+        temperature = self.current_value(self.temperature)
         first, second, *others = batch.views
-        key = distribute.gather(self.project(second, training, momentum=True))
-        queries = [distribute.gather(self.project(view, training)) for view in (first, *others)]
+        key = distribute.all_gather(self.project(second, training, momentum=True))
+        queries = [distribute.all_gather(self.project(view, training)) for view in (first, *others)]
         each = [
-            losses.info_nce(query, key, self.queue, temperature, self.blocks) for query in queries
+            losses.info_nce(query, key, self.queue, temperature, self.num_chunks)
+            for query in queries
         ]
         if training:
-            self.move(self.queue, memory_bank.push(self.queue, normalize(as_float(key))))
+            self.assign_state(
+                self.queue, memory_bank.enqueue(self.queue, l2_normalize(as_float(key)))
+            )
         return sum(each[1:], each[0]) / len(each)
 
     def _in_batch(self, batch, training):
-        temperature = self.at_step(self.temperature)
+        temperature = self.current_value(self.temperature)
         z = [self.project(view, training) for view in batch.views]
-        q = [distribute.gather(self.predictor(each, training=training)) for each in z]
-        k = [distribute.gather(self.project(view, training, momentum=True)) for view in batch.views]
+        q = [distribute.all_gather(self.predictor(each, training=training)) for each in z]
+        k = [
+            distribute.all_gather(self.project(view, training, momentum=True))
+            for view in batch.views
+        ]
 
         def loss(query, key):
-            return losses.info_nce(query, key, temperature=temperature, blocks=self.blocks)
+            return losses.info_nce(query, key, temperature=temperature, num_chunks=self.num_chunks)
 
         # The paper's factor makes gradients independent of the temperature; two directions.
         return 2.0 * (2.0 * temperature) * mean_over_ordered_pairs(loss, q, k)

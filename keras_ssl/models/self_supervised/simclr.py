@@ -5,7 +5,7 @@ import keras
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.training.pairs import mean_over_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_count, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_positive, check_schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -15,7 +15,7 @@ class SimCLR(SelfSupervisedModel):
     Choose it as the plain baseline: two networks' passes a step, no momentum encoder, one
     temperature. It wants many negatives: 256 images a batch are enough for small images, and
     memory for the similarities grows with the square of the batch (2B x 2B floats, less with
-    `blocks`). `fit` logs `loss`; at the start about log(2B - 1), less is better. A safe start is
+    `num_chunks`). `fit` logs `loss`; at the start about log(2B - 1), less is better. A safe start is
     SGD, learning rate 0.06 * B / 128, momentum 0.9, cosine decay.
 
         model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((32, 32, 3)))
@@ -28,7 +28,7 @@ class SimCLR(SelfSupervisedModel):
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
         projector: Tuple of widths, ReLU between; or a keras layer from `(B, D)` to `(B, width)`.
         temperature: Float > 0 or Keras schedule.
-        blocks: Int >= 1, in how many parts similarities are computed, see `losses.nt_xent`.
+        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.nt_xent`.
         views: Sequence of V >= 2 views; None for `views.simclr` at the size of the images. With
             more than two views the loss is the mean over all pairs.
         seed: Int, see `SelfSupervisedModel`.
@@ -42,14 +42,14 @@ class SimCLR(SelfSupervisedModel):
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, algorithm 1.
     """
 
-    def __init__(self, encoder, *, projector=(128, 128), temperature=0.5, blocks=1, **kwargs):
+    def __init__(self, encoder, *, projector=(128, 128), temperature=0.5, num_chunks=1, **kwargs):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
-        check_count(1, blocks=blocks)
+        check_int(1, num_chunks=num_chunks)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width)
+        self.projector = layers.projection_head(projector, self.feature_width)
         self.temperature = temperature
-        self.blocks = blocks
+        self.num_chunks = num_chunks
 
     def default_views(self, size):
         """`views.simclr(size)`."""
@@ -57,10 +57,10 @@ class SimCLR(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """NT-Xent between the projections of all replicas."""
-        z = [distribute.gather(self.project(view, training)) for view in batch.views]
-        temperature = self.at_step(self.temperature)
+        z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
+        temperature = self.current_value(self.temperature)
 
         def loss(a, b):
-            return losses.nt_xent(a, b, temperature, self.blocks)
+            return losses.nt_xent(a, b, temperature, self.num_chunks)
 
         return {"loss": mean_over_pairs(loss, z)}

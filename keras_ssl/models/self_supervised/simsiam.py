@@ -6,7 +6,7 @@ from keras_ssl import distribute, layers, losses, views
 from keras_ssl.optimizers import parameter_groups
 from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_optional_rate
+from keras_ssl.validation import check_optional_schedule
 
 SPLIT = "predictor_apart"  # name of the optimizer that knows two rates
 
@@ -59,13 +59,13 @@ class SimSiam(SelfSupervisedModel):
         predictor_learning_rate=None,
         **kwargs,
     ):
-        check_optional_rate(predictor_learning_rate=predictor_learning_rate)
+        check_optional_schedule(predictor_learning_rate=predictor_learning_rate)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(
-            projector, self.feature_width, batch_norm=True, output_norm="plain"
+        self.projector = layers.projection_head(
+            projector, self.feature_width, batch_norm=True, final_batch_norm="no_affine"
         )
-        width = layers.width_of(self.projector, self.feature_width)
-        self.predictor = layers.prediction(predictor, width, hidden=max(1, width // 4))
+        width = layers.output_dim(self.projector, self.feature_width)
+        self.predictor = layers.prediction_head(predictor, width, hidden=max(1, width // 4))
         self.predictor_learning_rate = predictor_learning_rate
 
     def default_views(self, size):
@@ -74,12 +74,12 @@ class SimSiam(SelfSupervisedModel):
 
     def compile(self, optimizer="sgd", *args, **kwargs):
         """As `SelfSupervisedModel.compile`; gives the predictor its own rate where one is set."""
-        with distribute.scope_of(self):
+        with distribute.strategy_scope(self):
             optimizer = keras.optimizers.get(optimizer)
             if self.predictor_learning_rate is not None:
                 distribute.check_same_strategy(self, optimizer)
                 own = [(self.predictor.trainable_variables, self.predictor_learning_rate)]
-                optimizer = parameter_groups.split(
+                optimizer = parameter_groups.with_parameter_groups(
                     *(optimizer, lambda _: own, self.trainable_variables),
                     name=SPLIT,
                     argument="predictor_learning_rate",
@@ -89,6 +89,6 @@ class SimSiam(SelfSupervisedModel):
     def compute_losses(self, batch, training):
         """Negative cosine of predictions and the other views' projections."""
         z = [self.project(view, training) for view in batch.views]
-        p = [distribute.gather(self.predictor(each, training=training)) for each in z]
-        z = [distribute.gather(each) for each in z]
+        p = [distribute.all_gather(self.predictor(each, training=training)) for each in z]
+        z = [distribute.all_gather(each) for each in z]
         return {"loss": mean_over_ordered_pairs(losses.negative_cosine, p, z)}

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_count, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_positive, check_schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -26,7 +26,7 @@ class SupCon(SelfSupervisedModel):
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
         projector: Tuple of widths, ReLU between; or a keras layer.
         temperature: Float > 0 or Keras schedule.
-        blocks: Int >= 1, in how many parts similarities are computed, see `losses.supcon`.
+        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.supcon`.
         views: Sequence of V >= 2 views; None for `views.simclr` at the size of the images.
         seed: Int, see `SelfSupervisedModel`.
         **kwargs: `name` and `dtype`.
@@ -40,16 +40,16 @@ class SupCon(SelfSupervisedModel):
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2.
     """
 
-    needs_labels = "a label"
+    target_kind = "a label"
 
-    def __init__(self, encoder, *, projector=(2048, 128), temperature=0.1, blocks=1, **kwargs):
+    def __init__(self, encoder, *, projector=(2048, 128), temperature=0.1, num_chunks=1, **kwargs):
         check_schedule(temperature=temperature)
         check_positive(temperature=temperature)
-        check_count(1, blocks=blocks)
+        check_int(1, num_chunks=num_chunks)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width)
+        self.projector = layers.projection_head(projector, self.feature_width)
         self.temperature = temperature
-        self.blocks = blocks
+        self.num_chunks = num_chunks
 
     def default_views(self, size):
         """`views.simclr(size)`."""
@@ -57,8 +57,8 @@ class SupCon(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """Contrast among all views of all images of all replicas."""
-        z = [distribute.gather(self.project(view, training)) for view in batch.views]
-        labels = ops.tile(distribute.gather(batch.labels), len(z))
+        z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
+        labels = ops.tile(distribute.all_gather(batch.labels), len(z))
         z = ops.concatenate(z, axis=0)
-        temperature = self.at_step(self.temperature)
-        return {"loss": losses.supcon(z, labels, temperature, self.blocks)}
+        temperature = self.current_value(self.temperature)
+        return {"loss": losses.supcon(z, labels, temperature, self.num_chunks)}

@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.layers import memory_bank
-from keras_ssl.numerics import as_float, normalize
+from keras_ssl.numerics import as_float, l2_normalize
 from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_count, check_number, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_number, check_positive, check_schedule
 
 LARGE = 2  # crops that assignments are made of; the others only predict them
 
@@ -39,7 +39,7 @@ class SwAV(SelfSupervisedModel):
         queue_size: Int >= 0, past projections of each large crop that take part in the assignment,
             once there are so many; 0 for none.
         queue_start: Int >= 0, the step from which the queue is filled.
-        frozen_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
+        freeze_prototypes_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
         views: Sequence of V >= 2 views, the first two the large crops; None for `views.swav` at the
             size of the images.
         seed: Int, see `SelfSupervisedModel`.
@@ -51,10 +51,10 @@ class SwAV(SelfSupervisedModel):
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, algorithm 1. The default of
-        `frozen_steps` is that of the authors' code.
+        `freeze_prototypes_steps` is that of the authors' code.
     """
 
-    multi_crop = True
+    allows_small_crops = True
 
     def __init__(
         self,
@@ -67,24 +67,29 @@ class SwAV(SelfSupervisedModel):
         iterations=3,
         queue_size=0,
         queue_start=0,
-        frozen_steps=313,
+        freeze_prototypes_steps=313,
         **kwargs,
     ):
         check_schedule(temperature=temperature)
         check_number(epsilon=epsilon)
         check_positive(temperature=temperature, epsilon=epsilon)
-        check_count(1, iterations=iterations)
-        check_count(0, queue_size=queue_size, queue_start=queue_start, frozen_steps=frozen_steps)
+        check_int(1, iterations=iterations)
+        check_int(
+            0,
+            queue_size=queue_size,
+            queue_start=queue_start,
+            freeze_prototypes_steps=freeze_prototypes_steps,
+        )
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, batch_norm=True)
-        width = layers.width_of(self.projector, self.feature_width)
-        self.prototypes = layers.prototypes(prototypes, width)
+        self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
+        width = layers.output_dim(self.projector, self.feature_width)
+        self.prototypes = layers.prototype_head(prototypes, width)
         self.temperature = temperature
         self.epsilon = epsilon
         self.iterations = iterations
         self.queue_size = queue_size
         self.queue_start = queue_start
-        self.frozen_steps = frozen_steps
+        self.freeze_prototypes_steps = freeze_prototypes_steps
         if queue_size:
             self.queue = self.add_state("queue", (queue_size, LARGE * width))
 
@@ -92,17 +97,17 @@ class SwAV(SelfSupervisedModel):
         """`views.swav(size)`."""
         return views.swav(size)
 
-    def frozen_layers(self):
+    def freeze_schedule(self):
         """The prototypes."""
-        return ((self.prototypes, self.frozen_steps),)
+        return ((self.prototypes, self.freeze_prototypes_steps),)
 
     def compute_losses(self, batch, training):
         """Assignments of the large crops, over all replicas, predicted from every other crop."""
         z = self.project_together(batch.views, training)
-        z = [normalize(as_float(distribute.gather(crop))) for crop in z]
+        z = [l2_normalize(as_float(distribute.all_gather(crop))) for crop in z]
         scores = [self.prototypes(crop) for crop in z]
         assignments = self._assign(scores[:LARGE])
-        temperature = self.at_step(self.temperature)
+        temperature = self.current_value(self.temperature)
         loss = mean_over_ordered_pairs(
             lambda predicted, assigned: losses.swav(predicted, assigned, temperature),
             scores,
@@ -110,11 +115,11 @@ class SwAV(SelfSupervisedModel):
         )
         if training and self.queue_size:
             past = ops.convert_to_tensor(self.queue)
-            newest = memory_bank.push(past, ops.concatenate(z[:LARGE], axis=1))
-            self.move(self.queue, ops.where(self.step >= self.queue_start, newest, past))
+            newest = memory_bank.enqueue(past, ops.concatenate(z[:LARGE], axis=1))
+            self.assign_state(self.queue, ops.where(self.step >= self.queue_start, newest, past))
         return {"loss": loss}
 
-    def after_step(self):
+    def on_step_end(self):
         """Sets the length of the prototypes to 1."""
         if isinstance(self.prototypes, layers.Prototypes):
             self.prototypes.normalize()

@@ -5,7 +5,7 @@ import keras
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.training.pairs import mean_over_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_not_negative, check_number
+from keras_ssl.validation import check_non_negative, check_number
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -13,7 +13,7 @@ class VICReg(SelfSupervisedModel):
     """Learns an encoder by three plain terms: variance, invariance, covariance.
 
     Choose it for short schedules and for understanding: it states what collapse is and forbids it,
-    term by term, without negatives, momentum encoder or normalised projections. Batches of 256 are
+    term by term, without negatives, momentum encoder or normalized projections. Batches of 256 are
     comfortable; memory grows with the square of the projector's width (D x D floats). `fit` logs
     `loss` and the three terms, not weighted: `invariance`, `variance` (0 once every dimension has a
     standard deviation of 1) and `covariance`. The loss starts in the tens: a learning rate that
@@ -55,9 +55,9 @@ class VICReg(SelfSupervisedModel):
     ):
         weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
         check_number(**weights)
-        check_not_negative(**weights)
+        check_non_negative(**weights)
         super().__init__(encoder, **kwargs)
-        self.projector = layers.projection(projector, self.feature_width, batch_norm=True)
+        self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
         self.invariance = invariance
         self.variance = variance
         self.covariance = covariance
@@ -68,7 +68,7 @@ class VICReg(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """Variance and covariance over all replicas."""
-        z = [distribute.gather(self.project(view, training)) for view in batch.views]
+        z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
         terms = mean_over_pairs(losses.vicreg_terms, z)
         loss = (
             self.invariance * terms["invariance"]

@@ -1,4 +1,4 @@
-"""AdaMatch: FixMatch with aligned predictions and a threshold relative to the labelled images."""
+"""AdaMatch: FixMatch with aligned predictions and a threshold relative to the labeled images."""
 
 import math
 
@@ -8,16 +8,16 @@ from keras import ops
 from keras_ssl import losses
 from keras_ssl.numerics import mean
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_share, check_steps
+from keras_ssl.validation import check_fraction, check_steps
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class AdaMatch(SemiSupervisedModel):
-    """Learns a classifier from few labels, also where unlabelled images are of another kind.
+    """Learns a classifier from few labels, also where unlabeled images are of another kind.
 
     Predictions of weak views are scaled so that their classes are as frequent as those predicted on
-    labelled images, and count where they reach a share of the mean confidence there. Choose it over
-    FixMatch where the unlabelled images come from elsewhere, or how sure the classifier is changes
+    labeled images, and count where they reach a share of the mean confidence there. Choose it over
+    FixMatch where the unlabeled images come from elsewhere, or how sure the classifier is changes
     much. Memory and cost are FixMatch's, and so are logs and safe start; `threshold` moves with
     each batch.
 
@@ -25,8 +25,8 @@ class AdaMatch(SemiSupervisedModel):
 
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
-        threshold: Float in 0..1, the share of the mean confidence on labelled images.
-        warmup: How long the weight of the unlabelled images rises on half a cosine: a fraction of
+        threshold: Float in 0..1, the share of the mean confidence on labeled images.
+        warmup: How long the weight of the unlabeled images rises on half a cosine: a fraction of
             the run (float) or steps (int).
         ema_momentum: See `SemiSupervisedModel`.
         unlabeled_weight: See `SemiSupervisedModel`.
@@ -39,23 +39,23 @@ class AdaMatch(SemiSupervisedModel):
 
     Source:
         Berthelot et al. 2021, https://arxiv.org/abs/2106.04732, section 3. Two parts are left out:
-        strong views of labelled images, and the interpolation of their logits with and without the
-        unlabelled images in batch norm, which takes a second pass.
+        strong views of labeled images, and the interpolation of their logits with and without the
+        unlabeled images in batch norm, which takes a second pass.
     """
 
-    step_arguments = ("warmup",)
+    schedule_args = ("warmup",)
 
     def __init__(self, classifier, *, threshold=0.9, warmup=0.5, **kwargs):
-        check_share(threshold=threshold)
+        check_fraction(threshold=threshold)
         check_steps(warmup=warmup)
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
         self.warmup = warmup
 
-    def weight_of_unlabeled(self):
+    def unsupervised_weight(self):
         """Section 3.4: rises on half a cosine."""
         rise = 0.5 - 0.5 * ops.cos(math.pi * self.progress(self.warmup))
-        return super().weight_of_unlabeled() * rise
+        return super().unsupervised_weight() * rise
 
     def compute_unlabeled(self, logits, batch):
         """Sections 3.2 and 3.3."""

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ssl import losses
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_not_negative, check_number, check_positive, check_steps
+from keras_ssl.validation import check_non_negative, check_number, check_positive, check_steps
 
 ALL = 500.0  # a loss that no image reaches, as in the authors' code
 SLACK = 1.0001  # the paper's C
@@ -16,7 +16,7 @@ SOURCES = ("unlabeled", "labeled")
 class Dash(SemiSupervisedModel):
     """Learns a classifier from few labels: images count whose own loss is small, ever smaller.
 
-    In a warm-up all unlabelled images count; the mean loss at its end is the first threshold, which
+    In a warm-up all unlabeled images count; the mean loss at its end is the first threshold, which
     then falls by a factor, step by step, to a floor. An image counts while the negative logarithm
     of its likeliest class's probability, by the weak view, lies below. Targets are sharpened
     predictions, and hard ones once the floor is reached. Choose it over FixMatch where a fixed
@@ -29,13 +29,13 @@ class Dash(SemiSupervisedModel):
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
         initial_threshold: "unlabeled", the mean over the last tenth of the warm-up of the
-            unlabelled images' loss (authors' code), or "labeled", of the labelled images' loss,
+            unlabeled images' loss (authors' code), or "labeled", of the labeled images' loss,
             times 1.0001 (paper). Test data has no part in it.
         warmup: A fraction of the run (float), or steps (int); 10 of 1024 in the authors' code.
         decay_interval: After how long the threshold falls once more, counted from the first step:
             a fraction of the run or steps; 9 of 1024 there. 0 falls at every step.
         decay: Float > 1, the paper's gamma, by which it is divided.
-        floor: Float >= 0, the lowest threshold; 0.05 selects probabilities above 0.951.
+        min_threshold: Float >= 0, the lowest threshold; 0.05 selects probabilities above 0.951.
         temperature: Float > 0, of the soft targets.
         unlabeled_weight: See `SemiSupervisedModel`; 0.9 in the authors' code.
         ema_momentum: See `SemiSupervisedModel`.
@@ -51,7 +51,7 @@ class Dash(SemiSupervisedModel):
         and the authors' code.
     """
 
-    step_arguments = ("warmup", "decay_interval")
+    schedule_args = ("warmup", "decay_interval")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Dash(SemiSupervisedModel):
         warmup=10 / 1024,
         decay_interval=9 / 1024,
         decay=1.27,
-        floor=0.05,
+        min_threshold=0.05,
         temperature=0.5,
         unlabeled_weight=0.9,
         **kwargs,
@@ -71,9 +71,9 @@ class Dash(SemiSupervisedModel):
                 f"`initial_threshold` must be one of {SOURCES}, received {initial_threshold!r}."
             )
         check_steps(warmup=warmup, decay_interval=decay_interval)
-        check_number(decay=decay, floor=floor, temperature=temperature)
+        check_number(decay=decay, min_threshold=min_threshold, temperature=temperature)
         check_positive(temperature=temperature)
-        check_not_negative(floor=floor)
+        check_non_negative(min_threshold=min_threshold)
         if not 1 < decay < float("inf"):
             raise ValueError(f"`decay` must be a finite number above 1, received {decay!r}.")
         super().__init__(classifier, unlabeled_weight=unlabeled_weight, **kwargs)
@@ -81,13 +81,13 @@ class Dash(SemiSupervisedModel):
         self.warmup = warmup
         self.decay_interval = decay_interval
         self.decay = decay
-        self.floor = floor
+        self.min_threshold = min_threshold
         self.temperature = temperature
         self.loss_sum = self.add_state("loss_sum", ())
         self.loss_count = self.add_state("loss_count", ())
 
     def compute_supervised(self, logits, labels):
-        """The labelled loss, of which the paper's first threshold is made."""
+        """The labeled loss, of which the paper's first threshold is made."""
         loss = super().compute_supervised(logits, labels)
         if self.initial_threshold == "labeled":
             self._collect(SLACK * loss)
@@ -96,7 +96,7 @@ class Dash(SemiSupervisedModel):
     def compute_unlabeled(self, logits, batch):
         """Algorithm 1."""
         threshold = self.threshold()
-        hard = threshold <= ops.convert_to_tensor(self.floor, threshold.dtype)
+        hard = threshold <= ops.convert_to_tensor(self.min_threshold, threshold.dtype)
         loss, mask = losses.dash(logits.weak, logits.strong, threshold, self.temperature, hard=hard)
         if self.initial_threshold == "unlabeled":
             soft, _ = losses.dash(logits.weak, logits.strong, ALL, self.temperature)
@@ -104,18 +104,20 @@ class Dash(SemiSupervisedModel):
         return {"unsupervised_loss": loss, "mask": mask, "threshold": threshold}
 
     def threshold(self):
-        """The threshold at this step: `max(floor, first * decay ** -floor(step / interval))`."""
+        """The threshold at this step: `max(min_threshold, first * decay ** -floor(step / interval))`."""
         step = ops.cast(self.step, keras.config.floatx())
         # As tensors: TensorFlow takes bare numbers in float32.
-        decay, floor = (ops.convert_to_tensor(x, step.dtype) for x in (self.decay, self.floor))
+        decay, lowest = (
+            ops.convert_to_tensor(x, step.dtype) for x in (self.decay, self.min_threshold)
+        )
         first = self.loss_sum / ops.maximum(self.loss_count, 1.0)
-        times = ops.floor(step / ops.maximum(self.in_steps(self.decay_interval), 1.0))
-        falling = ops.maximum(first * ops.power(decay, -times), floor)
+        times = ops.floor(step / ops.maximum(self.to_steps(self.decay_interval), 1.0))
+        falling = ops.maximum(first * ops.power(decay, -times), lowest)
         return ops.where(step < self._warmup_end(), ops.cast(ALL, falling.dtype), falling)
 
     def _warmup_end(self):
         """At least one step must have passed: else there is no loss to begin with."""
-        return ops.maximum(ops.floor(self.in_steps(self.warmup)), 1.0)
+        return ops.maximum(ops.floor(self.to_steps(self.warmup)), 1.0)
 
     def _collect(self, loss):
         """Adds to the mean loss in the last tenth of the warm-up."""
@@ -123,5 +125,5 @@ class Dash(SemiSupervisedModel):
         counts = (step < end) & (step >= ops.floor(0.9 * end))
         counts = ops.cast(counts, self.loss_sum.dtype)
         loss = ops.stop_gradient(ops.cast(loss, self.loss_sum.dtype))
-        self.move(self.loss_sum, self.loss_sum + counts * loss)
-        self.move(self.loss_count, self.loss_count + counts)
+        self.assign_state(self.loss_sum, self.loss_sum + counts * loss)
+        self.assign_state(self.loss_count, self.loss_count + counts)

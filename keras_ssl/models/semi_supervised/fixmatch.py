@@ -4,7 +4,7 @@ import keras
 
 from keras_ssl import losses
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_share
+from keras_ssl.validation import check_fraction
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -16,11 +16,11 @@ class FixMatch(SemiSupervisedModel):
     helps much. A step passes B * (1 + 2 * ratio) images through the classifier, 15 times as many
     as supervised training with the usual ratio of 7; memory is two classifiers. `fit` logs what
     `SemiSupervisedModel` says; `threshold` stands still. A safe start is SGD, learning rate 0.03 at
-    a batch of 64 labelled images, momentum 0.9, Nesterov, decay 5e-4 on kernels.
+    a batch of 64 labeled images, momentum 0.9, Nesterov, decay 5e-4 on kernels.
 
         model = keras_ssl.FixMatch(keras_ssl.models.classifier(encoder, 10))
-        rate = keras_ssl.optimizers.FixMatchDecay(0.03, steps=10_000)
-        model.compile(keras_ssl.optimizers.SGD(rate, weight_decay=5e-4), metrics=["accuracy"])
+        rate = keras_ssl.schedules.FixMatchCosineDecay(0.03, decay_steps=10_000)
+        model.compile(keras_ssl.optimizers.L2SGD(rate, weight_decay=5e-4), metrics=["accuracy"])
         model.fit(keras_ssl.data.semi_supervised(labeled, unlabeled), validation_data=test)
 
     Args:
@@ -40,7 +40,7 @@ class FixMatch(SemiSupervisedModel):
     """
 
     def __init__(self, classifier, *, threshold=0.95, **kwargs):
-        check_share(threshold=threshold)
+        check_fraction(threshold=threshold)
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
 

@@ -6,17 +6,17 @@ from keras import ops
 from keras_ssl import distribute, losses
 from keras_ssl.numerics import mean, one_hot
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_count, check_share
+from keras_ssl.validation import check_fraction, check_int
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class FlexMatch(SemiSupervisedModel):
     """Learns a classifier from few labels: FixMatch whose thresholds wait for the harder classes.
 
-    A class's threshold is scaled by how many unlabelled images have been taken for it with
+    A class's threshold is scaled by how many unlabeled images have been taken for it with
     confidence, compared with the class that has most: at the start all images count, at the end
     those above the threshold. Choose it over FixMatch for many classes or very few labels of each.
-    It keeps an int for each unlabelled image beside FixMatch's memory. Logs and safe start are
+    It keeps an int for each unlabeled image beside FixMatch's memory. Logs and safe start are
     FixMatch's; `threshold` is the mean over classes.
 
         model = keras_ssl.FlexMatch(keras_ssl.models.classifier(encoder, 10))
@@ -25,7 +25,7 @@ class FlexMatch(SemiSupervisedModel):
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
         threshold: Float in 0..1, the probability from which an image is taken for a class, and the
             highest threshold.
-        num_unlabeled: Int >= 1, unlabelled images, the `index` of all below it; None to take it
+        num_unlabeled: Int >= 1, unlabeled images, the `index` of all below it; None to take it
             from the data when `fit` begins, which that of `data.semi_supervised` tells. Give it
             where weights alone are saved and loaded.
         ema_momentum: See `SemiSupervisedModel`.
@@ -35,7 +35,7 @@ class FlexMatch(SemiSupervisedModel):
 
     Raises:
         ValueError: If a number is out of range or the classifier is not as described; in `fit`, if
-            the number of unlabelled images is not known or has changed.
+            the number of unlabeled images is not known or has changed.
         TypeError: If an argument is of the wrong kind.
 
     Source:
@@ -44,9 +44,9 @@ class FlexMatch(SemiSupervisedModel):
     """
 
     def __init__(self, classifier, *, threshold=0.95, num_unlabeled=None, **kwargs):
-        check_share(threshold=threshold)
+        check_fraction(threshold=threshold)
         if num_unlabeled is not None:
-            check_count(1, num_unlabeled=num_unlabeled)
+            check_int(1, num_unlabeled=num_unlabeled)
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
         self.num_unlabeled = num_unlabeled
@@ -54,23 +54,23 @@ class FlexMatch(SemiSupervisedModel):
         self._remember()
 
     @property
-    def most_indices(self):
+    def num_unlabeled_bound(self):
         """Above every index."""
         return self.num_unlabeled
 
-    def take_facts(self, facts):
-        """Makes room for each unlabelled image."""
+    def on_dataset_info(self, facts):
+        """Makes room for each unlabeled image."""
         if facts is not None and self.num_unlabeled is None:
             self.num_unlabeled = facts.unlabeled
             self._remember()
         if self.num_unlabeled is None:
             raise ValueError(
-                "`num_unlabeled` is None and `x` does not tell how many unlabelled images there "
+                "`num_unlabeled` is None and `x` does not tell how many unlabeled images there "
                 "are: pass it to the constructor, or use keras_ssl.data.semi_supervised."
             )
         if facts is not None and facts.unlabeled != self.num_unlabeled:
             raise ValueError(
-                f"`num_unlabeled` is {self.num_unlabeled} and `x` has {facts.unlabeled} unlabelled "
+                f"`num_unlabeled` is {self.num_unlabeled} and `x` has {facts.unlabeled} unlabeled "
                 "images: what is remembered of each would be another's."
             )
 
@@ -81,7 +81,7 @@ class FlexMatch(SemiSupervisedModel):
         each = ops.take(thresholds, likeliest, axis=0)
         loss, mask = losses.fixmatch(logits.weak, logits.strong, each)
         _, is_confident = losses.fixmatch(logits.weak, logits.strong, self.threshold)
-        index = distribute.gather(batch.index)
+        index = distribute.all_gather(batch.index)
         before = ops.take(self.taken_for, index, axis=0)
         now = ops.where(is_confident > 0, ops.cast(likeliest, "int32"), before)
         # Also where gradients accumulate: each batch has other images.
@@ -98,7 +98,7 @@ class FlexMatch(SemiSupervisedModel):
         return self.threshold * learned / (2.0 - learned)
 
     def _remember(self):
-        """The class that each unlabelled image was last taken for with confidence; -1 for none."""
+        """The class that each unlabeled image was last taken for with confidence; -1 for none."""
         if self.num_unlabeled is not None:
-            with distribute.scope_of(self):
+            with distribute.strategy_scope(self):
                 self.taken_for = self.add_state("taken_for", (self.num_unlabeled,), -1, "int32")

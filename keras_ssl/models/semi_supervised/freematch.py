@@ -6,7 +6,7 @@ from keras import ops
 from keras_ssl import losses
 from keras_ssl.numerics import mean, one_hot
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_momentum, check_not_negative, check_number
+from keras_ssl.validation import check_momentum, check_non_negative, check_number
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -39,12 +39,12 @@ class FreeMatch(SemiSupervisedModel):
         Wang et al. 2022, https://arxiv.org/abs/2205.07246, equations 5 to 14.
     """
 
-    own_terms = ("fairness_loss",)
+    extra_logs = ("fairness_loss",)
 
     def __init__(self, classifier, *, threshold_momentum=0.999, fairness_weight=0.001, **kwargs):
         check_number(threshold_momentum=threshold_momentum, fairness_weight=fairness_weight)
         check_momentum(threshold_momentum=threshold_momentum)
-        check_not_negative(fairness_weight=fairness_weight)
+        check_non_negative(fairness_weight=fairness_weight)
         super().__init__(classifier, **kwargs)
         self.threshold_momentum = threshold_momentum
         self.fairness_weight = fairness_weight
@@ -58,9 +58,9 @@ class FreeMatch(SemiSupervisedModel):
         weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
         likeliest = ops.argmax(weak, axis=1)
         keep, shown = self.threshold_momentum, one_hot(likeliest, weak)
-        confidence = self.follow(self.confidence, mean(ops.max(weak, axis=1)), keep)
-        probabilities = self.follow(self.probabilities, mean(weak, axis=0), keep)
-        histogram = self.follow(self.histogram, mean(shown, axis=0), keep)
+        confidence = self.update_running_mean(self.confidence, mean(ops.max(weak, axis=1)), keep)
+        probabilities = self.update_running_mean(self.probabilities, mean(weak, axis=0), keep)
+        histogram = self.update_running_mean(self.histogram, mean(shown, axis=0), keep)
         thresholds = confidence * probabilities / ops.max(probabilities)
         each = ops.take(thresholds, likeliest, axis=0)
         loss, mask = losses.fixmatch(logits.weak, logits.strong, each)

@@ -26,7 +26,7 @@ class MeanTeacher(SemiSupervisedModel):
 
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
-        warmup: How long the weight of the unlabelled images rises, on `exp(-5 (1 - t)^2)`, t from
+        warmup: How long the weight of the unlabeled images rises, on `exp(-5 (1 - t)^2)`, t from
             0 to 1: a fraction of the run (float) or steps (int).
         ema_momentum: See `SemiSupervisedModel`; 0.999 in the paper, 0.99 while the weight rises.
         unlabeled_weight: See `SemiSupervisedModel`; the squares are means over classes.
@@ -42,25 +42,27 @@ class MeanTeacher(SemiSupervisedModel):
         weight is that of later comparisons, half of the paper's 100.
     """
 
-    views_used = ("strong",)
-    step_arguments = ("warmup",)
+    forward_views = ("strong",)
+    schedule_args = ("warmup",)
 
     def __init__(self, classifier, *, warmup=0.4, unlabeled_weight=50.0, **kwargs):
         check_steps(warmup=warmup)
         super().__init__(classifier, unlabeled_weight=unlabeled_weight, **kwargs)
         self.warmup = warmup
 
-    def weight_of_unlabeled(self):
+    def unsupervised_weight(self):
         """Rises on the paper's curve."""
         rise = ops.exp(-5.0 * ops.square(1.0 - self.progress(self.warmup)))
-        return super().weight_of_unlabeled() * rise
+        return super().unsupervised_weight() * rise
 
     def compute_unlabeled(self, logits, batch):
         """The student's strong view against the teacher's weak one.
 
         The teacher is in training mode, as in the authors' code: its batch norm sees the batch.
         """
-        teacher = distribute.gather(self.outputs(self.ema_classifier, batch.weak, training=True))
+        teacher = distribute.all_gather(
+            self.forward(self.ema_classifier, batch.weak, training=True)
+        )
         return {
             "unsupervised_loss": losses.mean_teacher(logits.strong, teacher),
             "mask": ops.ones_like(teacher[:, 0]),

@@ -4,7 +4,7 @@ import keras
 
 from keras_ssl import losses
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_share, check_steps
+from keras_ssl.validation import check_fraction, check_steps
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -21,7 +21,7 @@ class PseudoLabel(SemiSupervisedModel):
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
         threshold: Float in 0..1, the probability from which a pseudo-label counts; 0 as in the
             paper, 0.95 as in later comparisons.
-        warmup: How long the weight of the unlabelled images rises from 0: a fraction of the run
+        warmup: How long the weight of the unlabeled images rises from 0: a fraction of the run
             (float) or steps (int).
         ema_momentum: See `SemiSupervisedModel`.
         unlabeled_weight: See `SemiSupervisedModel`.
@@ -37,19 +37,19 @@ class PseudoLabel(SemiSupervisedModel):
         neural networks", equations 15 and 16, whose weight starts to rise later and ends at 3.
     """
 
-    views_used = ("weak",)
-    step_arguments = ("warmup",)
+    forward_views = ("weak",)
+    schedule_args = ("warmup",)
 
     def __init__(self, classifier, *, threshold=0.95, warmup=0.4, **kwargs):
-        check_share(threshold=threshold)
+        check_fraction(threshold=threshold)
         check_steps(warmup=warmup)
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
         self.warmup = warmup
 
-    def weight_of_unlabeled(self):
+    def unsupervised_weight(self):
         """Rises on a line."""
-        return super().weight_of_unlabeled() * self.progress(self.warmup)
+        return super().unsupervised_weight() * self.progress(self.warmup)
 
     def compute_unlabeled(self, logits, batch):
         """FixMatch's loss, with the weak view for the strong one."""

@@ -25,7 +25,7 @@ class SoftMatch(SemiSupervisedModel):
 
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
-        sigmas: Float > 0; how far from the mean, in standard deviations over this number, an
+        n_sigma: Float > 0; how far from the mean, in standard deviations over this number, an
             image still counts: a larger one counts fewer.
         weight_momentum: Float in 0..1, how much of the running means stays at each step.
         ema_momentum: See `SemiSupervisedModel`.
@@ -42,12 +42,12 @@ class SoftMatch(SemiSupervisedModel):
         from uniform classes.
     """
 
-    def __init__(self, classifier, *, sigmas=2.0, weight_momentum=0.999, **kwargs):
-        check_number(sigmas=sigmas, weight_momentum=weight_momentum)
-        check_positive(sigmas=sigmas)
+    def __init__(self, classifier, *, n_sigma=2.0, weight_momentum=0.999, **kwargs):
+        check_number(n_sigma=n_sigma, weight_momentum=weight_momentum)
+        check_positive(n_sigma=n_sigma)
         check_momentum(weight_momentum=weight_momentum)
         super().__init__(classifier, **kwargs)
-        self.sigmas = sigmas
+        self.n_sigma = n_sigma
         self.weight_momentum = weight_momentum
         uniform = 1.0 / self.num_classes
         self.mean_confidence = self.add_state("mean_confidence", (), uniform)
@@ -58,17 +58,17 @@ class SoftMatch(SemiSupervisedModel):
         """Equations 5 to 9."""
         weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
         keep = self.weight_momentum
-        probabilities = self.follow(self.probabilities, mean(weak, axis=0), keep)
+        probabilities = self.update_running_mean(self.probabilities, mean(weak, axis=0), keep)
         aligned = weak / ops.maximum(self.num_classes * probabilities, TINY)
         aligned = aligned / ops.maximum(ops.sum(aligned, axis=1, keepdims=True), TINY)
         confidence = ops.max(aligned, axis=1)
         batch_mean = mean(confidence)
         spread = ops.square(confidence - batch_mean)
         others = ops.maximum(ops.cast(ops.shape(spread)[0] - 1, spread.dtype), 1.0)
-        center = self.follow(self.mean_confidence, batch_mean, keep)
-        variance = self.follow(self.variance, ops.sum(spread) / others, keep)
+        center = self.update_running_mean(self.mean_confidence, batch_mean, keep)
+        variance = self.update_running_mean(self.variance, ops.sum(spread) / others, keep)
         below = ops.minimum(confidence - center, 0.0)
-        weights = ops.exp(-ops.square(below) * self.sigmas**2 / ops.maximum(2.0 * variance, TINY))
+        weights = ops.exp(-ops.square(below) * self.n_sigma**2 / ops.maximum(2.0 * variance, TINY))
         targets = one_hot(ops.argmax(weak, axis=1), weak)
         loss = losses.weighted_cross_entropy(logits.strong, targets, weights)
         return {"unsupervised_loss": loss, "mask": weights, "threshold": center}

@@ -6,7 +6,7 @@ from keras import ops
 from keras_ssl import losses
 from keras_ssl.numerics import one_hot
 from keras_ssl.training.semi_supervised import SemiSupervisedModel
-from keras_ssl.validation import check_number, check_positive, check_share
+from keras_ssl.validation import check_fraction, check_number, check_positive
 
 SCHEDULES = ("none", "linear", "log", "exp")
 
@@ -16,7 +16,7 @@ class UDA(SemiSupervisedModel):
     """Learns a classifier from few labels: strong views follow sharpened predictions of weak ones.
 
     Choose it over FixMatch where classes blend and a hard pseudo-label says too much, or where the
-    few labels are overfitted at once: `signal_annealing` then leaves out labelled images that the
+    few labels are overfitted at once: `signal_annealing` then leaves out labeled images that the
     classifier is surer of than the run has progressed. Cost, logs and safe start are FixMatch's.
 
         model = keras_ssl.UDA(keras_ssl.models.classifier(encoder, 10))
@@ -25,7 +25,7 @@ class UDA(SemiSupervisedModel):
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
         temperature: Float > 0, of the targets; below 1 it sharpens them.
         threshold: Float in 0..1, the probability from which a prediction counts, unsharpened.
-        signal_annealing: How the probability above which a labelled image is left out rises from
+        signal_annealing: How the probability above which a labeled image is left out rises from
             1 / K to 1 over the run: "none" (no image is), "linear", "log" (early) or "exp" (late).
         ema_momentum: See `SemiSupervisedModel`.
         unlabeled_weight: See `SemiSupervisedModel`.
@@ -46,7 +46,7 @@ class UDA(SemiSupervisedModel):
     ):
         check_number(temperature=temperature)
         check_positive(temperature=temperature)
-        check_share(threshold=threshold)
+        check_fraction(threshold=threshold)
         if not isinstance(signal_annealing, str) or signal_annealing not in SCHEDULES:
             raise ValueError(
                 f"`signal_annealing` must be one of {SCHEDULES}, received {signal_annealing!r}."
@@ -57,12 +57,12 @@ class UDA(SemiSupervisedModel):
         self.signal_annealing = signal_annealing
 
     @property
-    def step_arguments(self):
+    def schedule_args(self):
         """Annealing follows the length of the run."""
         return () if self.signal_annealing == "none" else ("signal_annealing",)
 
     def compute_supervised(self, logits, labels):
-        """Mean over the labelled images that the classifier is not yet too sure of."""
+        """Mean over the labeled images that the classifier is not yet too sure of."""
         if self.signal_annealing == "none":
             return super().compute_supervised(logits, labels)
         targets = one_hot(labels, logits)

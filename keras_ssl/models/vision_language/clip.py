@@ -9,13 +9,13 @@ from keras import layers, ops
 from keras_ssl import distribute, export, losses, views
 from keras_ssl.encoders import tokenizers
 from keras_ssl.encoders.interface import check_encoder, check_text_encoder, context_length
-from keras_ssl.encoders.keras_hub import pooled
+from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.images import image_shape
 from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
-from keras_ssl.numerics import mean, normalize
+from keras_ssl.numerics import l2_normalize, mean
 from keras_ssl.training.fit import sources
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_count, check_number, check_positive
+from keras_ssl.validation import check_int, check_number, check_positive
 
 TEMPLATES = ("a photo of a {}.",)
 
@@ -26,7 +26,7 @@ class CLIP(SelfSupervisedModel):
 
     Choose it where images come with words: classes need not be known, a new one is a new phrase.
     It wants many pairs and large batches, of which each caption is wrong for all images but its
-    own: memory is both encoders and `B * B` similarities, less with `blocks`. `fit` takes `(images,
+    own: memory is both encoders and `B * B` similarities, less with `num_chunks`. `fit` takes `(images,
     captions)`, text or numbers of words, and logs `loss` and `scale`. A safe start is AdamW,
     learning rate 1e-3 for small encoders, with warm-up and cosine decay.
 
@@ -48,8 +48,8 @@ class CLIP(SelfSupervisedModel):
             what `encoders.text_transformer` returns.
         projection: Int, width of the common space; None where both encoders end in it already.
         temperature: Float > 0, what similarities are divided by at the start. It is learned.
-        max_scale: Float, what the inverse of the temperature is held below.
-        blocks: Int >= 1, in how many parts similarities are computed, see `losses.clip`.
+        max_logit_scale: Float, what the inverse of the temperature is held below.
+        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.clip`.
         tokenizer: What cuts captions into words, `keras.layers.TextVectorization` or a KerasHub
             tokenizer; None for the text encoder's own, or where captions come as numbers.
         views: Sequence of one view or more of each image; None for `views.clip` at the size of
@@ -65,9 +65,9 @@ class CLIP(SelfSupervisedModel):
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3 and section 2.
     """
 
-    needs_labels = "a caption"  # as words: they take the place of labels
-    least_views = 1
-    supplied = ("encoder",)
+    target_kind = "a caption"  # as words: they take the place of labels
+    min_views = 1
+    config_exclude = ("encoder",)
 
     def __init__(
         self,
@@ -76,19 +76,19 @@ class CLIP(SelfSupervisedModel):
         *,
         projection=128,
         temperature=0.07,
-        max_scale=100.0,
-        blocks=1,
+        max_logit_scale=100.0,
+        num_chunks=1,
         tokenizer=None,
         **kwargs,
     ):
-        image_encoder = pooled(image_encoder)
+        image_encoder = with_pooling(image_encoder)
         check_encoder(image_encoder, "image_encoder")
         text_width = check_text_encoder(text_encoder)
-        check_number(temperature=temperature, max_scale=max_scale)
-        check_positive(temperature=temperature, max_scale=max_scale)
-        check_count(1, blocks=blocks)
+        check_number(temperature=temperature, max_logit_scale=max_logit_scale)
+        check_positive(temperature=temperature, max_logit_scale=max_logit_scale)
+        check_int(1, num_chunks=num_chunks)
         if projection is not None:
-            check_count(1, projection=projection)
+            check_int(1, projection=projection)
         super().__init__(image_encoder, **kwargs)
         if projection is None and text_width != self.feature_width:
             raise ValueError(
@@ -99,11 +99,11 @@ class CLIP(SelfSupervisedModel):
         self.text_encoder = text_encoder
         self.projection = projection
         self.temperature = temperature
-        self.max_scale = max_scale
-        self.blocks = blocks
+        self.max_logit_scale = max_logit_scale
+        self.num_chunks = num_chunks
         if tokenizer is not None:
-            tokenizers.number_of_words(tokenizer, "tokenizer")
-        tokenizers.hold(self, tokenizer or getattr(text_encoder, "tokenizer", None))
+            tokenizers.vocabulary_size(tokenizer, "tokenizer")
+        tokenizers.attach_tokenizer(self, tokenizer or getattr(text_encoder, "tokenizer", None))
         self.context_length = context_length(text_encoder)
         self._told_of_length = []  # until captions that are cut have been warned of
         images = keras.Input(image_shape(image_encoder), name="images")
@@ -112,11 +112,13 @@ class CLIP(SelfSupervisedModel):
         self.text_tower = _tower(words, text_encoder, projection, "text")
         # An array: TensorFlow would round a bare number to float32 in a float64 model too.
         start = keras.initializers.Constant(np.log(np.array(1 / temperature)))
-        self.log_scale = self.add_weight((), start, dtype=keras.config.floatx(), name="log_scale")
-        self._hold_scale()
+        self.log_logit_scale = self.add_weight(
+            (), start, dtype=keras.config.floatx(), name="log_logit_scale"
+        )
+        self._clip_logit_scale()
 
     @property
-    def network(self):
+    def inference_model(self):
         """The image encoder and its projection."""
         return self.image_tower
 
@@ -126,20 +128,22 @@ class CLIP(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """Contrast of the images of all replicas with their captions."""
-        scale = ops.exp(self.log_scale)
-        text = distribute.gather(self.passed(self.text_tower, batch.labels, training))
+        scale = ops.exp(self.log_logit_scale)
+        text = distribute.all_gather(self._apply_network(self.text_tower, batch.labels, training))
         total = 0.0
         for view in batch.views:
-            image = distribute.gather(self.outputs(self.image_tower, view, training))
-            total += losses.clip(image, text, scale, self.blocks if training else 1)
+            image = distribute.all_gather(self.forward(self.image_tower, view, training))
+            total += losses.clip(image, text, scale, self.num_chunks if training else 1)
         return {"loss": total / len(batch.views), "scale": scale}
 
-    def after_step(self):
+    def on_step_end(self):
         """Holds the scale below its largest value."""
-        self._hold_scale()
+        self._clip_logit_scale()
 
-    def _hold_scale(self):
-        self.log_scale.assign(ops.minimum(self.log_scale, math.log(self.max_scale)))
+    def _clip_logit_scale(self):
+        self.log_logit_scale.assign(
+            ops.minimum(self.log_logit_scale, math.log(self.max_logit_scale))
+        )
 
     def encode_text(self, captions, batch_size=256):
         """What captions are in the common space.
@@ -149,13 +153,13 @@ class CLIP(SelfSupervisedModel):
             batch_size: Int, captions at a time.
 
         Returns:
-            Float array `(N, projection)`, not normalised, as those of images are not.
+            Float array `(N, projection)`, not normalized, as those of images are not.
 
         Raises:
             TypeError: If the captions are neither text nor numbers of words.
             ValueError: If a caption is empty.
         """
-        words = self.words(captions)
+        words = self.tokenize(captions)
         parts = [
             ops.convert_to_numpy(self.text_tower(words[at : at + batch_size], training=False))
             for at in range(0, len(words), batch_size)
@@ -168,7 +172,7 @@ class CLIP(SelfSupervisedModel):
         Args:
             class_names: Sequence of K >= 2 strings, all different.
             templates: Sequence of strings with `{}` in the place of the name. The weights of a
-                class are the normalised mean of the normalised encodings of all its phrases.
+                class are the normalized mean of the normalized encodings of all its phrases.
 
         Returns:
             A `keras.Model` from images to float32 logits `(B, K)`: scaled cosine similarities.
@@ -180,17 +184,17 @@ class CLIP(SelfSupervisedModel):
         """
         weights = self.class_weights(class_names, templates)
         model = ZeroShotClassifier(self.image_tower, len(weights))
-        model.kernel.assign(ops.exp(self.log_scale) * weights.T)
+        model.kernel.assign(ops.exp(self.log_logit_scale) * weights.T)
         return model
 
     def class_weights(self, class_names, templates=TEMPLATES):
         """What `zero_shot` compares images with, an array `(K, projection)` of length 1 each."""
         check_names(class_names, templates)
         phrases = [template.format(name) for name in class_names for template in templates]
-        encoded = normalize(self.encode_text(phrases))
+        encoded = l2_normalize(self.encode_text(phrases))
         by_class = ops.reshape(encoded, (len(class_names), len(templates), -1))
         average = mean(by_class, axis=1)
-        return ops.convert_to_numpy(normalize(average))
+        return ops.convert_to_numpy(l2_normalize(average))
 
     def export_encoder(self, path):
         """Writes two TensorFlow SavedModels, to the folders `image` and `text` in `path`.
@@ -203,7 +207,7 @@ class CLIP(SelfSupervisedModel):
         tensorflow_text.
         """
         export.write(self.image_tower, f"{path}/image", verbose=False)
-        to_words = None if self.tokenizer is None else self._words_in_graph
+        to_words = None if self.tokenizer is None else self._tokenize_in_graph
         length = self.context_length
         export.write_text(self.text_tower, f"{path}/text", length, to_words, self.tokenizer)
 
@@ -215,38 +219,38 @@ class CLIP(SelfSupervisedModel):
                 f"{labels.shape} and dtype {labels.dtype}."
             )
 
-    def words(self, captions):
+    def tokenize(self, captions):
         """The numbers of the words of captions, int32 `(N, T)`, as the text encoder takes them."""
         from keras_ssl.data import captions as text
 
-        return text.tokens(captions, self.tokenizer, self.context_length, self._told_of_length)
+        return text.encode(captions, self.tokenizer, self.context_length, self._told_of_length)
 
-    def _words_in_graph(self, captions):
+    def _tokenize_in_graph(self, captions):
         from keras_ssl.data import captions as text
 
-        return text.of_length(text.words(captions, self.tokenizer), self.context_length)
+        return text.pad_or_truncate(text.tokenize(captions, self.tokenizer), self.context_length)
 
     def _training_data(self, x, y, **kwargs):
-        return super()._training_data(*self._in_words(x, y), **kwargs)
+        return super()._training_data(*self._tokenized(x, y), **kwargs)
 
     def _evaluation_data(self, x, y, *, batch_size):
-        return super()._evaluation_data(*self._in_words(x, y), batch_size=batch_size)
+        return super()._evaluation_data(*self._tokenized(x, y), batch_size=batch_size)
 
-    def _in_words(self, x, y):
+    def _tokenized(self, x, y):
         """Turns the captions of a dataset, or of arrays, into words."""
         if sources.is_dataset(x):
             from keras_ssl.data import captions as text
 
-            sources.refuse_labels(y)
+            sources.reject_labels(y)
             length, told = self.context_length, self._told_of_length
-            return text.tokenized(x, self.tokenizer, length, told), None
+            return text.tokenize_dataset(x, self.tokenizer, length, told), None
         if y is not None and not isinstance(x, keras.utils.PyDataset):
             from keras_ssl.data import captions as text
 
             first = x[0] if isinstance(x, (tuple, list)) else x
             images = first[0] if isinstance(first, (tuple, list)) else first
             text.check_lengths(len(images), y)
-            y = self.words(y)
+            y = self.tokenize(y)
         return x, y
 
 

@@ -7,9 +7,9 @@ from keras_ssl import export
 from keras_ssl import images as pixels
 from keras_ssl.encoders.interface import feature_width
 from keras_ssl.images import image_shape
-from keras_ssl.numerics import normalize
+from keras_ssl.numerics import l2_normalize
 from keras_ssl.training.config import ConfigMixin
-from keras_ssl.validation import check_count
+from keras_ssl.validation import check_int
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -26,7 +26,7 @@ class ZeroShotClassifier(ConfigMixin, keras.Model):
     """
 
     def __init__(self, image_tower, num_classes, **kwargs):
-        check_count(2, num_classes=num_classes)
+        check_int(2, num_classes=num_classes)
         super().__init__(**kwargs)
         self.image_tower = image_tower
         self.num_classes = num_classes
@@ -41,8 +41,10 @@ class ZeroShotClassifier(ConfigMixin, keras.Model):
     def call(self, images, training=False):
         """Returns logits `(B, K)`, float32, of images, uint8 0..255 or float 0..1."""
         pixels.check_eager_range(images)
-        features = pixels.as_float(self.image_tower(pixels.unit(images), training=training))
-        return ops.matmul(normalize(features), ops.convert_to_tensor(self.kernel))
+        features = pixels.as_float(
+            self.image_tower(pixels.to_unit_range(images), training=training)
+        )
+        return ops.matmul(l2_normalize(features), ops.convert_to_tensor(self.kernel))
 
     def compute_output_spec(self, images, training=False):
         """`(B, K)`, known without a trace, in which JAX cannot pool images of open size."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 
-class ArrayViews(keras.utils.PyDataset):
+class ArrayDataset(keras.utils.PyDataset):
     """Batches of ready views `((view_1, ..., view_V)[, labels])`, or of images alone.
 
     Args:
@@ -43,7 +43,7 @@ class ArrayViews(keras.utils.PyDataset):
         self.epoch += 1
 
 
-class Rest(keras.utils.PyDataset):
+class SkippedDataset(keras.utils.PyDataset):
     """An epoch without its first batches.
 
     Args:

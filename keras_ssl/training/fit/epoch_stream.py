@@ -2,10 +2,10 @@
 
 import keras
 
-from keras_ssl.training.fit.array_dataset import Rest
+from keras_ssl.training.fit.array_dataset import SkippedDataset
 
 
-def count(data):
+def num_batches(data):
     """Batches in an epoch of the data, None where that is not known."""
     if isinstance(data, keras.utils.PyDataset):
         return data.num_batches
@@ -13,12 +13,12 @@ def count(data):
     return batches if batches > 0 else None
 
 
-def rest(data, batches):
+def skip_batches(data, batches):
     """Returns an epoch of a `keras.utils.PyDataset` without its first batches."""
-    return Rest(data, batches) if batches else data
+    return SkippedDataset(data, batches) if batches else data
 
 
-def in_a_row(model, steps_per_epoch, batches, passes):
+def can_stream_epochs(model, steps_per_epoch, batches, passes):
     """Says whether epochs can follow one another in one data set.
 
     Args:
@@ -35,7 +35,7 @@ def in_a_row(model, steps_per_epoch, batches, passes):
     return (batches, passes) if passes > 1 and is_even and not steps_per_epoch else (None, 1)
 
 
-def continued(model, dataset, steps_per_epoch, start, passes):
+def resume_dataset(model, dataset, steps_per_epoch, start, passes):
     """Lets a dataset begin where a run does, and go on from epoch to epoch if it knows them.
 
     Args:
@@ -51,15 +51,15 @@ def continued(model, dataset, steps_per_epoch, start, passes):
     from keras_ssl.data import epoch_counter
 
     epoch, first = start
-    batches = count(dataset)
+    batches = num_batches(dataset)
     if steps_per_epoch is None:
-        steps, passes = in_a_row(model, None, batches, passes)
-        row = epoch_counter.several(dataset, passes) if steps else None
+        steps, passes = can_stream_epochs(model, None, batches, passes)
+        row = epoch_counter.chain_epochs(dataset, passes) if steps else None
         if row is None:
-            return epoch_counter.rest(dataset, first), None, None
+            return epoch_counter.skip_batches(dataset, first), None, None
         return row, epoch, steps
     first = epoch * steps_per_epoch + first
-    if not epoch_counter.find(dataset):
+    if not epoch_counter.find_counters(dataset):
         return dataset.repeat().skip(first) if first else dataset, None, None
     epoch, made = divmod(first, batches) if batches else (0, first)
     return dataset.repeat().skip(made), epoch, None

@@ -4,10 +4,10 @@ import keras
 
 from keras_ssl import distribute
 from keras_ssl.training.fit import sources
-from keras_ssl.training.step.nan_guard import NOT_FINITE, StopUnlessFinite, not_finite
+from keras_ssl.training.step.nan_guard import NON_FINITE, RaiseOnNonFiniteLoss, non_finite_error
 
 
-class Callbacks(keras.callbacks.CallbackList):
+class MergedCallbackList(keras.callbacks.CallbackList):
     """Callbacks of several of Keras's `fit`s that are one to the user.
 
     Args:
@@ -51,7 +51,7 @@ class Callbacks(keras.callbacks.CallbackList):
         super().on_train_batch_end(self.first + batch, logs)
 
 
-def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **options):
+def fit_from_step(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **options):
     """Calls Keras's `fit`; where a run begins within an epoch, first for the rest of that.
 
     Args:
@@ -73,14 +73,14 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
     """
     rest, whole = parts
     epoch, step = start
-    set_epoch = SetEpoch()
+    set_epoch = EpochSetter()
     listed = callbacks or []
-    callbacks = keras.tree.flatten([set_epoch, StopUnlessFinite(), listed])
+    callbacks = keras.tree.flatten([set_epoch, RaiseOnNonFiniteLoss(), listed])
 
     def fit(part, first, end, steps_per_epoch):
         set_epoch.take(part)
         return keras_fit(
-            distribute.by_rows(model, part.data),
+            distribute.shard_by_batch(model, part.data),
             epochs=end,
             verbose=verbose,
             callbacks=callbacks,
@@ -95,7 +95,7 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
     try:
         if not step:
             return fit(whole, epoch, epochs, counted)
-        callbacks = Callbacks(callbacks, model, step, verbose, epochs, steps)
+        callbacks = MergedCallbackList(callbacks, model, step, verbose, epochs, steps)
         callbacks.is_last = epoch + 1 >= epochs
         history = fit(rest, epoch, epoch + 1, given and given - step)
         if callbacks.is_last or model.stop_training:
@@ -103,17 +103,17 @@ def run(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **
         callbacks.first, callbacks.is_last = 0, True
         return fit(whole, epoch + 1, epochs, counted)
     except Exception as error:
-        if NOT_FINITE in str(error):
-            raise not_finite(model) from None
+        if NON_FINITE in str(error):
+            raise non_finite_error(model) from None
         raise
     finally:
         set_epoch.take(None)
         for callback in keras.tree.flatten(listed):
-            if hasattr(callback, "on_fit_left"):  # which Keras does not tell of an error
-                callback.on_fit_left()
+            if hasattr(callback, "on_fit_exit"):  # which Keras does not tell of an error
+                callback.on_fit_exit()
 
 
-class SetEpoch(keras.callbacks.Callback):
+class EpochSetter(keras.callbacks.Callback):
     """Tells the pipelines of the data which epoch begins."""
 
     def __init__(self):
@@ -128,7 +128,7 @@ class SetEpoch(keras.callbacks.Callback):
         if prepared is not None and sources.is_dataset(prepared.data):
             from keras_ssl.data import epoch_counter
 
-            self.epochs, self.start = epoch_counter.find(prepared.data), prepared.start
+            self.epochs, self.start = epoch_counter.find_counters(prepared.data), prepared.start
             for each in self.epochs:
                 each.go_on_from(self.start)
 
@@ -139,7 +139,7 @@ class SetEpoch(keras.callbacks.Callback):
                 each.value = epoch
 
 
-def check_start(model, initial_epoch, initial_step, steps, is_counted, is_dataset):
+def validate_resume_point(model, initial_epoch, initial_step, steps, is_counted, is_dataset):
     """Raises unless a run can begin there.
 
     Args:
@@ -163,7 +163,7 @@ def check_start(model, initial_epoch, initial_step, steps, is_counted, is_datase
             " or a PyDataset, whose place is not known then: give a tf.data.Dataset, or no "
             "`steps_per_epoch`."
         )
-    if not model.goes_on_within_epochs:
+    if not model.supports_mid_epoch_resume:
         raise ValueError(
             f"`initial_step` is {initial_step}, and {type(model).__name__} begins epochs as a "
             "whole: go on from the end of an epoch, with initial_step=0."

@@ -9,20 +9,22 @@ import numpy as np
 
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import epoch_stream, sources, validation
-from keras_ssl.training.fit.array_dataset import ArrayViews
+from keras_ssl.training.fit.array_dataset import ArrayDataset
 
-PARTS = ("labeled", "weak", "strong", "index")
+KEYS = ("labeled", "weak", "strong", "index")
 ACCEPTED = (
     '({"labeled", "weak", "strong", "index"[, "unlabeled_labels"]}, labels), as '
     "keras_ssl.data.semi_supervised(labeled, unlabeled) makes them"
 )
 
 
-def training(model, x, y, steps_per_epoch, start, passes):
+def prepare_training(model, x, y, steps_per_epoch, start, passes):
     """Checks the first batch of `x` and returns `inputs.Prepared` with full batches."""
     if isinstance(x, keras.utils.PyDataset):
-        checked = Checked(x, lambda batch: check_first(model, batch, model.most_indices))
-        return sources.Prepared(epoch_stream.rest(checked, start[1]), checked[0])
+        checked = ValidatedDataset(
+            x, lambda batch: validate_batch(model, batch, model.num_unlabeled_bound)
+        )
+        return sources.PreparedData(epoch_stream.skip_batches(checked, start[1]), checked[0])
     if not sources.is_dataset(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset or a keras.utils.PyDataset of elements "
@@ -31,46 +33,48 @@ def training(model, x, y, steps_per_epoch, start, passes):
 
     from keras_ssl.data import elements, epoch_counter, pipeline
 
-    sources.refuse_labels(y)
+    sources.reject_labels(y)
     if steps_per_epoch is None and elements.is_endless(x):
         raise ValueError("`x` repeats forever: pass `steps_per_epoch`, or drop the repeat().")
-    facts = next((each.facts for each in epoch_counter.find(x) if each.facts is not None), None)
-    most_indices = model.most_indices if facts is None else None
-    first = check_first(model, validation.first_of(x), most_indices)
-    check_classes(model, facts)
-    x = elements.like(x, first)
-    x, epoch, steps = epoch_stream.continued(model, x, steps_per_epoch, start, passes)
-    checked = pipeline.checked_few_labels(x, model.num_classes, most_indices)
-    return sources.Prepared(checked, first, epoch, facts, steps)
+    facts = next(
+        (each.facts for each in epoch_counter.find_counters(x) if each.facts is not None), None
+    )
+    num_unlabeled_bound = model.num_unlabeled_bound if facts is None else None
+    first = validate_batch(model, validation.first_element(x), num_unlabeled_bound)
+    validate_classes(model, facts)
+    x = elements.drop_short_batches(x, first)
+    x, epoch, steps = epoch_stream.resume_dataset(model, x, steps_per_epoch, start, passes)
+    checked = pipeline.validate_semi_supervised_batches(x, model.num_classes, num_unlabeled_bound)
+    return sources.PreparedData(checked, first, epoch, facts, steps)
 
 
-def evaluation(model, x, y=None, *, batch_size):
+def prepare_evaluation(model, x, y=None, *, batch_size):
     """Checks the first batch of images and labels, of a dataset or arrays."""
     if sources.is_dataset(x):
         from keras_ssl.data import elements, pipeline
 
-        sources.refuse_labels(y)
+        sources.reject_labels(y)
         if isinstance(x.element_spec, tuple) and isinstance(x.element_spec[0], (dict, tuple)):
             raise ValueError(
                 "`x` holds what `fit` takes; evaluation takes batches of (images, labels)."
             )
         x = elements.image_and_label(x)
-        first = check_labeled(model, *validation.first_of(x))
-        return sources.Prepared(pipeline.checked_labels(x, model.num_classes), first)
+        first = validate_labeled(model, *validation.first_element(x))
+        return sources.PreparedData(pipeline.validate_labeled_batches(x, model.num_classes), first)
     if isinstance(x, keras.utils.PyDataset):
-        checked = Checked(x, lambda batch: check_labeled(model, *batch))
-        return sources.Prepared(checked, checked[0])
+        checked = ValidatedDataset(x, lambda batch: validate_labeled(model, *batch))
+        return sources.PreparedData(checked, checked[0])
     if not sources.is_array(x):
         raise TypeError(
             "`x` must be a tf.data.Dataset of (images, labels) or an array of images, with its "
             f"labels in `y`; received {type(x).__name__}."
         )
-    images, labels = check_labeled(model, x, y)
+    images, labels = validate_labeled(model, x, y)
     batch_size = 32 if batch_size is None else batch_size
-    return sources.Prepared(ArrayViews(images, labels, batch_size), (images[:2], labels[:2]))
+    return sources.PreparedData(ArrayDataset(images, labels, batch_size), (images[:2], labels[:2]))
 
 
-class Checked(keras.utils.PyDataset):
+class ValidatedDataset(keras.utils.PyDataset):
     """A `keras.utils.PyDataset` of which every batch is checked.
 
     Args:
@@ -102,16 +106,16 @@ class Checked(keras.utils.PyDataset):
         self.dataset.on_epoch_end()
 
 
-def check_labeled(model, images, labels=None):
+def validate_labeled(model, images, labels=None):
     """Checks images with labels, also in a column `(B, 1)`. Returns both as arrays."""
     images = np.asarray(images)
-    check_batch(images, "x", image_shape(model.network))
+    check_batch(images, "x", image_shape(model.inference_model))
     if labels is None:
         raise ValueError("`x` has no labels to compare with: give elements (images, labels).")
-    return images, check_labels(model, labels, len(images), "y")
+    return images, validate_class_labels(model, labels, len(images), "y")
 
 
-def check_labels(model, labels, rows, name="labels"):
+def validate_class_labels(model, labels, rows, name="labels"):
     """Raises unless there is one class number from 0 to K-1 for each image. Returns an array."""
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:  # as keras.datasets has them
@@ -131,44 +135,44 @@ def check_labels(model, labels, rows, name="labels"):
     return labels
 
 
-def check_first(model, element, most_indices=None):
-    """Checks a batch of labelled and unlabelled images. Returns it as arrays."""
+def validate_batch(model, element, num_unlabeled_bound=None):
+    """Checks a batch of labeled and unlabeled images. Returns it as arrays."""
     if not isinstance(element, tuple) or len(element) != 2 or not isinstance(element[0], dict):
         raise ValueError(
             f"`x` must have elements {ACCEPTED}; {type(model).__name__} learns from both kinds of "
             "images at once."
         )
     batch = {name: np.asarray(part) for name, part in element[0].items()}
-    missing = [name for name in PARTS if name not in batch]
-    unknown = sorted(set(batch) - {*PARTS, "unlabeled_labels"})
+    missing = [name for name in KEYS if name not in batch]
+    unknown = sorted(set(batch) - {*KEYS, "unlabeled_labels"})
     if missing or unknown:
         what = f"lacks {missing[0]!r}" if missing else f"has {unknown[0]!r}"
         raise ValueError(f"`x` must have elements {ACCEPTED}; its dict {what}.")
     for name in ("labeled", "weak", "strong"):
-        check_batch(batch[name], f"x[{name!r}]", image_shape(model.network))
+        check_batch(batch[name], f"x[{name!r}]", image_shape(model.inference_model))
     rows = {name: len(part) for name, part in batch.items() if name != "labeled"}
     if len(set(rows.values())) > 1:
-        raise ValueError(f"`x` has unlabelled parts of different numbers of images: {rows}.")
+        raise ValueError(f"`x` has unlabeled parts of different numbers of images: {rows}.")
     for name in ("index", *(["unlabeled_labels"] if "unlabeled_labels" in batch else [])):
         if batch[name].ndim != 1 or batch[name].dtype.kind not in "iu":
             raise ValueError(
-                f"`x[{name!r}]` must be ints of shape ({rows['index']},), one for each unlabelled "
+                f"`x[{name!r}]` must be ints of shape ({rows['index']},), one for each unlabeled "
                 f"image; received shape {batch[name].shape} and dtype {batch[name].dtype}."
             )
-    most = most_indices
+    most = num_unlabeled_bound
     if batch["index"].min() < 0 or (most is not None and batch["index"].max() >= most):
         raise ValueError(
             f"`x['index']` must lie in 0..{'' if most is None else most - 1}, the place of each "
             f"image; received from {batch['index'].min()} to {batch['index'].max()}."
         )
-    labels = check_labels(model, element[1], len(batch["labeled"]))
+    labels = validate_class_labels(model, element[1], len(batch["labeled"]))
     for name in ("labeled", "weak"):
-        validation.check_parts(model, len(batch[name]), f", x[{name!r}],")
+        validation.validate_divisible(model, len(batch[name]), f", x[{name!r}],")
     return batch, labels
 
 
-def check_classes(model, facts):
-    """Raises unless the labelled images are known to show every class that there is a logit for."""
+def validate_classes(model, facts):
+    """Raises unless the labeled images are known to show every class that there is a logit for."""
     if facts is None:
         return
     missing = sorted(set(range(model.num_classes)) - set(facts.classes))
@@ -181,7 +185,7 @@ def check_classes(model, facts):
         )
     if missing:
         raise ValueError(
-            f"`classifier` returns {model.num_classes} logits, and no labelled image shows class "
+            f"`classifier` returns {model.num_classes} logits, and no labeled image shows class "
             f"{missing[0]}" + f", nor {len(missing) - 1} others" * (len(missing) > 1) + ". Label "
             "at least one of each class; if this is an encoder, whose outputs are features, pass "
             f"keras_ssl.models.classifier(encoder, {beyond + 1})."

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import epoch_stream, validation
-from keras_ssl.training.fit.array_dataset import ArrayViews
+from keras_ssl.training.fit.array_dataset import ArrayDataset
 
 ACCEPTED = (
     "a tf.data.Dataset of image batches or ready views, an array of images (N, H, W, C), a tuple "
@@ -18,7 +18,7 @@ ACCEPTED = (
 )
 
 
-class Prepared(NamedTuple):
+class PreparedData(NamedTuple):
     """Data for Keras, and what is known of it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Prepared(NamedTuple):
     steps: Any = None
 
 
-def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes):
+def prepare_training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes):
     """Checks the first batch of `x` and returns full batches of ready views.
 
     `start` is a pair: the epoch to begin with, and how many of its batches are left out. `passes`
@@ -46,11 +46,11 @@ def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes
     if is_dataset(x):
         return _training_dataset(model, x, y, steps_per_epoch, start, passes)
     batch_size = 32 if batch_size is None else batch_size
-    if _are_view_arrays(x):
+    if _is_view_arrays(x):
         views = _view_arrays(x)
-        first = validation.check_views(model, views, y)
-        validation.check_rows(model, len(views[0]), batch_size)
-        data = ArrayViews(
+        first = validation.validate_views(model, views, y)
+        validation.validate_batch_size(model, len(views[0]), batch_size)
+        data = ArrayDataset(
             views,
             y,
             batch_size,
@@ -59,18 +59,18 @@ def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes
             drop_last=True,
             epoch=start[0],
         )
-        return Prepared(epoch_stream.rest(data, start[1]), first)
+        return PreparedData(epoch_stream.skip_batches(data, start[1]), first)
     if is_array(x):
         from keras_ssl.data import pipeline
 
-        images, labels = validation.check_images(model, x, y)
-        validation.check_rows(model, len(images), batch_size)
-        views = validation.views_for(model, images)
-        steps, passes = epoch_stream.in_a_row(
+        images, labels = validation.validate_images(model, x, y)
+        validation.validate_batch_size(model, len(images), batch_size)
+        views = validation.choose_views(model, images)
+        steps, passes = epoch_stream.can_stream_epochs(
             model, steps_per_epoch, len(images) // batch_size, passes
         )
         data = pipeline.from_arrays(
-            element(images, labels),
+            make_element(images, labels),
             views,
             batch_size,
             model.seed,
@@ -79,57 +79,59 @@ def training(model, x, y, *, batch_size, shuffle, start, steps_per_epoch, passes
             start=start,
             passes=passes,
         )
-        return Prepared(data, _first_views(model, images, views, labels), steps=steps)
-    prepared = _ready_elsewhere(model, x, y)
-    return prepared._replace(data=epoch_stream.rest(prepared.data, start[1]))
+        return PreparedData(data, _first_views(model, images, views, labels), steps=steps)
+    prepared = _from_pydataset(model, x, y)
+    return prepared._replace(data=epoch_stream.skip_batches(prepared.data, start[1]))
 
 
-def evaluation(model, x, y=None, *, batch_size):
+def prepare_evaluation(model, x, y=None, *, batch_size):
     """As `training`, without dropping or shuffling; the views are the same each time."""
     batch_size = 32 if batch_size is None else batch_size
-    if _are_view_arrays(x):
+    if _is_view_arrays(x):
         views = _view_arrays(x)
-        first = validation.check_views(model, views, y)
-        return Prepared(ArrayViews(views, y, batch_size), first)
+        first = validation.validate_views(model, views, y)
+        return PreparedData(ArrayDataset(views, y, batch_size), first)
     if is_array(x):
         from keras_ssl.data import pipeline
 
-        x = pipeline.array_batches(element(*validation.check_images(model, x, y)), batch_size)
+        x = pipeline.array_batches(
+            make_element(*validation.validate_images(model, x, y)), batch_size
+        )
         y = None
     if not is_dataset(x):
-        return _ready_elsewhere(model, x, y)
+        return _from_pydataset(model, x, y)
 
     from keras_ssl.data import elements, pipeline
 
-    refuse_labels(y)
-    if elements.are_views(x):
-        batch = validation.first_of(x)
-        return Prepared(pipeline.checked(x), validation.check_views(model, *batch))
+    reject_labels(y)
+    if elements.has_view_structure(x):
+        batch = validation.first_element(x)
+        return PreparedData(pipeline.validate_batches(x), validation.validate_views(model, *batch))
     x = elements.image_and_label(x)
     images, labels = _checked_images(model, x)
-    views = validation.views_for(model, images)
+    views = validation.choose_views(model, images)
     data = pipeline.for_evaluation(x, views, model.seed)
-    return Prepared(data, _first_views(model, images, views, labels))
+    return PreparedData(data, _first_views(model, images, views, labels))
 
 
-def prediction(model, x, *, batch_size):
+def prepare_prediction(model, x, *, batch_size):
     """Checks the first batch of `x` and returns batches of images alone."""
-    shape = image_shape(model.network)
+    shape = image_shape(model.inference_model)
     if is_dataset(x):
         from keras_ssl.data import _options, elements
 
-        if elements.are_views(x):
+        if elements.has_view_structure(x):
             raise ValueError("`x` holds ready views; predict takes images, (B, H, W, C).")
         x = elements.image_and_label(x)
-        first = validation.first_of(x)[0]
+        first = validation.first_element(x)[0]
         check_batch(first, "x", shape)
-        validation.check_patches(model.network, first, "x")
-        return _options.untuned(x.map(lambda images, *labels: images))
+        validation.validate_patch_size(model.inference_model, first, "x")
+        return _options.without_autotune(x.map(lambda images, *labels: images))
     if is_array(x):
         images = np.asarray(x)
         check_batch(images, "x", shape)
-        validation.check_patches(model.network, images, "x")
-        return ArrayViews(images, None, 32 if batch_size is None else batch_size)
+        validation.validate_patch_size(model.inference_model, images, "x")
+        return ArrayDataset(images, None, 32 if batch_size is None else batch_size)
     if isinstance(x, keras.utils.PyDataset):
         return x
     raise TypeError(
@@ -138,7 +140,7 @@ def prediction(model, x, *, batch_size):
     )
 
 
-def batches_of_images(data):
+def iter_image_batches(data):
     """Yields the batches of what `prediction` returned."""
     if is_dataset(data):
         yield from data
@@ -148,7 +150,7 @@ def batches_of_images(data):
             yield batch[0] if isinstance(batch, tuple) else batch
 
 
-def split(x, y, fraction):
+def split_validation(x, y, fraction):
     """Splits the last `fraction` off arrays, as Keras does with `validation_split`."""
     if not is_array(x):
         raise ValueError(
@@ -165,7 +167,7 @@ def split(x, y, fraction):
     return (x[:at], y[:at]), (x[at:], y[at:])
 
 
-def pair(validation_data):
+def unpack_validation_data(validation_data):
     """Reads `validation_data` as `(x, y)`."""
     if not isinstance(validation_data, (tuple, list)):
         return validation_data, None
@@ -175,7 +177,7 @@ def pair(validation_data):
             "images are not supported."
         )
     if len(validation_data) == 2 and (
-        np.ndim(validation_data[1]) in (1, 2) or _are_view_arrays(validation_data[0])
+        np.ndim(validation_data[1]) in (1, 2) or _is_view_arrays(validation_data[0])
     ):
         return tuple(validation_data)
     return validation_data, None
@@ -184,24 +186,24 @@ def pair(validation_data):
 def _training_dataset(model, x, y, steps_per_epoch, start, passes):
     from keras_ssl.data import elements, epoch_counter, pipeline
 
-    refuse_labels(y)
+    reject_labels(y)
     if steps_per_epoch is None and elements.is_endless(x):
         raise ValueError("`x` repeats forever: pass `steps_per_epoch`, or drop the repeat().")
-    if elements.are_views(x):
-        batch = validation.first_of(x)
-        first = validation.check_views(model, *batch)
+    if elements.has_view_structure(x):
+        batch = validation.first_element(x)
+        first = validation.validate_views(model, *batch)
         rows = len(batch[0][0])
-        x, batch_size = elements.full_batches(x, rows)
-        validation.check_rows(model, rows, batch_size)
-        x, epoch, steps = epoch_stream.continued(model, x, steps_per_epoch, start, passes)
-        return Prepared(pipeline.checked(x), first, epoch, steps=steps)
+        x, batch_size = elements.drop_partial_batches(x, rows)
+        validation.validate_batch_size(model, rows, batch_size)
+        x, epoch, steps = epoch_stream.resume_dataset(model, x, steps_per_epoch, start, passes)
+        return PreparedData(pipeline.validate_batches(x), first, epoch, steps=steps)
     x = elements.image_and_label(x)
     images, labels = _checked_images(model, x)
-    x, batch_size = elements.full_batches(x, len(images))
-    validation.check_rows(model, len(images), batch_size)
-    views = validation.views_for(model, images)
-    batches = None if epoch_counter.find(x) else epoch_stream.count(x)
-    steps, passes = epoch_stream.in_a_row(model, steps_per_epoch, batches, passes)
+    x, batch_size = elements.drop_partial_batches(x, len(images))
+    validation.validate_batch_size(model, len(images), batch_size)
+    views = validation.choose_views(model, images)
+    batches = None if epoch_counter.find_counters(x) else epoch_stream.num_batches(x)
+    steps, passes = epoch_stream.can_stream_epochs(model, steps_per_epoch, batches, passes)
     data = pipeline.from_batches(
         x,
         views,
@@ -210,23 +212,23 @@ def _training_dataset(model, x, y, steps_per_epoch, start, passes):
         start=start,
         passes=passes,
     )
-    return Prepared(data, _first_views(model, images, views, labels), steps=steps)
+    return PreparedData(data, _first_views(model, images, views, labels), steps=steps)
 
 
 def _checked_images(model, dataset):
-    return validation.check_images(model, *validation.first_of(dataset))
+    return validation.validate_images(model, *validation.first_element(dataset))
 
 
 def _first_views(model, images, views, labels):
     """Makes and checks the views of two images."""
     from keras_ssl.data import pipeline
 
-    made = pipeline.draw_once(images[:2], views, model.seed)
+    made = pipeline.make_views_eagerly(images[:2], views, model.seed)
     few = None if labels is None else labels[:2]
-    return validation.check_views(model, made, few, name="views")
+    return validation.validate_views(model, made, few, name="views")
 
 
-def _ready_elsewhere(model, x, y):
+def _from_pydataset(model, x, y):
     """Passes on what yields ready views by itself."""
     if isinstance(x, keras.utils.PyDataset) and y is None:
         batch = x[0]
@@ -236,18 +238,18 @@ def _ready_elsewhere(model, x, y):
                 "((view_1, ..., view_V),), labels optional. Plain images go into a "
                 "tf.data.Dataset or an array."
             )
-        validation.check_parts(model, len(batch[0][0]))
-        return Prepared(x, validation.check_views(model, *batch))
+        validation.validate_divisible(model, len(batch[0][0]))
+        return PreparedData(x, validation.validate_views(model, *batch))
     raise TypeError(f"`x` must be {ACCEPTED}; received {type(x).__name__}.")
 
 
-def refuse_labels(y):
+def reject_labels(y):
     """Raises for labels beside a dataset."""
     if y is not None:
         raise ValueError("`y` belongs with arrays; a dataset carries labels in its elements.")
 
 
-def element(images, labels):
+def make_element(images, labels):
     """The element of a dataset of images, with labels where there are any."""
     return (images,) if labels is None else (images, labels)
 
@@ -262,9 +264,9 @@ def is_array(x):
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
-def _are_view_arrays(x):
+def _is_view_arrays(x):
     if isinstance(x, (tuple, list)) and len(x) == 1 and isinstance(x[0], (tuple, list)):
-        return _are_view_arrays(x[0])
+        return _is_view_arrays(x[0])
     return isinstance(x, (tuple, list)) and len(x) > 0 and all(is_array(view) for view in x)
 
 

@@ -6,14 +6,14 @@ from keras_ssl import distribute
 from keras_ssl.images import check_batch, image_shape
 
 
-def first_of(dataset):
+def first_element(dataset):
     """Returns the first element of a dataset as arrays; ValueError if there is none."""
     from keras_ssl.data import elements
 
-    return elements.first_of(dataset)
+    return elements.first_element(dataset)
 
 
-def check_images(model, images, labels=None):
+def validate_images(model, images, labels=None):
     """Checks images that views are made of, of any size: the views decide what the encoder sees.
 
     Returns:
@@ -21,10 +21,10 @@ def check_images(model, images, labels=None):
     """
     images = np.asarray(images)
     check_batch(images, "x", (None, None, image_shape(model.encoder)[2]))
-    return images, check_labels(labels, len(images))
+    return images, validate_labels(labels, len(images))
 
 
-def views_for(model, images):
+def choose_views(model, images):
     """Returns the views to make: the model's own, or the method's at the size of the images."""
     if model.views is not None:
         return model.views
@@ -34,38 +34,38 @@ def views_for(model, images):
     return model.default_views(tuple(takes or given for takes, given in sizes))
 
 
-def check_views(model, views, labels=None, name="x"):
+def validate_views(model, views, labels=None, name="x"):
     """Checks ready views. Returns the first two images of each, and their labels if any."""
     every = tuple(np.asarray(view) for view in views)
-    views = every[: len(every) - model.masks]
-    if len(views) < (1 if model.masks else model.least_views):
+    views = every[: len(every) - model.num_masks]
+    if len(views) < (1 if model.num_masks else model.min_views):
         raise ValueError(
             f"`{name}` has {len(every)} view of each image; {type(model).__name__} "
-            + ("takes images and masks." if model.masks else "compares two or more.")
+            + ("takes images and masks." if model.num_masks else "compares two or more.")
         )
     takes = image_shape(model.encoder)
     for index, view in enumerate(views):
-        is_small = model.multi_crop and index >= 2  # resized where the encoder needs it
+        is_small = model.allows_small_crops and index >= 2  # resized where the encoder needs it
         check_batch(view, f"{name}[{index}]", (None, None, takes[2]) if is_small else takes)
-        check_patches(model.encoder, view, f"{name}[{index}]")
+        validate_patch_size(model.encoder, view, f"{name}[{index}]")
     rows = [len(view) for view in views]
     if len(set(rows)) > 1:
         raise ValueError(f"The views of `{name}` have different numbers of images: {rows}.")
     _check_masks(model, every[len(views) :], rows[0], name)
-    labels = check_labels(labels, rows[0])
-    if labels is None and model.needs_labels:
+    labels = validate_labels(labels, rows[0])
+    if labels is None and model.target_kind:
         raise ValueError(
-            f"{type(model).__name__} needs {model.needs_labels} for each image, and the data has "
+            f"{type(model).__name__} needs {model.target_kind} for each image, and the data has "
             "none: give elements (images, labels), or ((view_1, ..., view_V), labels), or `y` with "
             "arrays."
         )
-    if model.needs_labels:
+    if model.target_kind:
         model.check_labels(labels)
     few = tuple(view[:2] for view in every)
     return (few,) if labels is None else (few, labels[:2])
 
 
-def check_patches(encoder, images, name):
+def validate_patch_size(encoder, images, name):
     """Raises unless a transformer's patches divide the sides of images `(B, H, W, C)`."""
     patch = getattr(encoder, "patch_size", None)
     if isinstance(patch, int) and (images.shape[1] % patch or images.shape[2] % patch):
@@ -87,7 +87,7 @@ def _check_masks(model, masks, rows, name):
         model.check_masks(masks)
 
 
-def check_rows(model, rows, batch_size):
+def validate_batch_size(model, rows, batch_size):
     """Raises unless `rows` images fill a batch that can be contrasted and shared out."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         raise TypeError(f"`batch_size` must be an int, received {batch_size!r}.")
@@ -101,10 +101,10 @@ def check_rows(model, rows, batch_size):
             f"`x` has {rows} images and a batch takes {batch_size}: no full batch is left. Use a "
             "smaller batch size."
         )
-    check_parts(model, batch_size)
+    validate_divisible(model, batch_size)
 
 
-def check_parts(model, batch_size, which=""):
+def validate_divisible(model, batch_size, which=""):
     """Raises unless a batch can be shared out over replicas, and there cut in pieces.
 
     Args:
@@ -112,21 +112,21 @@ def check_parts(model, batch_size, which=""):
         batch_size: Int, images in the batch.
         which: String after that number in errors.
     """
-    replicas = distribute.replicas_of(model)
+    replicas = distribute.num_replicas_of(model)
     if batch_size % replicas:
         raise ValueError(
             f"A batch of {batch_size} images{which} cannot be shared out over {replicas} replicas: "
             f"use a multiple of {replicas}."
         )
     share = batch_size // replicas
-    if share % model.pieces:
+    if share % model.microbatches:
         raise ValueError(
-            f"`pieces` is {model.pieces}, and a batch has {share} images{which} on each device: it "
+            f"`microbatches` is {model.microbatches}, and a batch has {share} images{which} on each device: it "
             "must divide that number."
         )
 
 
-def check_labels(labels, rows):
+def validate_labels(labels, rows):
     """Raises unless there is one label for each image. Returns an array, or None for None.
 
     Those in a column, `(B, 1)` as `keras.datasets` has them, become `(B,)`.

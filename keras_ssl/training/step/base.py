@@ -8,33 +8,33 @@ from keras_ssl import distribute
 class SharedStep:
     """The part of the step of a method that no backend has to itself."""
 
-    pieces = 1  # in how many of them a batch passes a network; see `compile`
+    microbatches = 1  # in how many of them a batch passes a network; see `compile`
 
-    def _piece(self, rows, index):
+    def _microbatch(self, rows, index):
         """A piece of a batch: every n-th row, so that each device has its share of each piece."""
         # Not by a stride: XLA takes none whose beginning it does not know.
-        rows = ops.reshape(rows, (-1, self.pieces, *ops.shape(rows)[1:]))
+        rows = ops.reshape(rows, (-1, self.microbatches, *ops.shape(rows)[1:]))
         return ops.take(rows, index, axis=1)
 
-    def _refuse_added(self, network, losses):
+    def _reject_activity_losses(self, network, losses):
         """Raises if a network's losses are more than those of its weights."""
         if len(losses) > sum(x.regularizer is not None for x in network.trainable_variables):
             raise ValueError(
-                f"`pieces` is {self.pieces}, and a layer of {network.name} adds a loss of what it "
+                f"`microbatches` is {self.microbatches}, and a layer of {network.name} adds a loss of what it "
                 "sees (`add_loss`, `activity_regularizer`), which is of whole batches: leave one "
                 "of them out."
             )
 
-    def _joined(self, pieces):
+    def _join_microbatches(self, pieces):
         """Rows in order again, of pieces `(n, B / n, D)`."""
         return ops.reshape(ops.swapaxes(pieces, 0, 1), (-1, *pieces.shape[2:]))
 
-    def _with_total(self, losses):
-        """Adds the regularisers of the layers to the method's loss, minimised and logged."""
+    def _add_regularization(self, losses):
+        """Adds the regularizers of the layers to the method's loss, minimized and logged."""
         own = losses["loss"]
         return {**losses, "loss": own + sum(ops.cast(x, own.dtype) for x in self.losses)}
 
-    def _checked(self, losses, gradients):
+    def _poison_loss_if_nonfinite(self, losses, gradients):
         """Makes the loss NaN where a gradient is not finite: a ReLU may keep that from the loss.
 
         Gradients scaled for float16 may overflow; their optimizer leaves such steps out itself.
@@ -44,7 +44,7 @@ class SharedStep:
         loss = ops.where(_are_finite(gradients), losses["loss"], float("nan"))
         return {**losses, "loss": loss}
 
-    def _agreed(self, gradients):
+    def _sync_overflow(self, gradients):
         """Lets all replicas leave out a step where the gradient of one overflowed in float16.
 
         Keras asks the first replica alone, as if gradients had been summed by then: NaN of another
@@ -52,7 +52,7 @@ class SharedStep:
         """
         if distribute.num_replicas() == 1 or self.optimizer is self._inner_optimizer:
             return gradients
-        each = distribute.gather(ops.cast(_are_finite(gradients), "float32")[None])
+        each = distribute.all_gather(ops.cast(_are_finite(gradients), "float32")[None])
         spoil = ops.where(ops.min(each) > 0, 0.0, float("nan"))
         is_dense = [x is not None and not hasattr(x, "values") for x in gradients]
         return [
@@ -61,26 +61,26 @@ class SharedStep:
         ]
 
     def _after_step(self):
-        """Calls `after_step` once per optimizer step, also under gradient accumulation.
+        """Calls `on_step_end` once per optimizer step, also under gradient accumulation.
 
         Schedules are read there at the step that has been made; then the next one begins.
         """
-        every = self.accumulated_steps
+        every = self.gradient_accumulation_steps
         if not every:
-            self.after_step()
+            self.on_step_end()
         else:
             variables = self.trainable_variables + self.non_trainable_variables
             before = [ops.copy(variable.value) for variable in variables]
-            self.after_step()
+            self.on_step_end()
             moved = ops.equal(self._inner_optimizer._iterations % every, 0)
             for variable, old in zip(variables, before, strict=True):
                 variable.assign(ops.where(moved, variable.value, old))
         # A copy: JAX does not take back one buffer under two names.
         self.step.assign(ops.copy(ops.cast(self.optimizer.iterations, "int32")))
 
-    def _hold(self, gradients):
+    def _mask_frozen_gradients(self, gradients):
         """Takes the gradients off layers that a method holds still in its first steps."""
-        for layer, first in self.frozen_layers():
+        for layer, first in self.freeze_schedule():
             held = {id(variable) for variable in layer.trainable_variables}
             moves = self.step >= first
             gradients = [
@@ -101,7 +101,7 @@ class SharedStep:
         outputs = losses.pop("outputs", None)
         logs = {}
         for name, value in losses.items():
-            value, weight = value if isinstance(value, tuple) else (value, batch.rows)
+            value, weight = value if isinstance(value, tuple) else (value, batch.size)
             tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
             if tracker is not None:
                 tracker.update_state(value, sample_weight=weight)

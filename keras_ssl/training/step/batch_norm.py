@@ -17,7 +17,7 @@ PLAIN_CALL = keras.layers.BatchNormalization.call
 
 
 @contextlib.contextmanager
-def in_training(model):
+def training_batch_norm(model):
     """Lets batch norm see the batch of all replicas, or, of one, run as one fused operation.
 
     Args:

@@ -4,10 +4,10 @@ import contextlib
 import threading
 from typing import Any, NamedTuple
 
-noted = threading.local()  # what belongs to the step being traced; each replica has its thread
+_local = threading.local()  # what belongs to the step being traced; each replica has its thread
 
 
-class Pass(NamedTuple):
+class RecordedForward(NamedTuple):
     """What passed a network in pieces: its state before, what went in, what came out."""
 
     network: Any
@@ -17,15 +17,15 @@ class Pass(NamedTuple):
 
 
 @contextlib.contextmanager
-def step(tape):
+def training_step(tape):
     """Says that a training step is traced, and yields what passes in pieces while it is."""
-    noted.tape, noted.passes = tape, []
+    _local.tape, _local.passes = tape, []
     try:
-        yield noted.passes
+        yield _local.passes
     finally:
-        noted.tape, noted.passes = None, None
+        _local.tape, _local.passes = None, None
 
 
-def in_step():
+def is_tracing_train_step():
     """Whether a training step is traced: elsewhere batches pass whole."""
-    return getattr(noted, "passes", None) is not None
+    return getattr(_local, "passes", None) is not None

@@ -16,20 +16,20 @@ class JaxStep(SharedStep):
     def train_step(self, state, data):
         """Moves weights and state by one batch; returns logs and the new state."""
         trainable, other, optimizer, metrics = state
-        batch = self.read_batch(data)
+        batch = self.unpack_batch(data)
 
         def objective(trainable, other):
-            with self._stateless(trainable, other, optimizer) as scope, context.step(None):
-                losses = self._with_total(self.compute_losses(batch, training=True))
+            with self._stateless(trainable, other, optimizer) as scope, context.training_step(None):
+                losses = self._add_regularization(self.compute_losses(batch, training=True))
                 scaled = self.optimizer.scale_loss(losses["loss"])
             return scaled, (losses, _values(scope, self.non_trainable_variables, other))
 
         gradient = jax.value_and_grad(objective, has_aux=True)
         before = (trainable, other, optimizer)
         (_, (losses, other)), gradients = gradient(trainable, other)
-        losses = self._checked(losses, gradients)
+        losses = self._poison_loss_if_nonfinite(losses, gradients)
         with self._stateless(trainable, other):
-            gradients = self._hold(gradients)
+            gradients = self._mask_frozen_gradients(gradients)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
 
         with self._stateless(trainable, other, optimizer) as scope:
@@ -43,7 +43,7 @@ class JaxStep(SharedStep):
         logs, metrics = self._stateless_log(losses, batch, metrics)
         return logs, (*moved, metrics)
 
-    def _in_pieces(self, network, images):
+    def _in_microbatches(self, network, images):
         """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
 
         For the gradient each piece passes again, with dropout as it was.
@@ -56,21 +56,21 @@ class JaxStep(SharedStep):
             outputs, states, losses = network.stateless_call(
                 values, states, piece, training=True, return_losses=True
             )
-            self._refuse_added(network, losses)
+            self._reject_activity_losses(network, losses)
             return states, outputs
 
-        pieces = ops.stack([self._piece(images, index) for index in range(self.pieces)])
+        pieces = ops.stack([self._microbatch(images, index) for index in range(self.microbatches)])
         after, outputs = jax.lax.scan(pass_on, [state.value for state in states], pieces)
         for state, value in zip(states, after, strict=True):
             state.assign(value)
-        return self._joined(outputs)
+        return self._join_microbatches(outputs)
 
     def test_step(self, state, data):
         """Returns logs of one batch, and the state."""
         trainable, other, metrics = state
-        batch = self.read_batch(data)
+        batch = self.unpack_batch(data)
         with self._stateless(trainable, other):
-            losses = self._with_total(self.compute_losses(batch, training=False))
+            losses = self._add_regularization(self.compute_losses(batch, training=False))
         logs, metrics = self._stateless_log(losses, batch, metrics)
         return logs, (trainable, other, metrics)
 
@@ -81,7 +81,7 @@ class JaxStep(SharedStep):
 
         def trace(trainable, other, data):
             with self._stateless(trainable, other):
-                names.extend(self.compute_losses(self.read_batch(data), training=False))
+                names.extend(self.compute_losses(self.unpack_batch(data), training=False))
 
         values = [[v.value for v in self.trainable_variables]]
         values += [[v.value for v in self.non_trainable_variables]]

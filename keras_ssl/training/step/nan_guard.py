@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-NOT_FINITE = "keras_ssl: the loss is not finite"
+NON_FINITE = "keras_ssl: the loss is not finite"
 
 
-class StopUnlessFinite(keras.callbacks.Callback):
+class RaiseOnNonFiniteLoss(keras.callbacks.Callback):
     """Ends a `fit` whose loss, or gradient, is no longer a number, before anything of it is saved.
 
     The step has moved nothing, and this finds the loss in the logs; on TensorFlow's replicas the
@@ -28,16 +28,16 @@ class StopUnlessFinite(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         """Raises where the loss of a batch before was not finite."""
         if self.has_failed:
-            raise not_finite(self.model)
+            raise non_finite_error(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         """Likewise."""
         self.on_train_batch_end(None, logs)
         if self.has_failed:
-            raise not_finite(self.model)
+            raise non_finite_error(self.model)
 
 
-def not_finite(model):
+def non_finite_error(model):
     """Returns the error that tells of a loss that is not finite.
 
     Args:

@@ -6,7 +6,7 @@ import lazy_loader
 from keras_ssl import distribute
 from keras_ssl.training.step import batch_norm, context
 from keras_ssl.training.step.base import SharedStep
-from keras_ssl.training.step.nan_guard import NOT_FINITE
+from keras_ssl.training.step.nan_guard import NON_FINITE
 
 tf = lazy_loader.load("tensorflow")
 
@@ -21,26 +21,32 @@ class TensorFlowStep(SharedStep):
 
     def train_step(self, data):
         """Moves weights and state by one batch; returns logs."""
-        batch = self.read_batch(data)
+        batch = self.unpack_batch(data)
         states = () if tf.distribute.has_strategy() else self.non_trainable_variables
         before = [tf.identity(state.value) for state in states]
         # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
         recorder = tf.GradientTape(watch_accessed_variables=False)
-        with recorder as tape, batch_norm.in_training(self), context.step(tape) as passes:
+        with (
+            recorder as tape,
+            batch_norm.training_batch_norm(self),
+            context.training_step(tape) as passes,
+        ):
             tape.watch([variable.value for variable in self.trainable_variables])
-            losses = self._with_total(self.compute_losses(batch, training=True))
+            losses = self._add_regularization(self.compute_losses(batch, training=True))
             # Gradients are summed over replicas, of which each holds the mean of its share or
             # the loss of the whole batch.
             scaled = self.optimizer.scale_loss(losses["loss"] / distribute.num_replicas())
         outputs = [each.outputs for each in passes]
         gradients, of_outputs = tape.gradient(scaled, (self.trainable_variables, outputs))
-        with batch_norm.in_training(self):
+        with batch_norm.training_batch_norm(self):
             for each, gradient in zip(passes, of_outputs, strict=True):
                 if gradient is not None:
-                    gradients = self._with_pass(gradients, each, gradient)
-        losses = self._checked(losses, gradients)
-        self._move_if_finite(losses["loss"], self._hold(self._agreed(gradients)), before)
-        return distribute.logs_to_reduce(self._log(losses, batch))
+                    gradients = self._add_recorded_gradients(gradients, each, gradient)
+        losses = self._poison_loss_if_nonfinite(losses, gradients)
+        self._move_if_finite(
+            losses["loss"], self._mask_frozen_gradients(self._sync_overflow(gradients)), before
+        )
+        return distribute.expand_logs(self._log(losses, batch))
 
     def _move_if_finite(self, loss, gradients, before):
         """Moves weights and state; where the loss is no number it takes the state back instead.
@@ -63,21 +69,21 @@ class TensorFlowStep(SharedStep):
             none_before = tf.math.is_finite(self._loss_tracker.total)
             tf.cond(is_finite & none_before, move, take_back)
             return
-        with tf.control_dependencies([tf.debugging.Assert(is_finite, [NOT_FINITE])]):
+        with tf.control_dependencies([tf.debugging.Assert(is_finite, [NON_FINITE])]):
             move()
 
     def test_step(self, data):
         """Returns logs of one batch."""
-        batch = self.read_batch(data)
-        losses = self._with_total(self.compute_losses(batch, training=False))
-        return distribute.logs_to_reduce(self._log(losses, batch))
+        batch = self.unpack_batch(data)
+        losses = self._add_regularization(self.compute_losses(batch, training=False))
+        return distribute.expand_logs(self._log(losses, batch))
 
     def _loss_names(self, data):
         """Traces the losses once, without running them, and returns their names."""
         trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
-        return list(trace.get_concrete_function(self.read_batch(data)).structured_outputs)
+        return list(trace.get_concrete_function(self.unpack_batch(data)).structured_outputs)
 
-    def _in_pieces(self, network, images):
+    def _in_microbatches(self, network, images):
         """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
 
         Their gradient is found once that of the outputs is known, by `_with_pass`.
@@ -85,22 +91,22 @@ class TensorFlowStep(SharedStep):
         states = network.non_trainable_variables
         before = [tf.identity(state.value) for state in states]
         kind = network.compute_output_spec(keras.KerasTensor(images.shape, images.dtype))
-        start = tf.TensorArray(kind.dtype, self.pieces, element_shape=(None, *kind.shape[1:]))
+        start = tf.TensorArray(kind.dtype, self.microbatches, element_shape=(None, *kind.shape[1:]))
 
         def pass_on(index, found):
-            outputs = network(self._piece(images, index), training=True)
-            self._refuse_added(network, network.losses)
+            outputs = network(self._microbatch(images, index), training=True)
+            self._reject_activity_losses(network, network.losses)
             return (found.write(index, outputs),)
 
-        with context.noted.tape.stop_recording():
-            (found,) = _repeat(self.pieces, pass_on, (start,))
-            outputs = self._joined(found.stack())
+        with context._local.tape.stop_recording():
+            (found,) = _repeat(self.microbatches, pass_on, (start,))
+            outputs = self._join_microbatches(found.stack())
         if network.trainable_variables:
-            context.noted.tape.watch(outputs)
-            context.noted.passes.append(context.Pass(network, images, before, outputs))
+            context._local.tape.watch(outputs)
+            context._local.passes.append(context.RecordedForward(network, images, before, outputs))
         return outputs
 
-    def _with_pass(self, gradients, passed, of_outputs):
+    def _add_recorded_gradients(self, gradients, passed, of_outputs):
         """Adds to the gradients of all weights what comes through outputs found in pieces.
 
         Each piece passes again, now on a tape, with dropout as it was.
@@ -113,7 +119,7 @@ class TensorFlowStep(SharedStep):
         values = [weight.value for weight in weights]
 
         def pass_again(index, *found):
-            piece, of_piece = (self._piece(x, index) for x in (passed.images, of_outputs))
+            piece, of_piece = (self._microbatch(x, index) for x in (passed.images, of_outputs))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(values)
                 outputs = passed.network(piece, training=True)
@@ -124,7 +130,7 @@ class TensorFlowStep(SharedStep):
             return tuple(map(_sum, found, new))
 
         zeros = tuple(tf.zeros_like(value) for value in values)
-        found = _repeat(self.pieces, pass_again, zeros)
+        found = _repeat(self.microbatches, pass_again, zeros)
         for state, value in zip(states, after, strict=True):
             state.assign(value)
         found = {id(weight): gradient for weight, gradient in zip(weights, found, strict=True)}

@@ -7,8 +7,9 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks, per_image
-from keras_ssl.views.base import View, on_some
+from keras_ssl.validation import check_fraction, check_interval
+from keras_ssl.views import per_image
+from keras_ssl.views.base import View, apply_where
 from keras_ssl.views.ops.resample import resample
 
 REACH = 5.5  # standard deviations: what lies beyond weighs 3e-7 of the middle
@@ -39,24 +40,25 @@ class GaussianBlur(View):
     probability: float = 0.5
 
     def __post_init__(self):
-        self._set(sigma=checks.interval("sigma", self.sigma, 0, above=True))
+        check_interval(0, exclusive=True, sigma=self.sigma)
+        self._set(sigma=tuple(self.sigma))
         size = self.kernel_size
-        if size is not None and not (checks.is_integer(size) and size % 2):
+        if size is not None and not (type(size) is int and size > 0 and size % 2):
             raise ValueError(
                 f"`kernel_size` must be an odd int above 0 or None, received {size!r}."
             )
-        checks.probability(self.probability)
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
         """Blurs."""
         if plan := self.plan(images, seed, images.shape[1:]):
-            return per_image.run([plan], images)
+            return per_image.apply_per_image([plan], images)
         chosen, sigma = self._drawn(images, seed)
-        return on_some(images, chosen, self._blur, sigma)
+        return apply_where(images, chosen, self._blur, sigma)
 
     def plan(self, images, seed, shape):
         """Blurs large images one by one, compiled."""
-        if not per_image.is_large(shape) or not per_image.can_compile():
+        if not per_image.is_large(shape) or not per_image.supports_xla():
             return None
         radius = self._radius(min(shape[:2]), max)
         radii = sorted({min(radius, each) for each in (3, 6, 12, 24)})
@@ -65,7 +67,7 @@ class GaussianBlur(View):
             return None
 
         change = _compiled(tuple(radii))
-        return per_image.where_chosen(change, *self._drawn(images, seed), shape=shape)
+        return per_image.apply_where_chosen(change, *self._drawn(images, seed), shape=shape)
 
     def _drawn(self, images, seed):
         """Draws which images are blurred, and by how much: `(B,)` each."""
@@ -103,7 +105,7 @@ def _compiled(radii):
             image = tf.switch_case(which, ways)
         return image
 
-    return per_image.compiled(blur)
+    return per_image.xla_jit(blur)
 
 
 def _pass(image, sigma, radius, axis):

@@ -6,7 +6,8 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks, per_image
+from keras_ssl.validation import check_fraction, check_interval, check_number
+from keras_ssl.views import per_image
 from keras_ssl.views.base import View
 from keras_ssl.views.ops.grayscale import luminance
 
@@ -18,9 +19,9 @@ BLENDS = ("brightness", "contrast", "saturation")
 class ColorJitter(View):
     """Changes brightness, contrast, saturation and hue, in an order drawn for each image.
 
-    Brightness multiplies by a factor. Contrast and saturation blend with grey, by a factor where 1
+    Brightness multiplies by a factor. Contrast and saturation blend with gray, by a factor where 1
     means no change: contrast with the mean luminance of the image, saturation with the luminance
-    of each pixel. Hue turns the hue of HSV. Values are cut to 0..1 after each step. Grey images
+    of each pixel. Hue turns the hue of HSV. Values are cut to 0..1 after each step. Gray images
     have neither saturation nor hue; an alpha channel stays as it is.
 
     Args:
@@ -50,12 +51,12 @@ class ColorJitter(View):
         for name in BLENDS:
             self._set(**{name: _checked(name, getattr(self, name), 0)})
         self._set(hue=_checked("hue", self.hue, -0.5, 0.5))
-        checks.probability(self.probability)
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
-        """Changes colours."""
+        """Changes colors."""
         if plan := self.plan(images, seed, images.shape[1:]):
-            return per_image.run([plan], images)
+            return per_image.apply_per_image([plan], images)
         ranges = self._ranges(images.shape[-1])
         if not ranges:
             return images
@@ -76,11 +77,11 @@ class ColorJitter(View):
     def plan(self, images, seed, shape):
         """Changes large images one by one, compiled."""
         ranges = self._ranges(shape[-1])
-        if not ranges or not per_image.is_large(shape) or not per_image.can_compile():
+        if not ranges or not per_image.is_large(shape) or not per_image.supports_xla():
             return None
         order, amounts, chosen = self._drawn(images, seed, ranges)
         change = functools.partial(_one, names=tuple(ranges))
-        return per_image.where_chosen(change, chosen, order, amounts, shape=shape)
+        return per_image.apply_where_chosen(change, chosen, order, amounts, shape=shape)
 
     def _drawn(self, images, seed, ranges):
         """Draws the order of the changes and their amounts `(B, n)`, and which images change."""
@@ -118,7 +119,7 @@ def _one(image, order, amounts, names):
 
 
 def _planes(images):
-    """Colours and alpha: lists of `(B, pixels)`."""
+    """Colors and alpha: lists of `(B, pixels)`."""
     planes = [tf.reshape(x, (tf.shape(x)[0], -1)) for x in tf.unstack(images, axis=-1)]
     return planes[:3], planes[3:]
 
@@ -131,7 +132,7 @@ def _image(planes, like):
 
 
 def _in_order(colors, order, amounts, names, hue_slot):
-    """Does to each image's colours its operations, one after the other."""
+    """Does to each image's colors its operations, one after the other."""
     for slot in range(len(names)):
         operation = order[:, slot, None]
         amount = tf.gather(amounts, operation, batch_dims=1)
@@ -159,24 +160,24 @@ def _compiled(names):
         # A choice in compiled code: its ways are not split among cores, which have other batches.
         return tf.switch_case(at, [turned_at(slot) for slot in range(len(names))]) + alpha
 
-    return per_image.compiled(run)
+    return per_image.xla_jit(run)
 
 
 @functools.cache
 def _compiled_image():
     """`_image` likewise; a function of its own, or each output would compute all inputs again."""
-    return per_image.compiled(_image)
+    return per_image.xla_jit(_image)
 
 
-def _blend(colors, factor, to_mean, to_grey):
+def _blend(colors, factor, to_mean, to_gray):
     """`factor * color + (1 - factor) * target`; the target of brightness is black."""
     target = 0.0
-    if to_mean is not None or to_grey is not None:
-        grey = luminance(colors)
-    if to_grey is not None:
-        target += tf.where(to_grey, 1.0 - factor, 0.0) * grey
+    if to_mean is not None or to_gray is not None:
+        gray = luminance(colors)
+    if to_gray is not None:
+        target += tf.where(to_gray, 1.0 - factor, 0.0) * gray
     if to_mean is not None:
-        target += tf.where(to_mean, 1.0 - factor, 0.0) * tf.reduce_mean(grey, 1, keepdims=True)
+        target += tf.where(to_mean, 1.0 - factor, 0.0) * tf.reduce_mean(gray, 1, keepdims=True)
     return [tf.clip_by_value(factor * color + target, 0.0, 1.0) for color in colors]
 
 
@@ -194,7 +195,7 @@ def turn_hue(colors, turn):
     value = tf.maximum(tf.maximum(red, green), blue)
     lowest = tf.minimum(tf.minimum(red, green), blue)
     chroma = value - lowest
-    scale = 1.0 / tf.maximum(chroma, 1e-12)  # of grey pixels any hue will do
+    scale = 1.0 / tf.maximum(chroma, 1e-12)  # of gray pixels any hue will do
     hue = tf.where(
         value == red,
         (green - blue) * scale,
@@ -208,5 +209,7 @@ def turn_hue(colors, turn):
 
 def _checked(name, value, low, high=float("inf")):
     if isinstance(value, (tuple, list)):
-        return checks.interval(name, value, low, high)
-    return checks.number(name, value, 0, high)
+        check_interval(low, high, **{name: value})
+        return tuple(value)
+    check_number(0, high, **{name: value})
+    return value

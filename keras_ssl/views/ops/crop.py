@@ -6,8 +6,9 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks, per_image
-from keras_ssl.views.base import View, unit
+from keras_ssl.validation import as_size, check_interval
+from keras_ssl.views import per_image
+from keras_ssl.views.base import View, to_unit_range
 from keras_ssl.views.ops.resample import resample
 
 ATTEMPTS = 10
@@ -26,7 +27,7 @@ class RandomResizedCrop(View):
     ratio (width / height) is uniform in that of `ratio`; a box that does not fit is drawn again,
     ten times, after which the largest central box within `ratio` is taken. Height and width are
     rounded to whole pixels and the place is uniform among those inside the image. Resizing is
-    bilinear, with half-pixel centres, antialiased where the box is larger than `size`.
+    bilinear, with half-pixel centers, antialiased where the box is larger than `size`.
 
     Args:
         size: Int > 0, or pair `(height, width)`.
@@ -47,11 +48,9 @@ class RandomResizedCrop(View):
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self):
-        self._set(
-            size=checks.size(self.size),
-            scale=checks.interval("scale", self.scale, 0, 1, above=True),
-            ratio=checks.interval("ratio", self.ratio, 0, above=True),
-        )
+        check_interval(0, 1, exclusive=True, scale=self.scale)
+        check_interval(0, exclusive=True, ratio=self.ratio)
+        self._set(size=as_size(self.size), scale=tuple(self.scale), ratio=tuple(self.ratio))
 
     @property
     def takes_bytes(self):
@@ -61,11 +60,11 @@ class RandomResizedCrop(View):
     def transform(self, images, seed, mirrored=None):
         """Cuts and resizes; mirrors some on the way, where bool `mirrored` `(B,)` says which."""
         if plan := self.plan(images, seed, images.shape[1:], mirrored):
-            return per_image.run([plan], images)
+            return per_image.apply_per_image([plan], images)
         top, left, height, width = self.boxes(images, seed)
         rows = weights(top, height, tf.shape(images)[1], self.size[0])
         columns = weights(left, width, tf.shape(images)[2], self.size[1], mirrored)
-        return resample(unit(images), rows, columns)
+        return resample(to_unit_range(images), rows, columns)
 
     def plan(self, images, seed, shape, mirrored=None):
         """Cuts and resizes one by one, unless images are known to be small."""
@@ -75,7 +74,9 @@ class RandomResizedCrop(View):
         if mirrored is None:
             mirrored = tf.zeros(tf.shape(images)[:1], tf.bool)
         box = tf.cast(tf.stack(self.boxes(images, seed), axis=1), tf.int32)
-        return per_image.Plan(self._one, (box, mirrored), tf.TensorShape((*self.size, shape[-1])))
+        return per_image.PerImageOp(
+            self._one, (box, mirrored), tf.TensorShape((*self.size, shape[-1]))
+        )
 
     def boxes(self, images, seed):
         """Draws a box for each image: top, left, height, width, whole numbers as float32 `(B,)`."""

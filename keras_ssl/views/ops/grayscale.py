@@ -1,12 +1,13 @@
-"""Random grey images."""
+"""Random gray images."""
 
 import dataclasses
 
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks, per_image
-from keras_ssl.views.base import View, on_some
+from keras_ssl.validation import check_fraction
+from keras_ssl.views import per_image
+from keras_ssl.views.base import View, apply_where
 
 LUMINANCE = (0.2989, 0.587, 0.114)
 
@@ -14,9 +15,9 @@ LUMINANCE = (0.2989, 0.587, 0.114)
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True)
 class RandomGrayscale(View):
-    """Puts the luminance into all colour channels.
+    """Puts the luminance into all color channels.
 
-    The number of channels stays. Grey images and an alpha channel stay as they are.
+    The number of channels stays. Gray images and an alpha channel stay as they are.
 
     Args:
         probability: Float in 0..1.
@@ -32,21 +33,21 @@ class RandomGrayscale(View):
     probability: float = 0.2
 
     def __post_init__(self):
-        checks.probability(self.probability)
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
-        """Removes colours."""
+        """Removes colors."""
         if images.shape[-1] == 1:
             return images
         if plan := self.plan(images, seed, images.shape[1:]):
-            return per_image.run([plan], images)
-        return on_some(images, self._chosen(images, seed), _to_grey)
+            return per_image.apply_per_image([plan], images)
+        return apply_where(images, self._chosen(images, seed), _to_gray)
 
     def plan(self, images, seed, shape):
-        """Removes colours of large images one by one."""
+        """Removes colors of large images one by one."""
         if shape[-1] > 1 and per_image.is_large(shape):
             chosen = self._chosen(images, seed)
-            return per_image.where_chosen(_to_grey, chosen, shape=shape)
+            return per_image.apply_where_chosen(_to_gray, chosen, shape=shape)
         return None
 
     def _chosen(self, images, seed):
@@ -61,7 +62,7 @@ def luminance(colors):
     return red + green + blue
 
 
-def _to_grey(images):
+def _to_gray(images):
     channels = images.shape[-1]
     matrix = [[weight] * 3 + [0.0] * (channels - 3) for weight in LUMINANCE]
     matrix += [[0.0, 0.0, 0.0, 1.0]] * (channels - 3)

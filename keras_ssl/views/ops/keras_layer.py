@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.views.base import View, fold
+from keras_ssl.views.base import View, fold_in
 
 # Operations that draw from a state or write to one.
 STATEFUL = re.compile(
@@ -85,7 +85,7 @@ class KerasLayer(View, calls_others=True):
         return self._mapped(images, seed)
 
     def _map(self, images, seed):
-        seeds = tf.random.split(fold(seed, "KerasLayer"), tf.shape(images)[0])
+        seeds = tf.random.split(fold_in(seed, "KerasLayer"), tf.shape(images)[0])
         before = _global_state()
         with LOCK, _reseeded(self.layer) as stream:
             # A layer may draw while it is built: its numbers must not depend on when that was.
@@ -128,7 +128,7 @@ class _Stream(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         self.count += 1
-        return fold(self.seed, self.count)
+        return fold_in(self.seed, self.count)
 
 
 class _Generator:

@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size, check_fraction, check_interval, check_number
 from keras_ssl.views.base import View
 
 RECTANGLES = 16  # drawn for each image, of which those are kept that still fit
@@ -37,8 +37,8 @@ class RandomMask(View):
     ratio: float = 0.75
 
     def __post_init__(self):
-        self._set(grid=checks.size(self.grid, "grid"))
-        checks.number("ratio", self.ratio, 0, 1)
+        self._set(grid=as_size(self.grid, "grid"))
+        check_number(0, 1, ratio=self.ratio)
 
     @property
     def masked(self):
@@ -80,10 +80,9 @@ class BlockMask(View):
     probability: float = 0.5
 
     def __post_init__(self):
-        self._set(
-            grid=checks.size(self.grid, "grid"), ratio=checks.interval("ratio", self.ratio, 0, 1)
-        )
-        checks.probability(self.probability)
+        check_interval(0, 1, ratio=self.ratio)
+        self._set(grid=as_size(self.grid, "grid"), ratio=tuple(self.ratio))
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
         """Lays rectangles one after the other, then single patches."""

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.validation import check_int
 from keras_ssl.views.base import View
 
 
@@ -30,7 +30,7 @@ class RandomShift(View):
     pixels: int = 4
 
     def __post_init__(self):
-        checks.count("pixels", self.pixels, 1)
+        check_int(1, pixels=self.pixels)
 
     def transform(self, images, seed):
         """Moves."""

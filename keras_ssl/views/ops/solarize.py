@@ -1,12 +1,13 @@
-"""Random solarisation."""
+"""Random solarization."""
 
 import dataclasses
 
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks, per_image
-from keras_ssl.views.base import View, on_some
+from keras_ssl.validation import check_fraction, check_number
+from keras_ssl.views import per_image
+from keras_ssl.views.base import View, apply_where
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -32,20 +33,20 @@ class Solarize(View):
     probability: float = 1.0
 
     def __post_init__(self):
-        checks.number("threshold", self.threshold, 0, 1)
-        checks.probability(self.probability)
+        check_number(0, 1, threshold=self.threshold)
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
         """Inverts."""
         if plan := self.plan(images, seed, images.shape[1:]):
-            return per_image.run([plan], images)
-        return on_some(images, self._chosen(images, seed), self._invert)
+            return per_image.apply_per_image([plan], images)
+        return apply_where(images, self._chosen(images, seed), self._invert)
 
     def plan(self, images, seed, shape):
         """Inverts large images one by one."""
         if per_image.is_large(shape):
             chosen = self._chosen(images, seed)
-            return per_image.where_chosen(self._invert, chosen, shape=shape)
+            return per_image.apply_where_chosen(self._invert, chosen, shape=shape)
         return None
 
     def _chosen(self, images, seed):

@@ -1,6 +1,6 @@
 """What CLIP is given: images nearly as they are."""
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size
 from keras_ssl.views.ops.crop import RandomResizedCrop
 
 
@@ -24,5 +24,5 @@ def clip(size, scale=(0.9, 1.0)):
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 2.4; the share as in
         OpenCLIP.
     """
-    height, width = checks.size(size)
+    height, width = as_size(size)
     return (RandomResizedCrop((height, width), scale, ratio=(width / height,) * 2),)

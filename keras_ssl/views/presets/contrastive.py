@@ -1,6 +1,6 @@
 """What the views of the papers have in common: each paper is a row of these settings."""
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.ops.blur import GaussianBlur
 from keras_ssl.views.ops.color_jitter import ColorJitter
@@ -14,13 +14,13 @@ SMALL = 64  # pixels of the shorter side; below, the settings for CIFAR-10 hold
 
 def is_small(size):
     """Whether images of a size, an int or a pair, are small."""
-    return min(checks.size(size)) < SMALL
+    return min(as_size(size)) < SMALL
 
 
-def standard(
+def contrastive_view(
     size, scale=(0.08, 1.0), flip=True, *, jitter, blur=0.0, solarize=0.0, ratio=(3 / 4, 4 / 3)
 ):
-    """Returns the view crop, flip, jitter, grey, blur, solarise; what never happens is left out.
+    """Returns the view crop, flip, jitter, gray, blur, solarize; what never happens is left out.
 
     Two things differ from the authors' code, in all papers alike: crops are resized bilinearly
     where some resize bicubically, and the Gaussian is cut to a tenth of the shorter side, as in
@@ -32,7 +32,7 @@ def standard(
         flip: Bool, whether half of the images are mirrored.
         jitter: Brightness, contrast, saturation and hue, of 80 % of the images.
         blur: Float in 0..1, how often images are blurred.
-        solarize: Float in 0..1, how often they are solarised.
+        solarize: Float in 0..1, how often they are solarized.
         ratio: Pair, smallest and largest width / height of a crop.
     """
     if not isinstance(flip, bool):

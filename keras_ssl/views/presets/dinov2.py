@@ -1,6 +1,6 @@
 """The views and masks of DINOv2."""
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size, check_int
 from keras_ssl.views.ops.masks import BlockMask
 from keras_ssl.views.presets.multi_crop import dino
 
@@ -25,14 +25,14 @@ def dinov2(size, patch_size, small_size=None, small_crops=8, flip=True):
     Source:
         Oquab et al. 2023, https://arxiv.org/abs/2304.07193, section 4 and appendix B.1.
     """
-    height, width = checks.size(size)
-    checks.count("patch_size", patch_size, 1)
+    height, width = as_size(size)
+    check_int(1, patch_size=patch_size)
     if small_size is None:
         halves = (side // 2 if side < 64 else round(side * 96 / 224) for side in (height, width))
         small_size = tuple(max(half // patch_size, 1) * patch_size for half in halves)
     for name, sides in (
         ("size", (height, width)),
-        ("small_size", checks.size(small_size, "small_size")),
+        ("small_size", as_size(small_size, "small_size")),
     ):
         if any(side % patch_size for side in sides):
             raise ValueError(

@@ -9,16 +9,16 @@ from keras_ssl.views.ops.fast_color_jitter import FastColorJitter
 from keras_ssl.views.ops.grayscale import RandomGrayscale
 
 
-def fast(views):
+def fast_colors(views):
     """Exchanges `ColorJitter` and `RandomGrayscale` for one `FastColorJitter`.
 
-        model = keras_ssl.SimCLR(encoder, views=keras_ssl.views.fast(keras_ssl.views.simclr(32)))
+        model = keras_ssl.SimCLR(encoder, views=keras_ssl.views.fast_colors(keras_ssl.views.simclr(32)))
 
     Args:
         views: View or sequence of views, such as `views.simclr(32)`, with a `ColorJitter` in it.
 
     Returns:
-        The same with the colours changed by `FastColorJitter`; of a sequence a tuple.
+        The same with the colors changed by `FastColorJitter`; of a sequence a tuple.
 
     Raises:
         TypeError: If it is neither a view nor a sequence of views.
@@ -37,15 +37,15 @@ def fast(views):
 
 
 def _exchanged(view):
-    # Of our own kinds alone: a subclass may change colours in its own way.
+    # Of our own kinds alone: a subclass may change colors in its own way.
     if type(view) is ColorJitter:
         return FastColorJitter(*dataclasses.astuple(view))
     if type(view) is not Compose:
         return view
     parts = []
     for part in map(_exchanged, view.views):
-        is_grey = type(part) is RandomGrayscale and parts
-        if is_grey and type(parts[-1]) is FastColorJitter and parts[-1].grayscale == 0:
+        is_gray = type(part) is RandomGrayscale and parts
+        if is_gray and type(parts[-1]) is FastColorJitter and parts[-1].grayscale == 0:
             part = dataclasses.replace(parts.pop(), grayscale=part.probability)
         parts.append(part)
     return Compose(parts)

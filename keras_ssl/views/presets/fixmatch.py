@@ -1,6 +1,6 @@
 """The weak and the strong view of FixMatch, which its successors took over."""
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.ops.cutout import Cutout
 from keras_ssl.views.ops.flip import RandomFlip
@@ -31,7 +31,7 @@ def fixmatch_weak(size, flip=True):
     """
     if not isinstance(flip, bool):
         raise TypeError(f"`flip` must be a bool, received {flip!r}.")
-    shorter = min(checks.size(size))
+    shorter = min(as_size(size))
     shift = [RandomShift(max(1, shorter // 8))] if shorter > 1 else []
     return Compose([*([RandomFlip()] if flip else []), *shift])
 
@@ -60,7 +60,7 @@ def fixmatch_strong(size, flip=True, policy="randaugment"):
     if not isinstance(policy, str) or policy not in POLICIES:
         raise ValueError(f"`policy` must be one of {POLICIES}, received {policy!r}.")
     operations = RandAugment() if policy == "randaugment" else _of_keras_cv()
-    hole = Cutout(tuple(max(1, side // 2) for side in checks.size(size)))
+    hole = Cutout(tuple(max(1, side // 2) for side in as_size(size)))
     return Compose([fixmatch_weak(size, flip), operations, hole])
 
 

@@ -1,6 +1,6 @@
 """What masked autoencoders are given: one mild view, and a mask."""
 
-from keras_ssl.views import checks
+from keras_ssl.validation import as_size, check_int, check_number
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.ops.crop import RandomResizedCrop
 from keras_ssl.views.ops.flip import RandomFlip
@@ -28,9 +28,9 @@ def mae(size, patch_size, mask_ratio=0.75, flip=True):
     """
     if not isinstance(flip, bool):
         raise TypeError(f"`flip` must be a bool, received {flip!r}.")
-    height, width = checks.size(size)
-    checks.count("patch_size", patch_size, 1)
-    checks.number("mask_ratio", mask_ratio, 0, 1)
+    height, width = as_size(size)
+    check_int(1, patch_size=patch_size)
+    check_number(0, 1, mask_ratio=mask_ratio)
     if height % patch_size or width % patch_size:
         raise ValueError(
             f"`size` must be a multiple of `patch_size`, received {size} and {patch_size}."

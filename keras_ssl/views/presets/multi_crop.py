@@ -1,15 +1,15 @@
 """Views of two sizes: few large crops, and small ones that cost less."""
 
-from keras_ssl.views import checks
-from keras_ssl.views.presets.contrastive import is_small, standard
+from keras_ssl.validation import as_size, check_int
+from keras_ssl.views.presets.contrastive import contrastive_view, is_small
 
 
-def MultiCrop(large, small, small_crops=6):
+def multi_crop(large, small, small_crops=6):
     """Puts views of two sizes side by side: two large crops first, then small ones.
 
     The models that compare large with small, SwAV and DINO, take the first two for the large.
 
-        views = keras_ssl.views.MultiCrop(
+        views = keras_ssl.views.multi_crop(
             large=keras_ssl.views.byol(32),
             small=keras_ssl.views.RandomResizedCrop(16, scale=(0.1, 0.3)),
         )
@@ -43,12 +43,12 @@ def MultiCrop(large, small, small_crops=6):
             "`small` must be one view, such as keras_ssl.views.RandomResizedCrop(16, (0.1, 0.3)), "
             f"received {small!r}."
         )
-    checks.count("small_crops", small_crops, 0)
+    check_int(0, small_crops=small_crops)
     return (*pair, *[small] * small_crops)
 
 
 def swav(size, small_size=None, small_crops=6, flip=True):
-    """The views of SwAV: two large crops and six small ones, with the colours of SimCLR.
+    """The views of SwAV: two large crops and six small ones, with the colors of SimCLR.
 
     Large crops show 0.14 to 1 of the area, small ones 0.05 to 0.14. Where the shorter side of
     `size` is below 64 pixels, they show 0.3 to 1 and 0.1 to 0.3, and there is no blur: the paper
@@ -73,14 +73,14 @@ def swav(size, small_size=None, small_crops=6, flip=True):
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, section 3.2 and appendix A, and the
-        authors' scripts, with and without small crops. Small images: colours, and all without
+        authors' scripts, with and without small crops. Small images: colors, and all without
         small crops, of solo-learn's settings for CIFAR-10.
     """
     large, small = _crops(size, small_size, small_crops, border=0.14, alone=0.08)
     look = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
-    return MultiCrop(
-        standard(*large, flip, **look),
-        standard(*small, flip, **look),
+    return multi_crop(
+        contrastive_view(*large, flip, **look),
+        contrastive_view(*small, flip, **look),
         small_crops,
     )
 
@@ -109,18 +109,18 @@ def dino(size, small_size=None, small_crops=8, flip=True):
     Source:
         Caron et al. 2021, https://arxiv.org/abs/2104.14294, section 3.2; areas and the number of
         small crops are the defaults of the authors' code, where the paper's longest runs have ten
-        and part large from small at 0.25. Small images: colours, and all without small crops, of
+        and part large from small at 0.25. Small images: colors, and all without small crops, of
         solo-learn's settings for CIFAR-10.
     """
     large, small = _crops(size, small_size, small_crops, border=0.4, alone=0.14)
     jitter = (0.4, 0.4, 0.2, 0.1)
     first_blur, second_blur, small_blur = (0.0,) * 3 if is_small(size) else (1.0, 0.1, 0.5)
-    return MultiCrop(
+    return multi_crop(
         (
-            standard(*large, flip, jitter=jitter, blur=first_blur),
-            standard(*large, flip, jitter=jitter, blur=second_blur, solarize=0.2),
+            contrastive_view(*large, flip, jitter=jitter, blur=first_blur),
+            contrastive_view(*large, flip, jitter=jitter, blur=second_blur, solarize=0.2),
         ),
-        standard(*small, flip, jitter=jitter, blur=small_blur),
+        contrastive_view(*small, flip, jitter=jitter, blur=small_blur),
         small_crops,
     )
 
@@ -135,15 +135,15 @@ def _crops(size, small_size, small_crops, border, alone):
         border: Share of the area that parts small crops from large ones, on large images.
         alone: The smallest share of large crops without small ones, on large images.
     """
-    size = checks.size(size)
-    checks.count("small_crops", small_crops, 0)
+    size = as_size(size)
+    check_int(0, small_crops=small_crops)
     lowest = 0.05
     if is_small(size):
         lowest, border, alone = 0.1, 0.3, 0.08
         default = tuple(max(side // 2, min(side, 4)) for side in size)
     else:
         default = tuple(16 * round(side * 96 / 224 / 16) for side in size)
-    small_size = default if small_size is None else checks.size(small_size, "small_size")
+    small_size = default if small_size is None else as_size(small_size, "small_size")
     if any(part > whole for part, whole in zip(small_size, size, strict=True)):
         raise ValueError(f"`small_size` must be at most `size` {size}, received {small_size}.")
     return (size, (border if small_crops else alone, 1.0)), (small_size, (lowest, border))

@@ -1,17 +1,17 @@
 """The views of the papers, ready made: those of one size. Multi-crop has a file of its own."""
 
-from keras_ssl.views import checks
-from keras_ssl.views.presets.contrastive import is_small, standard
+from keras_ssl.validation import check_int, check_number
+from keras_ssl.views.presets.contrastive import contrastive_view, is_small
 
 JITTER = (0.4, 0.4, 0.2, 0.1)  # BYOL's, which Barlow Twins and VICReg took over
 
 
 def simclr(size, strength=None, flip=True):
-    """The two views of SimCLR: crop, flip, colours, grey and, on large images, blur.
+    """The two views of SimCLR: crop, flip, colors, gray and, on large images, blur.
 
     Args:
         size: Int > 0, or pair `(height, width)`: what the encoder takes.
-        strength: Float in 0..2.5, scales the changes of colour. None for 1.0, and 0.5 where the
+        strength: Float in 0..2.5, scales the changes of color. None for 1.0, and 0.5 where the
             shorter side is below 64 pixels, where there is no blur either: the paper's settings
             for ImageNet and for CIFAR-10.
         flip: Bool. False where left and right mean something, as in digits and letters.
@@ -29,13 +29,13 @@ def simclr(size, strength=None, flip=True):
     small = is_small(size)
     if strength is None:
         strength = 0.5 if small else 1.0
-    checks.number("strength", strength, 0, 2.5)  # hue then reaches 0.5, the whole circle
+    check_number(0, 2.5, strength=strength)  # hue then reaches 0.5, the whole circle
     jitter = [strength * most for most in (0.8, 0.8, 0.8, 0.2)]
-    return (standard(size, flip=flip, jitter=jitter, blur=0.0 if small else 0.5),) * 2
+    return (contrastive_view(size, flip=flip, jitter=jitter, blur=0.0 if small else 0.5),) * 2
 
 
 def simsiam(size, flip=True):
-    """The two views of SimSiam, which are those of MoCo v2: weaker colours than SimCLR's.
+    """The two views of SimSiam, which are those of MoCo v2: weaker colors than SimCLR's.
 
     Below 64 pixels of the shorter side there is no blur, and crops begin at 0.08 of the area, not
     at 0.2.
@@ -58,11 +58,11 @@ def simsiam(size, flip=True):
     small = is_small(size)
     scale = (0.08 if small else 0.2, 1.0)
     jitter = (0.4, 0.4, 0.4, 0.1)
-    return (standard(size, scale, flip, jitter=jitter, blur=0.0 if small else 0.5),) * 2
+    return (contrastive_view(size, scale, flip, jitter=jitter, blur=0.0 if small else 0.5),) * 2
 
 
 def byol(size, flip=True):
-    """The two views of BYOL, which differ: the first is blurred, the second at times solarised.
+    """The two views of BYOL, which differ: the first is blurred, the second at times solarized.
 
     Below 64 pixels of the shorter side neither is blurred.
 
@@ -83,8 +83,8 @@ def byol(size, flip=True):
     """
     first_blur, second_blur = (0.0, 0.0) if is_small(size) else (1.0, 0.1)
     return (
-        standard(size, flip=flip, jitter=JITTER, blur=first_blur),
-        standard(size, flip=flip, jitter=JITTER, blur=second_blur, solarize=0.2),
+        contrastive_view(size, flip=flip, jitter=JITTER, blur=first_blur),
+        contrastive_view(size, flip=flip, jitter=JITTER, blur=second_blur, solarize=0.2),
     )
 
 
@@ -110,7 +110,7 @@ def barlow_twins(size, flip=True):
 
 
 def vicreg(size, flip=True):
-    """The two views of VICReg: those of `byol` made equal, each blurred and solarised at times.
+    """The two views of VICReg: those of `byol` made equal, each blurred and solarized at times.
 
     Below 64 pixels of the shorter side there is no blur, and crops begin at 0.2 of the area, not
     at 0.08.
@@ -133,7 +133,7 @@ def vicreg(size, flip=True):
     small = is_small(size)
     scale = (0.2 if small else 0.08, 1.0)
     blur = 0.0 if small else 0.5
-    return (standard(size, scale, flip, jitter=JITTER, blur=blur, solarize=0.1),) * 2
+    return (contrastive_view(size, scale, flip, jitter=JITTER, blur=blur, solarize=0.1),) * 2
 
 
 def emp_ssl(size, patches=20, flip=True, scale=(0.25, 0.25)):
@@ -160,8 +160,8 @@ def emp_ssl(size, patches=20, flip=True, scale=(0.25, 0.25)):
         Tong et al. 2023, https://arxiv.org/abs/2304.03977, and the authors' code for CIFAR-10 and
         for ImageNet-100.
     """
-    checks.count("patches", patches, 2)
-    view = standard(
+    check_int(2, patches=patches)
+    view = contrastive_view(
         size,
         scale,
         flip,

@@ -1,11 +1,11 @@
-"""Changes of tone and colour as PIL makes them: whole numbers in 0..255 to whole numbers.
+"""Changes of tone and color as PIL makes them: whole numbers in 0..255 to whole numbers.
 
 Each takes `(B, H, W, C)` of one or three channels, and where it has a strength one for each image.
 """
 
 import tensorflow as tf
 
-GREY = (19595.0, 38470.0, 7471.0)  # of 65536: ITU-R 601-2, as PIL rounds it
+GRAY = (19595.0, 38470.0, 7471.0)  # of 65536: ITU-R 601-2, as PIL rounds it
 
 
 def autocontrast(pixels):
@@ -41,13 +41,13 @@ def brightness(pixels, share):
 
 
 def color(pixels, share):
-    """Keeps a share of the image and fills up with its grey picture."""
-    return pixels if pixels.shape[-1] == 1 else _blend(_grey(pixels), pixels, share)
+    """Keeps a share of the image and fills up with its gray picture."""
+    return pixels if pixels.shape[-1] == 1 else _blend(_gray(pixels), pixels, share)
 
 
 def contrast(pixels, share):
-    """Keeps a share of the image and fills up with its mean grey."""
-    middle = tf.floor(tf.reduce_mean(_grey(pixels), axis=(1, 2), keepdims=True) + 0.5)
+    """Keeps a share of the image and fills up with its mean gray."""
+    middle = tf.floor(tf.reduce_mean(_gray(pixels), axis=(1, 2), keepdims=True) + 0.5)
     return _blend(middle, pixels, share)
 
 
@@ -79,12 +79,12 @@ def _inside(side):
     return (place > 0) & (place < side - 1)
 
 
-def _grey(pixels):
+def _gray(pixels):
     if pixels.shape[-1] == 1:
         return pixels
     red, green, blue = tf.unstack(pixels, axis=-1)
     # Whole numbers up to 2**24, which float32 holds exactly.
-    return ((GREY[0] * red + GREY[1] * green + GREY[2] * blue + 32768.0) // 65536.0)[..., None]
+    return ((GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue + 32768.0) // 65536.0)[..., None]
 
 
 def _blend(other, pixels, share):

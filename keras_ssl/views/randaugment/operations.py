@@ -2,22 +2,22 @@
 
 import tensorflow as tf
 
-from keras_ssl.views.base import checked, unit
+from keras_ssl.views.base import to_unit_range, validate_images
 from keras_ssl.views.randaugment import color_ops, geometry
 
 HIGHEST = 10.0
 
 
-def augment(images, operation, level):
+def apply_randaugment(images, operation, level):
     """Applies one operation of RandAugment.
 
-        turned = keras_ssl.views.augment(images, "Rotate", 5)  # 15 degrees, counter-clockwise
+        turned = keras_ssl.views.apply_randaugment(images, "Rotate", 5)  # 15 degrees, counter-clockwise
 
     What a level `v` means:
 
     - `Identity`, `AutoContrast`, `Equalize`: nothing, they are the same at every level.
     - `Brightness`, `Color`, `Contrast`, `Sharpness`: `0.05 + 0.09 |v|` of the image stays, the rest
-      is black, its grey picture, its mean grey or a blurred copy.
+      is black, its gray picture, its mean gray or a blurred copy.
     - `Posterize`: `4 + 0.4 |v|` bits of each pixel stay, without the part behind the point.
     - `Solarize`: pixels from `256 - 25.6 |v|` on are inverted; the product likewise whole.
     - `Rotate`: by `3 v` degrees, cut to whole ones, counter-clockwise where v is positive.
@@ -55,7 +55,7 @@ def augment(images, operation, level):
             f"`level` must be one number, or one for each of {images.shape[0]} images; received "
             f"shape {level.shape}."
         )
-    pixels = tf.round(unit(checked(images)) * 255.0)
+    pixels = tf.round(to_unit_range(validate_images(images)) * 255.0)
     level = tf.broadcast_to(level, tf.shape(pixels)[:1])
     return tf.ensure_shape(OPERATIONS[operation](pixels, level) / 255.0, images.shape)
 

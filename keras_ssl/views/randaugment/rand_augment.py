@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_ssl.views import checks
+from keras_ssl.validation import check_fraction, check_int, check_number
 from keras_ssl.views.base import View
 from keras_ssl.views.randaugment.operations import OPERATIONS
 
@@ -17,7 +17,7 @@ IDENTITY = list(OPERATIONS).index("Identity")
 class RandAugment(View):
     """Changes each image by operations drawn from fourteen, each at a level of its own.
 
-    `num_ops` times, one of the operations of `keras_ssl.views.augment` is drawn, each as likely as
+    `num_ops` times, one of the operations of `keras_ssl.views.apply_randaugment` is drawn, each as likely as
     the others, and applied with `probability`, at a whole level from 1 to `magnitude - 1` of 10,
     in either direction where it has one. An image may get one operation twice.
 
@@ -41,9 +41,10 @@ class RandAugment(View):
     probability: float = 0.5
 
     def __post_init__(self):
-        checks.count("num_ops", self.num_ops, 1)
-        checks.number("magnitude", checks.count("magnitude", self.magnitude, 2), 2, 11)
-        checks.probability(self.probability)
+        check_int(1, num_ops=self.num_ops)
+        check_int(2, magnitude=self.magnitude)
+        check_number(2, 11, magnitude=self.magnitude)
+        check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
         """Applies the operations."""

@@ -31,7 +31,7 @@ def test_rankme_of_one_repeated_row_is_one(rng):
     assert rankme(np.zeros((20, 6))) == pytest.approx(1, abs=1e-4)
 
 
-def test_feature_std_is_that_of_the_normalised_rows(features):
+def test_feature_std_is_that_of_the_normalized_rows(features):
     columns = [np.std([row[i] for row in unit(features)]) for i in range(6)]
     assert feature_std(features) == pytest.approx(np.mean(columns), rel=1e-12)
 

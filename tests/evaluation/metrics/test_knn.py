@@ -38,7 +38,7 @@ def test_matches_a_plain_loop(rng, k, temperature):
 
 
 def test_the_weights_of_the_votes_decide(rng):
-    """One near neighbour outvotes two far ones at a low temperature only."""
+    """One near neighbor outvotes two far ones at a low temperature only."""
     train, labels = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), [5, 8, 8]
     test = np.array([[1.0, 0.5]])
     assert knn_from_features(train, labels, test, [5], k=3, temperature=0.1) == 1
@@ -63,7 +63,7 @@ def test_all_that_are_nearest_are_found(rng, monkeypatch, memory, k):
     cosine = queries @ known.T / np.linalg.norm(known, axis=1)
     cosine /= np.linalg.norm(queries, axis=1)[:, None]
     arrays = queries.astype("float32"), known.astype("float32")
-    for rows, places, near in nearest_neighbors.nearest(*arrays, k):
+    for rows, places, near in nearest_neighbors.nearest_neighbors(*arrays, k):
         best = np.argsort(cosine[rows], axis=1)[:, -k:]
         np.testing.assert_array_equal(np.sort(places, axis=1), np.sort(best, axis=1))
         found = np.take_along_axis(cosine[rows], places, 1)

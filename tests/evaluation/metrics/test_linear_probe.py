@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from keras_ssl.evaluation import few_labels, linear_probe_from_features
+from keras_ssl.evaluation import linear_probe_from_features, low_shot_probe
 from keras_ssl.evaluation.metrics import linear_probe
 
 
@@ -36,7 +36,7 @@ def logistic_regression(train, labels, test, regularization):
 
 
 @pytest.mark.parametrize("regularization", [1.0, 300.0])
-def test_is_logistic_regression_on_standardised_features(rng, regularization):
+def test_is_logistic_regression_on_standardized_features(rng, regularization):
     train, labels, test, test_labels = classes(rng, noise=2.0)
     scale = 10.0 ** np.arange(8) / 1000
     train, test = train * scale + 5 * scale, test * scale + 5 * scale
@@ -78,21 +78,25 @@ def test_probes_the_images_of_a_data_set(rng):
 
 def test_few_labels_sees_no_other_labels(rng):
     train, labels, test, test_labels = classes(rng, noise=0.3)
-    accuracies = few_labels(train, labels, test, test_labels, per_class=5, seeds=range(3))
+    accuracies = low_shot_probe(
+        train, labels, test, test_labels, labels_per_class=5, seeds=range(3)
+    )
     assert accuracies.shape == (3,)
     assert accuracies.min() > 0.9
     # All of them seen: the whole of the training set, whatever the draw.
     _, counts = np.unique(labels, return_counts=True)
     even = np.concatenate([np.flatnonzero(labels == c)[: counts.min()] for c in np.unique(labels)])
-    each = few_labels(train[even], labels[even], test, test_labels, counts.min(), seeds=range(2))
+    each = low_shot_probe(
+        train[even], labels[even], test, test_labels, counts.min(), seeds=range(2)
+    )
     whole = linear_probe_from_features(train[even], labels[even], test, test_labels)
     np.testing.assert_allclose(each, whole, atol=1.01 / 300)
 
 
 def test_few_labels_draws_others_for_each_seed_and_the_same_for_one(rng):
     sets = classes(rng, noise=3.0)
-    first = few_labels(*sets, per_class=2, seeds=range(6))
-    np.testing.assert_array_equal(first, few_labels(*sets, per_class=2, seeds=range(6)))
+    first = low_shot_probe(*sets, labels_per_class=2, seeds=range(6))
+    np.testing.assert_array_equal(first, low_shot_probe(*sets, labels_per_class=2, seeds=range(6)))
     assert len(set(first)) > 1
 
 
@@ -107,9 +111,9 @@ def test_names_a_bad_argument(rng):
         linear_probe_from_features(train, labels * 0, test, test_labels)
     with pytest.raises(ValueError, match="`train` has no labels"):
         linear_probe_from_features(train, None, test, test_labels)
-    with pytest.raises(ValueError, match="`per_class` is 200, and class"):
-        few_labels(*sets, per_class=200)
-    with pytest.raises(ValueError, match="`per_class` must be an int"):
-        few_labels(*sets, per_class=0)
+    with pytest.raises(ValueError, match="`labels_per_class` is 200, and class"):
+        low_shot_probe(*sets, labels_per_class=200)
+    with pytest.raises(ValueError, match="`labels_per_class` must be an int"):
+        low_shot_probe(*sets, labels_per_class=0)
     with pytest.raises(ValueError, match="`seeds` is empty"):
-        few_labels(*sets, per_class=1, seeds=())
+        low_shot_probe(*sets, labels_per_class=1, seeds=())

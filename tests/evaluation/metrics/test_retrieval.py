@@ -27,13 +27,13 @@ def test_shapes_that_do_not_fit_are_named():
         evaluation.recall_at_k(QUERIES, MEMORY[:4])
     with pytest.raises(ValueError, match="`k`"):
         evaluation.recall_at_k(QUERIES, MEMORY, 0)
-    with pytest.raises(ValueError, match="`same` has 2 labels for 30 rows"):
+    with pytest.raises(ValueError, match="`groups` has 2 labels for 30 rows"):
         evaluation.recall_at_k(QUERIES, MEMORY, 1, ["a", "b"])
 
 
 def test_the_similarity_matrix_is_drawn_and_returned(tmp_path):
     images = RNG.integers(0, 256, (30, 8, 8, 3), dtype="uint8")
-    found = evaluation.similarity_matrix(
+    found = evaluation.plots.plot_similarity_matrix(
         (images, QUERIES), MEMORY[:4], ["a", "b", "c", "d"], tmp_path / "a.png"
     )
     np.testing.assert_allclose(found, unit(MEMORY[:4]) @ unit(QUERIES).T, atol=1e-6)

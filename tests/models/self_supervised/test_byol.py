@@ -102,7 +102,7 @@ def test_nothing_of_the_copies_is_trained_or_known_to_the_optimizer():
 
 
 def test_a_schedule_is_kept_by_a_loaded_model(tmp_path):
-    model = checks.make("BYOL", momentum=keras_ssl.schedules.cosine(0.75, 40))
+    model = checks.make("BYOL", momentum=keras_ssl.schedules.CosineMomentum(0.75, 40))
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     for step in (0, 20, 40):

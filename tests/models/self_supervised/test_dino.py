@@ -1,4 +1,4 @@
-"""What only DINO promises: teacher, centre, sharpening, and prototypes that are held at first."""
+"""What only DINO promises: teacher, center, sharpening, and prototypes that are held at first."""
 
 import keras
 import method_checks as checks
@@ -27,7 +27,7 @@ def dino(model, views, warm=0.1, cool=0.05):
 
 
 def make(**kwargs):
-    """A model whose teacher and centre are not where they start."""
+    """A model whose teacher and center are not where they start."""
     model, rng = checks.make("DINO", **kwargs), np.random.default_rng(1)
     for weight in model.momentum_prototypes.weights + model.momentum_encoder.trainable_weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))
@@ -55,7 +55,7 @@ def test_the_teacher_sees_the_large_crops_only(float64, monkeypatch):
     assert seen == [(32, 8, 8, 3)]
 
 
-def test_the_centre_follows_the_mean_of_the_teachers_scores(float64):
+def test_the_center_follows_the_mean_of_the_teachers_scores(float64):
     model, views = make(), references.crops()
     old = np.asarray(model.center).copy()
     mean = np.mean(scores(model, views[:2], momentum=True), axis=(0, 1))
@@ -91,7 +91,7 @@ def test_a_step_moves_the_teachers_prototypes_by_the_momentum(float64):
 
 
 def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
-    model, views = checks.make("DINO", frozen_steps=2), checks.two_views(16)
+    model, views = checks.make("DINO", freeze_prototypes_steps=2), checks.two_views(16)
     start, still = np.asarray(model.prototypes.kernel).copy(), []
     for _ in range(4):
         references.one_step(model, views, keras.optimizers.SGD(0.125, momentum=0.875))

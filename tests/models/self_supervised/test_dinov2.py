@@ -10,11 +10,11 @@ from references import softmax
 
 import keras_ssl
 
-NAMES = ("DINOv2", "DINOv2 centred")
+NAMES = ("DINOv2", "DINOv2 centered")
 
 
 class Reference:
-    """The terms from class tokens and patches; scores and their balance in NumPy."""
+    """The terms from class tokens and patches; scores and their centering in NumPy."""
 
     def __init__(self, model):
         self.model, self.center, self.patch_center = model, np.zeros(12), np.zeros(12)
@@ -26,8 +26,8 @@ class Reference:
         return scores.reshape(*tokens.shape[:-1], -1)
 
     def assign(self, scores, center, weights=None):
-        """Sinkhorn of the rows that count, three times; or a centred softmax."""
-        if self.model.balance == "center":
+        """Sinkhorn of the rows that count, three times; or a centered softmax."""
+        if self.model.centering == "center":
             return softmax((scores - center) / 0.2)
         rows = np.ones(len(scores), bool) if weights is None else weights
         q = np.exp(scores[rows] / 0.2)
@@ -85,7 +85,7 @@ def test_the_terms_are_the_papers_step_by_step(name, float64):
             assert found[term] == pytest.approx(value, rel=1e-6), term
         total = expected["dino"] + expected["ibot"] + 0.1 * expected["koleo"]
         assert found["loss"] == pytest.approx(total, rel=1e-6)
-    if model.balance == "center":
+    if model.centering == "center":
         np.testing.assert_allclose(model.center, reference.center, atol=1e-9)
         np.testing.assert_allclose(model.patch_center, reference.patch_center, atol=1e-9)
 
@@ -117,7 +117,7 @@ def test_layer_decay_slows_each_block_by_its_depth(scheduled, float64, tmp_path)
         rate = 0.125
         if scheduled:
             rate = keras.optimizers.schedules.PolynomialDecay(0.125, 10, end_learning_rate=0.0625)
-        checks.train(model, checks.two_views(16), epochs=1, optimizer=keras.optimizers.SGD(rate))
+        checks.train(model, checks.two_views(16), epochs=1, optimizer=keras.optimizers.L2SGD(rate))
         return model, {w.path: w.numpy() - before[id(w)] for w in model.trainable_weights}
 
     plain, moved = after()

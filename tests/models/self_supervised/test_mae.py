@@ -66,9 +66,9 @@ def test_what_is_masked_has_no_part_in_what_is_painted(float64):
 def test_reconstructions_keep_what_is_seen():
     model = checks.make("MAE")
     images = IMAGES.astype("float32")
-    for shown, is_grey in zip(model.reconstruct(images, MASK), (True, False), strict=True):
+    for shown, is_gray in zip(model.reconstruct(images, MASK), (True, False), strict=True):
         np.testing.assert_allclose(cut(shown)[~MASK], cut(images)[~MASK], atol=1e-6)
-        assert np.all(cut(shown)[MASK] == 0.5) == is_grey
+        assert np.all(cut(shown)[MASK] == 0.5) == is_gray
 
 
 def test_larger_images_than_the_encoder_was_made_for_are_painted_too():

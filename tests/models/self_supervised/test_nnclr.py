@@ -1,4 +1,4 @@
-"""What only NNCLR promises: neighbours from a queue, and the queue's order."""
+"""What only NNCLR promises: neighbors from a queue, and the queue's order."""
 
 import method_checks as checks
 import numpy as np

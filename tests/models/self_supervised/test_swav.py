@@ -57,7 +57,7 @@ def test_prototypes_have_length_1_after_each_step(float64):
 
 
 def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
-    model, views = checks.make("SwAV", frozen_steps=2), checks.two_views(16)
+    model, views = checks.make("SwAV", freeze_prototypes_steps=2), checks.two_views(16)
     start = unit(np.asarray(model.prototypes.kernel).T).T
     still = []
     for _ in range(4):
@@ -88,7 +88,9 @@ def test_the_queue_counts_once_it_is_full(float64):
 
 def test_own_prototypes_are_used_as_they_are(tmp_path):
     dense = keras.layers.Dense(12, use_bias=False)
-    model = keras_ssl.SwAV(checks.small_encoder(), projector=(8,), prototypes=dense, frozen_steps=0)
+    model = keras_ssl.SwAV(
+        checks.small_encoder(), projector=(8,), prototypes=dense, freeze_prototypes_steps=0
+    )
     references.one_step(model, checks.two_views(16), keras.optimizers.SGD(0.1))
     assert model.prototypes is dense
     assert np.abs(np.linalg.norm(dense.kernel, axis=0) - 1).max() > 1e-2

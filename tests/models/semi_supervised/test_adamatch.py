@@ -1,4 +1,4 @@
-"""What only AdaMatch promises: aligned targets and a threshold relative to the labelled images."""
+"""What only AdaMatch promises: aligned targets and a threshold relative to the labeled images."""
 
 import method_checks as checks
 import numpy as np

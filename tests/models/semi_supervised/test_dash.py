@@ -52,7 +52,7 @@ def thresholds(steps, **settings):
 
 
 def test_the_threshold_is_the_closed_form_of_the_first(float64):
-    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "floor": 0.05}
+    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     model, found = thresholds(50, **settings)
     first = float(model.loss_sum) / float(model.loss_count)
     assert float(model.loss_count) == 1
@@ -74,7 +74,7 @@ def test_the_first_threshold_is_the_mean_of_the_last_tenth_of_the_warm_up(float6
 
 
 def test_a_loaded_model_goes_on_with_the_same_threshold(tmp_path, float64):
-    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "floor": 0.05}
+    settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     _, uninterrupted = thresholds(12, **settings)
     stopped, begun = thresholds(5, **settings)
     stopped.save(tmp_path / "m.keras")

@@ -46,7 +46,7 @@ def gradient_of_inputs(threshold):
     with tf.GradientTape() as tape:
         tape.watch([weak, strong])
         data = ({**parts, "weak": weak, "strong": strong}, labels)
-        loss = model.compute_losses(model.read_batch(data), training=True)["loss"]
+        loss = model.compute_losses(model.unpack_batch(data), training=True)["loss"]
     gradients = tape.gradient(loss, [weak, strong], unconnected_gradients="zero")
     confidence = softmax(np.asarray(model.classifier(VIEWS[0]))).max(axis=1)
     return confidence, *(np.abs(each).sum(axis=(1, 2, 3)) for each in gradients)

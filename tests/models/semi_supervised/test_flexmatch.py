@@ -58,7 +58,7 @@ def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path)
     loaded = keras_ssl.models.FlexMatch.from_config(model.get_config())
     loaded.load_weights(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.taken_for, model.taken_for)
-    with pytest.raises(ValueError, match="`num_unlabeled` is 16 and `x` has 24 unlabelled images"):
+    with pytest.raises(ValueError, match="`num_unlabeled` is 16 and `x` has 24 unlabeled images"):
         model.fit(data_of(24), verbose=0)
 
 

@@ -7,7 +7,7 @@ from references import cross_entropy, masked, softmax
 
 
 class Reference:
-    """Equations 5 to 9, with a momentum of 0.5 and two sigmas."""
+    """Equations 5 to 9, with a momentum of 0.5 and two n_sigma."""
 
     def __init__(self):
         self.center, self.variance, self.probabilities = 1 / 4, 1.0, np.full(4, 1 / 4)

@@ -16,13 +16,13 @@ COLOURS = ("red", "green", "blue")
 
 
 def shades(count=48, seed=0):
-    """Images `(count, 8, 8, 3)` of one colour each, captions, and the colours' numbers."""
+    """Images `(count, 8, 8, 3)` of one color each, captions, and the colors' numbers."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 60, (count, 8, 8, 3), dtype="uint8")
-    colours = np.arange(count) % 3
-    images[np.arange(count), :, :, colours] += 150
+    colors = np.arange(count) % 3
+    images[np.arange(count), :, :, colors] += 150
     phrases = [f"a {size} field of {COLOURS[i]}" for size in ("wide", "small") for i in range(3)]
-    return images, np.array(phrases)[np.arange(count) % 6], colours
+    return images, np.array(phrases)[np.arange(count) % 6], colors
 
 
 def reader(context_length=6):
@@ -50,9 +50,9 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("blocks", [1, 4])
-def test_the_loss_is_the_papers(blocks, float64):
-    model = checks.make("CLIP", blocks=blocks)
+@pytest.mark.parametrize("num_chunks", [1, 4])
+def test_the_loss_is_the_papers(num_chunks, float64):
+    model = checks.make("CLIP", num_chunks=num_chunks)
     views, words = checks.two_views(16), checks.captions(16)
     features = np.asarray(model.encoder(views[0], training=True))
     image = unit(features @ np.asarray(model.image_tower.layers[-2].kernel))
@@ -68,15 +68,18 @@ def test_the_loss_is_the_papers(blocks, float64):
 
 
 def test_the_scale_is_held_below_its_largest():
-    model = checks.make("CLIP", max_scale=20.0)
-    model.log_scale.assign(np.log(50.0))
+    model = checks.make("CLIP", max_logit_scale=20.0)
+    model.log_logit_scale.assign(np.log(50.0))
     still = keras.optimizers.SGD(1e-9)
     checks.train(model, checks.two_views(16), epochs=1, optimizer=still)
-    assert float(np.exp(model.log_scale)) == pytest.approx(20.0)
-    assert float(np.exp(checks.make("CLIP", temperature=0.01, max_scale=9.0).log_scale)) <= 9.0001
+    assert float(np.exp(model.log_logit_scale)) == pytest.approx(20.0)
+    assert (
+        float(np.exp(checks.make("CLIP", temperature=0.01, max_logit_scale=9.0).log_logit_scale))
+        <= 9.0001
+    )
 
 
-def test_it_tells_colours_it_was_told_of_in_other_phrases():
+def test_it_tells_colors_it_was_told_of_in_other_phrases():
     model = made()
     images, captions, _ = shades()
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(24)
@@ -106,12 +109,12 @@ def test_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases():
 
 def test_a_zero_shot_classifier_is_evaluated_saved_and_exported_like_any_other(tmp_path):
     classifier = made().zero_shot(COLOURS)
-    images, _, colours = shades(12)
+    images, _, colors = shades(12)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(keras.optimizers.Adam(0.03), loss=loss, metrics=["accuracy"])
-    before = classifier.evaluate(images, colours, verbose=0)[0]
-    classifier.fit(images, colours, epochs=30, verbose=0)
-    assert classifier.evaluate(images, colours, verbose=0)[0] < before
+    before = classifier.evaluate(images, colors, verbose=0)[0]
+    classifier.fit(images, colors, epochs=30, verbose=0)
+    assert classifier.evaluate(images, colors, verbose=0)[0] < before
     classifier.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     classifier.export(tmp_path / "served", verbose=False)
@@ -132,7 +135,7 @@ def elements(kind):
     if kind == "dicts":
         return (both.map(lambda image, caption: {"image": image, "caption": caption}).batch(8),)
     if kind == "views":
-        return (keras_ssl.data.views(both, keras_ssl.views.clip(8), 8),)
+        return (keras_ssl.data.make_views(both, keras_ssl.views.clip(8), 8),)
     return (both.batch(8),)
 
 
@@ -227,7 +230,7 @@ def test_a_long_caption_of_a_later_batch_is_warned_of_too():
 
 def test_what_is_no_caption_is_refused_before_training():
     model = made()
-    images, captions, colours = shades(24)
+    images, captions, colors = shades(24)
     both = tf.data.Dataset.from_tensor_slices
     empty = np.where(np.arange(24) == 3, " ", captions)
     for arguments, message in [
@@ -235,7 +238,7 @@ def test_what_is_no_caption_is_refused_before_training():
         ((both((images, captions)).batch(8).map(lambda x, y: (x, y[:4])),), "4 captions for 8"),
         ((images, empty), "empty caption at position 3, ' '"),
         ((both((images, empty)).batch(8),), "empty caption at position 3"),
-        ((images, colours), "one string for each image"),
+        ((images, colors), "one string for each image"),
         ((images, [None] * 24), "must be strings"),
         ((images,), "needs a caption for each image"),
         ((both(images).batch(8),), "`x` must have elements"),

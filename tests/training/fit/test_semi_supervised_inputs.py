@@ -80,7 +80,7 @@ def semi_supervised(labels):
 
 
 def test_a_class_without_a_label_and_one_without_a_logit_are_named(model):
-    assert "no labelled image shows class 3. Label" in refused(model, semi_supervised(LABELS % 3))
+    assert "no labeled image shows class 3. Label" in refused(model, semi_supervised(LABELS % 3))
     found = refused(model, semi_supervised(np.arange(40) % 5))
     assert "labels up to 4, and `classifier` returns 4 logits" in found or "0..3" in found
 
@@ -90,7 +90,7 @@ def test_an_encoder_instead_of_a_classifier_is_named():
     model = keras_ssl.FixMatch(encoder)
     model.compile("sgd")
     found = refused(model, semi_supervised(LABELS))
-    assert "returns 32 logits, and no labelled image shows class 4, nor 27 others" in found
+    assert "returns 32 logits, and no labeled image shows class 4, nor 27 others" in found
     assert "keras_ssl.models.classifier(encoder, 4)" in found
 
 

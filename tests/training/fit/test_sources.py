@@ -60,7 +60,7 @@ def test_every_kind_of_input_trains_on_full_batches(model, images):
         "ready with labels": ((dataset(views, labels, batch=8),), {}),
         "made by data.views": (
             (
-                keras_ssl.data.views(
+                keras_ssl.data.make_views(
                     tf.data.Dataset.from_tensor_slices(images), VIEWS, batch_size=8
                 ),
             ),
@@ -121,7 +121,7 @@ def test_steps_per_epoch_counts_an_endless_dataset(model, images):
         model.fit(endless, verbose=0)
 
 
-def test_grey_and_rgba_images_train(rng):
+def test_gray_and_rgba_images_train(rng):
     for channels in (1, 4):
         encoder = checks.small_encoder(channels)
         model = keras_ssl.SimCLR(encoder, projector=(8,), views=VIEWS)
@@ -227,7 +227,7 @@ def test_an_epoch_is_drawn_alike_whether_or_not_those_before_it_ran(images):
         "array by steps": (images, {"batch_size": 8, "steps_per_epoch": 3}),
         "dataset": (dataset(images), {}),
         "endless": (dataset(images).repeat(), {"steps_per_epoch": 3}),
-        "data.views": (keras_ssl.data.views(unbatched, VIEWS, 8, seed=2), {}),
+        "data.views": (keras_ssl.data.make_views(unbatched, VIEWS, 8, seed=2), {}),
     }
     for kind, (x, options) in sources.items():
         whole = losses(0, x, **options)
@@ -263,7 +263,7 @@ def test_an_execution_of_several_steps_ends_with_its_epoch(kind, images):
     x = {
         "array": images,
         "dataset": dataset(images),
-        "data.views": keras_ssl.data.views(unbatched, VIEWS, 4),
+        "data.views": keras_ssl.data.make_views(unbatched, VIEWS, 4),
     }[kind]
     batch_size = 4 if kind == "array" else None
     assert steps_of(model.fit(x, batch_size=batch_size, epochs=3, verbose=0)) == 3 * 5
@@ -272,7 +272,7 @@ def test_an_execution_of_several_steps_ends_with_its_epoch(kind, images):
 def test_the_draws_do_not_follow_global_seeds(images):
     def first(seed):
         keras.utils.set_random_seed(seed)
-        x = keras_ssl.data.views(tf.data.Dataset.from_tensor_slices(images), VIEWS, 8, seed=2)
+        x = keras_ssl.data.make_views(tf.data.Dataset.from_tensor_slices(images), VIEWS, 8, seed=2)
         return next(iter(x))[0][0].numpy()
 
     np.testing.assert_array_equal(first(0), first(1))

@@ -29,7 +29,7 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("compiled", [{}, {"run_eagerly": True}, {"pieces": 2}])
+@pytest.mark.parametrize("compiled", [{}, {"run_eagerly": True}, {"microbatches": 2}])
 def test_fused_batch_norm_trains_as_that_of_keras(monkeypatch, compiled):
     fused, loss = trained(**compiled)
     monkeypatch.setattr(batch_norm, "_can_fuse", lambda layer, inputs: False)

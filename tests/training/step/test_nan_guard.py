@@ -29,7 +29,7 @@ def run(folder, jit_compile=False):
             before[batch] = checks.arrays([*self.model.weights, *self.model.optimizer.variables])
 
     try:
-        callbacks = [Watch(), Checkpoint(folder, every_steps=1)]
+        callbacks = [Watch(), Checkpoint(folder, save_every_steps=1)]
         model.fit(views, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)
     except FloatingPointError as error:
         after = checks.arrays([*model.weights, *model.optimizer.variables])
@@ -71,11 +71,11 @@ def test_so_it_does_on_replicas(replicas, tmp_path):
 
 @keras.saving.register_keras_serializable("test_finite")
 def endless(weights):
-    """A regulariser that is no number."""
+    """A regularizer that is no number."""
     return keras.ops.sum(weights) * float("inf")
 
 
-def test_a_regulariser_that_is_no_number_stops_training_too():
+def test_a_regularizer_that_is_no_number_stops_training_too():
     images = keras.Input((8, 8, 3))
     x = keras.layers.Dense(4, kernel_regularizer=endless)(keras.layers.Flatten()(images))
     model = keras_ssl.SimCLR(keras.Model(images, x))

@@ -48,9 +48,9 @@ def test_widths_are_uniform_in_their_range():
     dots = np.zeros((1000, 7, 7, 1), "float32")
     dots[:, 3, 3] = 1
     rows = np.asarray(GaussianBlur((0.5, 2.0), 5, probability=1.0)(dots, SEED)).sum((1, 3))
-    # Neighbours in a Gaussian have the ratio exp(-1 / (2 sigma^2)).
-    sigmas = np.sqrt(-0.5 / np.log(rows[:, 4] / rows[:, 3]))
-    assert stats.kstest(sigmas, "uniform", (0.5, 1.5)).pvalue > 0.01
+    # Neighbors in a Gaussian have the ratio exp(-1 / (2 sigma^2)).
+    n_sigma = np.sqrt(-0.5 / np.log(rows[:, 4] / rows[:, 3]))
+    assert stats.kstest(n_sigma, "uniform", (0.5, 1.5)).pvalue > 0.01
 
 
 def test_is_as_frequent_as_asked_and_else_changes_nothing(rng):
@@ -60,6 +60,6 @@ def test_is_as_frequent_as_asked_and_else_changes_nothing(rng):
     assert abs(left - 0.7) < 4 * np.sqrt(0.3 * 0.7 / 1000)
 
 
-def test_one_colour_stays_that_colour():
+def test_one_color_stays_that_color():
     images = np.broadcast_to(np.float32([0.0, 0.3, 1.0]), (2, 9, 9, 3))
     np.testing.assert_allclose(always(2.0)(images, SEED), images, atol=1e-6)

@@ -7,7 +7,7 @@ from scipy import stats
 from keras_ssl.views import ColorJitter, per_image
 
 SEED = (3, 4)
-GREY = np.array([0.2989, 0.587, 0.114])
+GRAY = np.array([0.2989, 0.587, 0.114])
 
 
 def brightness(image, factor):
@@ -15,11 +15,11 @@ def brightness(image, factor):
 
 
 def contrast(image, factor):
-    return np.clip(factor * image + (1 - factor) * (image @ GREY).mean(), 0, 1)
+    return np.clip(factor * image + (1 - factor) * (image @ GRAY).mean(), 0, 1)
 
 
 def saturation(image, factor):
-    return np.clip(factor * image + (1 - factor) * (image @ GREY)[..., None], 0, 1)
+    return np.clip(factor * image + (1 - factor) * (image @ GRAY)[..., None], 0, 1)
 
 
 def hue(image, turn):
@@ -68,7 +68,7 @@ def test_each_image_gets_the_four_changes_of_torchvision_in_its_own_order(streng
 @pytest.mark.parametrize("amount", [0.0, 0.3, 0.5])
 def test_a_change_alone_is_the_formula_of_torchvision(operation, amount):
     images = images_of(3)
-    images[0] = 0.4  # grey: without hue and saturation
+    images[0] = 0.4  # gray: without hue and saturation
     images[1, :3] = 0  # black
     images[1, 3:] = [1, 0, 0]
     results = ColorJitter(**{operation.__name__: (amount, amount)})(images, SEED)
@@ -121,13 +121,13 @@ def test_is_as_frequent_as_asked_and_else_changes_nothing():
     assert abs(left - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 1000)
 
 
-def test_grey_images_have_brightness_and_contrast_alone():
+def test_gray_images_have_brightness_and_contrast_alone():
     images = images_of(20, channels=1)
     view = ColorJitter(0.5, 0.5, 0.5, 0.2)
     results = np.asarray(view(images, SEED))
-    colours = ColorJitter(0.5, 0.5)(np.repeat(images, 3, axis=-1), SEED)
-    # GREY sums to 0.9999: torchvision leaves grey images as they are, to that.
-    np.testing.assert_allclose(results, np.asarray(colours)[..., :1], atol=2e-4)
+    colors = ColorJitter(0.5, 0.5)(np.repeat(images, 3, axis=-1), SEED)
+    # GRAY sums to 0.9999: torchvision leaves gray images as they are, to that.
+    np.testing.assert_allclose(results, np.asarray(colors)[..., :1], atol=2e-4)
     np.testing.assert_array_equal(ColorJitter(0, 0, 0.5, 0.2)(images, SEED), images)
 
 
@@ -144,7 +144,7 @@ def test_of_strength_0_nothing_changes():
 
 
 def test_without_a_compiler_large_images_change_likewise(monkeypatch):
-    assert per_image.can_compile()
+    assert per_image.supports_xla()
     images, view = images_of(12), ColorJitter(0.8, 0.8, 0.8, 0.2, probability=0.7)
     found = view(images, SEED)
     monkeypatch.setattr(per_image, "can_compile", lambda: False)

@@ -29,7 +29,7 @@ def test_covers_a_box_whose_middle_is_any_pixel():
     assert tops[0] > tops[1:7].max() > 0
 
 
-def test_covers_with_the_grey_that_it_is_given_and_alpha_with_1():
+def test_covers_with_the_gray_that_it_is_given_and_alpha_with_1():
     images = np.zeros((1, 4, 4, 4), "uint8")
     result = np.asarray(Cutout(16, fill=0.25)(images, (0, 1)))
     np.testing.assert_allclose(result, np.broadcast_to([0.25, 0.25, 0.25, 1], (1, 4, 4, 4)))

@@ -38,8 +38,8 @@ def test_blocks_mask_half_of_the_images_by_shares_between_the_two():
     assert 0.03 < often.min() < 0.3 < often.max() < 0.6
 
 
-def neighbours(mask, side=8):
-    """Share of masked patches' right neighbours that are masked too."""
+def neighbors(mask, side=8):
+    """Share of masked patches' right neighbors that are masked too."""
     grid = mask.reshape(-1, side, side)
     return grid[:, :, 1:][grid[:, :, :-1]].mean()
 
@@ -48,7 +48,7 @@ def test_blocks_hang_together():
     blocks = drawn(views.BlockMask(8, ratio=(0.3, 0.3), probability=1.0))
     single = drawn(views.RandomMask(8, ratio=0.3))
     assert np.all(blocks.sum(axis=1) == round(0.3 * 64))
-    assert neighbours(blocks) > 0.55 > 0.4 > neighbours(single)
+    assert neighbors(blocks) > 0.55 > 0.4 > neighbors(single)
 
 
 @pytest.mark.parametrize("view", [views.RandomMask(4), views.BlockMask(4)])

@@ -28,7 +28,7 @@ def test_is_as_frequent_as_asked_and_else_changes_nothing():
     assert abs(changed.mean() - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 500)
 
 
-def test_grey_images_are_inverted_too_and_alpha_stays():
+def test_gray_images_are_inverted_too_and_alpha_stays():
     bright = np.full((1, 2, 2, 4), 0.75, "float32")
     np.testing.assert_allclose(Solarize()(bright[..., :1], (0, 1)), bright[..., :1] - 0.5)
     expected = bright - [0.5, 0.5, 0.5, 0]

@@ -23,28 +23,28 @@ def method(request):
 
 
 def test_large_crops_come_first_then_the_small_ones():
-    assert views.MultiCrop(LARGE, SMALL, 3) == (LARGE, LARGE, SMALL, SMALL, SMALL)
+    assert views.multi_crop(LARGE, SMALL, 3) == (LARGE, LARGE, SMALL, SMALL, SMALL)
 
 
 def test_there_are_six_small_crops_unless_told_otherwise():
-    assert views.MultiCrop(LARGE, SMALL) == (LARGE, LARGE, *[SMALL] * 6)
+    assert views.multi_crop(LARGE, SMALL) == (LARGE, LARGE, *[SMALL] * 6)
 
 
 @pytest.mark.parametrize("kind", [tuple, list])
 def test_large_crops_may_have_a_view_each(kind):
     pair = kind(views.byol(8))
-    assert views.MultiCrop(pair, SMALL, 1) == (*views.byol(8), SMALL)
+    assert views.multi_crop(pair, SMALL, 1) == (*views.byol(8), SMALL)
 
 
 def test_large_crops_may_be_alone():
-    assert views.MultiCrop(LARGE, SMALL, 0) == (LARGE, LARGE)
+    assert views.multi_crop(LARGE, SMALL, 0) == (LARGE, LARGE)
 
 
 def test_a_function_is_a_view_too():
     def same(images, seed):
         return images
 
-    assert views.MultiCrop(same, SMALL, 1) == (same, same, SMALL)
+    assert views.multi_crop(same, SMALL, 1) == (same, same, SMALL)
 
 
 @pytest.mark.parametrize(("method", "small_crops"), READY.values(), ids=READY)
@@ -58,7 +58,7 @@ def test_a_batch_becomes_two_large_crops_and_many_of_half_the_side(method, small
 
 def test_the_pipeline_draws_each_crop_anew():
     dataset = tf.data.Dataset.from_tensor_slices(images_of(1))
-    dataset = keras_ssl.data.views(dataset, views.swav(8, small_crops=2), batch_size=4)
+    dataset = keras_ssl.data.make_views(dataset, views.swav(8, small_crops=2), batch_size=4)
     ((crops,),) = dataset.take(1)
     assert [tuple(crop.shape[1:3]) for crop in crops] == [(8, 8), (8, 8), (4, 4), (4, 4)]
     assert len({crop.numpy().tobytes() for crop in crops}) == 4  # where two views are equal too
@@ -133,14 +133,14 @@ def test_small_dino_without_small_crops_is_byol():
 
 
 def test_saved_views_of_ones_own_come_back_equal():
-    made = views.MultiCrop(views.byol(8), SMALL, 2)
+    made = views.multi_crop(views.byol(8), SMALL, 2)
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
     assert tuple(keras.saving.deserialize_keras_object(config)) == made
 
 
 @pytest.mark.parametrize(
     "made",
-    [views.swav(32), views.dino(8), views.MultiCrop(LARGE, SMALL)],
+    [views.swav(32), views.dino(8), views.multi_crop(LARGE, SMALL)],
     ids=["swav", "dino", "own"],
 )
 def test_multi_crop_views_are_saved_with_the_model(tmp_path, made):
@@ -152,19 +152,19 @@ def test_multi_crop_views_are_saved_with_the_model(tmp_path, made):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: views.MultiCrop(8, SMALL), TypeError, "`large` must be a view or a pair.*8"),
-        (lambda: views.MultiCrop((LARGE,), SMALL), TypeError, "`large` must be a view or a pair"),
-        (lambda: views.MultiCrop([LARGE] * 3, SMALL), TypeError, "`large` must be a view or a"),
-        (lambda: views.MultiCrop((LARGE, 8), SMALL), TypeError, "`large` must be a view or a"),
-        (lambda: views.MultiCrop(LARGE, views.byol(8)), TypeError, "`small` must be one view"),
-        (lambda: views.MultiCrop(LARGE, None), TypeError, "`small` must be one view.*None"),
+        (lambda: views.multi_crop(8, SMALL), TypeError, "`large` must be a view or a pair.*8"),
+        (lambda: views.multi_crop((LARGE,), SMALL), TypeError, "`large` must be a view or a pair"),
+        (lambda: views.multi_crop([LARGE] * 3, SMALL), TypeError, "`large` must be a view or a"),
+        (lambda: views.multi_crop((LARGE, 8), SMALL), TypeError, "`large` must be a view or a"),
+        (lambda: views.multi_crop(LARGE, views.byol(8)), TypeError, "`small` must be one view"),
+        (lambda: views.multi_crop(LARGE, None), TypeError, "`small` must be one view.*None"),
         (
-            lambda: views.MultiCrop(LARGE, SMALL, 1.5),
+            lambda: views.multi_crop(LARGE, SMALL, 1.5),
             TypeError,
             "`small_crops` must be an int.*1.5",
         ),
-        (lambda: views.MultiCrop(LARGE, SMALL, True), TypeError, "`small_crops` must be an int"),
-        (lambda: views.MultiCrop(LARGE, SMALL, -1), ValueError, "`small_crops`.*least 0.*-1"),
+        (lambda: views.multi_crop(LARGE, SMALL, True), TypeError, "`small_crops` must be an int"),
+        (lambda: views.multi_crop(LARGE, SMALL, -1), ValueError, "`small_crops`.*least 0.*-1"),
     ],
 )
 def test_says_what_is_wrong_with_views_of_ones_own(make, error, message):

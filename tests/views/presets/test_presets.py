@@ -96,7 +96,7 @@ def test_the_shorter_side_says_whether_images_are_large():
     assert kinds == {63: 4, 64: 5, (64, 63): 4, (64, 200): 5}
 
 
-def test_strength_scales_the_colours_alone():
+def test_strength_scales_the_colors_alone():
     weak, strong = views.simclr(32, 0.25)[0].views, views.simclr(32, 1.0)[0].views
     assert weak[2] == views.ColorJitter(0.2, 0.2, 0.2, 0.05, probability=0.8)
     assert weak[:2] + weak[3:] == strong[:2] + strong[3:]

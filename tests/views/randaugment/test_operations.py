@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from keras_ssl.views.randaugment.operations import augment
+from keras_ssl.views.randaugment.operations import apply_randaugment
 
 LEVELS = (-10, -7, -3, 1, 2, 4, 5, 6, 8, 9, 10)
 
@@ -39,7 +39,7 @@ BY_PIL = {
 
 
 def pictures(channels, size=(32, 32)):
-    """Noise, a ramp, one colour, a narrow range, two values, and blobs as photographs have."""
+    """Noise, a ramp, one color, a narrow range, two values, and blobs as photographs have."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (*size, channels))
     ramp = np.broadcast_to(np.linspace(10, 240, size[1])[None, :, None], noise.shape)
@@ -57,7 +57,7 @@ def pictures(channels, size=(32, 32)):
 def test_every_operation_equals_pil(operation, channels, size):
     images = pictures(channels, size)
     for level in LEVELS:
-        ours = 255 * augment(images, operation, level).numpy()
+        ours = 255 * apply_randaugment(images, operation, level).numpy()
         for image, mine in zip(images, ours, strict=True):
             pil = Image.fromarray(image[..., 0] if channels == 1 else image)
             theirs = np.asarray(BY_PIL[operation](pil, level)).reshape(image.shape)
@@ -68,35 +68,38 @@ def test_every_operation_equals_pil(operation, channels, size):
 def test_each_image_has_its_own_level(operation):
     images = pictures(3)
     levels = np.array([-8, -3, 1, 4, 6, 9], "float32")
-    together = augment(images, operation, levels)
+    together = apply_randaugment(images, operation, levels)
     for index, level in enumerate(levels):
-        alone = augment(images[index : index + 1], operation, float(level))
+        alone = apply_randaugment(images[index : index + 1], operation, float(level))
         np.testing.assert_array_equal(together[index], alone[0])
 
 
 @pytest.mark.parametrize("operation", BY_PIL)
 def test_no_image_is_no_error(operation):
-    assert augment(np.zeros((0, 8, 8, 3), "uint8"), operation, 3).shape == (0, 8, 8, 3)
+    assert apply_randaugment(np.zeros((0, 8, 8, 3), "uint8"), operation, 3).shape == (0, 8, 8, 3)
 
 
 def test_operations_on_tones_leave_alpha_alone_and_moves_take_it_along():
     images = pictures(4)
     for operation in ("AutoContrast", "Equalize", "Contrast", "Sharpness", "Solarize"):
-        np.testing.assert_allclose(augment(images, operation, 9)[..., 3], images[..., 3] / 255)
-    moved = augment(images, "TranslateX", 5)[..., 3]
+        np.testing.assert_allclose(
+            apply_randaugment(images, operation, 9)[..., 3], images[..., 3] / 255
+        )
+    moved = apply_randaugment(images, "TranslateX", 5)[..., 3]
     np.testing.assert_allclose(moved[:, :, :-4], images[:, :, 4:, 3] / 255)
 
 
 def test_floats_give_the_same_as_uint8():
     images = pictures(3)
     np.testing.assert_array_equal(
-        augment(images, "Posterize", 5), augment((images / 255).astype("float32"), "Posterize", 5)
+        apply_randaugment(images, "Posterize", 5),
+        apply_randaugment((images / 255).astype("float32"), "Posterize", 5),
     )
 
 
 def test_names_what_is_accepted():
     images = pictures(3)
     with pytest.raises(ValueError, match=r"`operation` must be .*'ShearX'.* received 'Blur'"):
-        augment(images, "Blur", 5)
+        apply_randaugment(images, "Blur", 5)
     with pytest.raises(ValueError, match=r"`level` must be in -10\.\.10, received 11"):
-        augment(images, "Rotate", 11)
+        apply_randaugment(images, "Rotate", 11)

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssl.views import RandAugment
-from keras_ssl.views.randaugment.operations import OPERATIONS, augment
+from keras_ssl.views.randaugment.operations import OPERATIONS, apply_randaugment
 
 ALWAYS_THE_SAME = ("AutoContrast", "Equalize", "Identity")
 SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
@@ -13,7 +13,7 @@ PICTURE = np.random.default_rng(0).integers(5, 250, (1, 40, 40, 3), "uint8")
 def every_result(levels):
     """What each operation makes of the picture, at each level: bytes to (operation, level)."""
     return {
-        augment(PICTURE, name, level).numpy().tobytes(): (name, level)
+        apply_randaugment(PICTURE, name, level).numpy().tobytes(): (name, level)
         for name in OPERATIONS
         for level in ((0,) if name in ALWAYS_THE_SAME else levels)
     }
@@ -42,7 +42,7 @@ def test_applies_an_operation_half_of_the_time():
 def test_applies_as_many_operations_as_asked_one_after_the_other():
     known = every_result([-1, 1])
     seconds = {
-        augment(np.frombuffer(first, "float32").reshape(1, 40, 40, 3), name, level)
+        apply_randaugment(np.frombuffer(first, "float32").reshape(1, 40, 40, 3), name, level)
         .numpy()
         .tobytes()
         for first in known

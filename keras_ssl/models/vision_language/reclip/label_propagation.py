@@ -1,17 +1,14 @@
-"""Label propagation on a sparse graph of nearest neighbours; NumPy and SciPy."""
+"""Label propagation on a sparse graph of nearest num_neighbors; NumPy and SciPy."""
 
 import numpy as np
+
+from keras_ssl.numerics import normalize_rows
 
 WIDEST = 768  # directions of text that are kept at most
 FEW = 250  # above `MANY` classes
 MANY = 500
 ROWS = 1024  # of similarities at a time: memory for ROWS * N numbers
 ITERATIONS = 20
-
-
-def unit(rows):
-    """Scales each row to length 1; zeros stay."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def text_directions(text):
@@ -27,22 +24,22 @@ def text_directions(text):
     return left[:, 1 : FEW if len(text) > MANY else WIDEST]
 
 
-def neighbour_graph(points, neighbours):
-    """The normalised affinities of points with their nearest neighbours.
+def neighbor_graph(points, num_neighbors):
+    """The normalized affinities of points with their nearest num_neighbors.
 
     Args:
         points: `(N, D)`, rows of length 1 (or 0).
-        neighbours: Int >= 1, how many of each row are kept.
+        num_neighbors: Int >= 1, how many of each row are kept.
 
     Returns:
         SciPy sparse array `(N, N)`, symmetric: `D^-1/2 A D^-1/2` of `A`, the mean of the kept
-        affinities `(cosine + 1) / 2` and their transpose. Memory grows as `N * neighbours`.
+        affinities `(cosine + 1) / 2` and their transpose. Memory grows as `N * num_neighbors`.
     """
     from scipy import sparse
 
     points = np.asarray(points, "float32")
     count = len(points)
-    kept = min(neighbours, count - 1)
+    kept = min(num_neighbors, count - 1)
     columns = np.empty((count, kept), "int32")
     values = np.empty((count, kept), "float32")
     for start in range(0, count, ROWS):
@@ -61,16 +58,16 @@ def neighbour_graph(points, neighbours):
     return (scale @ graph @ scale).tocsr()
 
 
-def propagate(graph, labelled, weight=0.99):
+def propagate(graph, labeled, weight=0.99):
     """Spreads labels over a graph.
 
     Solves `(I - weight * graph) F = Y` by conjugate gradients, class by class, of which only the
     best so far is kept.
 
     Args:
-        graph: What `neighbour_graph` returned, of N points.
-        labelled: Int, C: the first points, one of each class.
-        weight: Float in 0..1, how far labels reach.
+        graph: What `neighbor_graph` returned, of N points.
+        labeled: Int, C: the first points, one of each class.
+        weight: Float in 0..1, how far labels alpha.
 
     Returns:
         Int array `(N - C,)`, the class of each other point; float array `(N - C,)`, its score.
@@ -79,26 +76,26 @@ def propagate(graph, labelled, weight=0.99):
 
     count = graph.shape[0]
     system = (sparse.eye_array(count, format="csr") - weight * graph).tocsr()
-    best = np.full(count - labelled, -np.inf)
-    labels = np.zeros(count - labelled, "int32")
-    for label in range(labelled):
+    best = np.full(count - labeled, -np.inf)
+    labels = np.zeros(count - labeled, "int32")
+    for label in range(labeled):
         known = np.zeros(count)
         known[label] = 1.0
         scores, _ = sparse.linalg.cg(system, known, rtol=1e-6, maxiter=ITERATIONS)
-        is_better = scores[labelled:] > best
+        is_better = scores[labeled:] > best
         labels[is_better] = label
-        best = np.maximum(best, scores[labelled:])
+        best = np.maximum(best, scores[labeled:])
     return labels, best
 
 
-def pseudo_labels(text, images, directions=None, neighbours=20, weight=0.99):
+def pseudo_labels(text, images, directions=None, num_neighbors=20, weight=0.99):
     """Classes of images from encodings of both.
 
     Args:
         text: `(C, D)`, one row a class, of length 1.
         images: `(N, D)`, of length 1.
         directions: What `text_directions` returned; None for no projection.
-        neighbours: Int >= 1, of the graph; None to take the nearest text instead.
+        num_neighbors: Int >= 1, of the graph; None to take the nearest text instead.
         weight: As in `propagate`.
 
     Returns:
@@ -106,10 +103,10 @@ def pseudo_labels(text, images, directions=None, neighbours=20, weight=0.99):
     """
     if directions is not None:
         # Coordinates in these directions: cosines are those of the projected rows.
-        text, images = unit(text @ directions), unit(images @ directions)
-    if neighbours is None:
+        text, images = normalize_rows(text @ directions), normalize_rows(images @ directions)
+    if num_neighbors is None:
         return np.argmax(images @ text.T, axis=1).astype("int32")
-    graph = neighbour_graph(np.concatenate([text, images]), neighbours)
+    graph = neighbor_graph(np.concatenate([text, images]), num_neighbors)
     return propagate(graph, len(text), weight)[0]
 
 
@@ -117,7 +114,7 @@ def centroids(images, labels, before):
     """The mean direction of the images of each class; that of before for a class without any."""
     return np.stack(
         [
-            unit(images[labels == label].mean(axis=0, keepdims=True))[0]
+            normalize_rows(images[labels == label].mean(axis=0, keepdims=True))[0]
             if np.any(labels == label)
             else old
             for label, old in enumerate(before)

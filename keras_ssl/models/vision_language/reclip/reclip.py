@@ -9,25 +9,25 @@ from keras_ssl.layers import ema
 from keras_ssl.models.vision_language.clip import CLIP, TEMPLATES
 from keras_ssl.models.vision_language.reclip import label_propagation, relabel
 from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
-from keras_ssl.numerics import as_float, cross_entropy, mean, normalize, one_hot
+from keras_ssl.numerics import as_float, cross_entropy, l2_normalize, mean, normalize_rows, one_hot
 from keras_ssl.training.batch import LabeledBatch
 from keras_ssl.training.fit import semi_supervised_inputs
 from keras_ssl.training.method import Method
-from keras_ssl.validation import check_count, check_share
+from keras_ssl.validation import check_fraction, check_int
 
 NORMS = (layers.LayerNormalization,), (layers.BatchNormalization, layers.GroupNormalization)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class ReCLIP(Method):
-    """Adapts a trained CLIP to unlabelled images of another domain, whose classes have names.
+    """Adapts a trained CLIP to unlabeled images of another domain, whose classes have names.
 
     Choose it where a CLIP is to sort images unlike those it learned from (other cameras, drawings,
-    noise) and none of them is labelled; the images it learned from are not needed. Each epoch gives
-    every image a pseudo-label twice, by spreading the names' labels over a graph of neighbours, and
+    noise) and none of them is labeled; the images it learned from are not needed. Each epoch gives
+    every image a pseudo-label twice, by spreading the names' labels over a graph of num_neighbors, and
     trains two copies where the two agree: one by the scale and offset of its text encoder's layer
     norm, one by those of its image encoder's. Memory is two CLIPs, features of all images, and
-    `N * neighbours` numbers.
+    `N * num_neighbors` numbers.
 
     `fit`, or `adapt`, takes images `(B, H, W, C)`; labels beside them are read for the log alone.
     It logs `loss`, its parts `text_loss` and `image_loss`, `agreement` (the share of images whose
@@ -45,11 +45,11 @@ class ReCLIP(Method):
         templates: Sequence of strings with `{}` in the place of the name.
         training_template: String likewise, the one phrase that is passed in training; None for the
             shortest of `templates`.
-        project: Bool, whether pseudo-labels are found without the direction that all texts
+        project_text: Bool, whether pseudo-labels are found without the direction that all texts
             share.
-        neighbours: Int >= 1, of each image in the graph; None for no graph: the nearest text is the
+        num_neighbors: Int >= 1, of each image in the graph; None for no graph: the nearest text is the
             pseudo-label.
-        reach: Float, at least 0 and below 1, how far labels spread on the graph.
+        alpha: Float, at least 0 and below 1, how far labels spread on the graph.
         seed: Int, see `SelfSupervisedModel`.
         **kwargs: `name` and `dtype`.
 
@@ -63,13 +63,13 @@ class ReCLIP(Method):
         Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
     """
 
-    goes_on_within_epochs = False  # pseudo-labels are those of an epoch's beginning
-    read_batch = staticmethod(lambda data: LabeledBatch(*data))
-    refused = {
+    supports_mid_epoch_resume = False  # pseudo-labels are those of an epoch's beginning
+    unpack_batch = staticmethod(lambda data: LabeledBatch(*data))
+    unsupported_compile_args = {
         "loss": "it has a loss of its own",
         "loss_weights": "its two losses train two networks, each its own",
         "metrics": "`evaluate` logs `accuracy` by itself",
-        "pieces": "it trains on few images at a time",
+        "microbatches": "it trains on few images at a time",
         "weighted_metrics": "`evaluate` logs `accuracy` by itself",
     }
 
@@ -80,9 +80,9 @@ class ReCLIP(Method):
         *,
         templates=TEMPLATES,
         training_template=None,
-        project=True,
-        neighbours=20,
-        reach=0.99,
+        project_text=True,
+        num_neighbors=20,
+        alpha=0.99,
         **kwargs,
     ):
         if not isinstance(clip, CLIP):
@@ -95,31 +95,31 @@ class ReCLIP(Method):
                 f"`training_template` must be a string or None, received {training_template!r}."
             )
         check_names(class_names, [training_template], "training_template")
-        if not isinstance(project, bool):
-            raise TypeError(f"`project` must be a bool, received {project!r}.")
-        if neighbours is not None:
-            check_count(1, neighbours=neighbours)
-        check_share(reach=reach)
-        if reach == 1:
-            raise ValueError("`reach` must be below 1: with 1 labels spread without end.")
+        if not isinstance(project_text, bool):
+            raise TypeError(f"`project_text` must be a bool, received {project_text!r}.")
+        if num_neighbors is not None:
+            check_int(1, num_neighbors=num_neighbors)
+        check_fraction(alpha=alpha)
+        if alpha == 1:
+            raise ValueError("`alpha` must be below 1: with 1 labels spread without end.")
         super().__init__(**kwargs)
         self.class_names = list(class_names)
         self.num_classes = len(class_names)
         self.templates = list(templates)
         self.training_template = training_template
-        self.project = project
-        self.neighbours = neighbours
-        self.reach = reach
-        self.text_copy, self.image_copy = (ema.copy_of(clip) for _ in range(2))
+        self.project_text = project_text
+        self.num_neighbors = num_neighbors
+        self.alpha = alpha
+        self.text_copy, self.image_copy = (ema.make_ema_copy(clip) for _ in range(2))
         train_norms(self.text_copy.text_tower, "text")
         train_norms(self.image_copy.image_tower, "image")
-        self.phrases = clip.words([training_template.format(name) for name in class_names])
+        self.phrases = clip.tokenize([training_template.format(name) for name in class_names])
         weights = clip.class_weights(class_names, templates)
-        self.text_side, self.image_side = (
-            _side(copy, weights) for copy in (self.text_copy, self.image_copy)
+        self.text_classifier, self.image_classifier = (
+            _class_weight_classifier(copy, weights) for copy in (self.text_copy, self.image_copy)
         )
         images = keras.Input(image_shape(clip.image_tower), name="images")
-        both = [side(images) for side in (self.text_side, self.image_side)]
+        both = [side(images) for side in (self.text_classifier, self.image_classifier)]
         self.classifier = keras.Model(images, layers.Average()(both), name="classifier")
         self.data = None  # what `fit` is at
         self._is_evaluating = False
@@ -130,7 +130,7 @@ class ReCLIP(Method):
         return self.text_copy
 
     @property
-    def network(self):
+    def inference_model(self):
         """The mean of both copies' logits."""
         return self.classifier
 
@@ -170,7 +170,9 @@ class ReCLIP(Method):
             Two int arrays `(N,)`, classes by the copy with trained text and by that with trained
             images.
         """
-        return self.labels_of(relabel.see(self, relabel.every_batch(self, x, None, batch_size)))
+        return self.assign_pseudo_labels(
+            relabel.encode_images(self, relabel.all_batches(self, x, None, batch_size))
+        )
 
     def export_encoder(self, path):
         """Writes a TensorFlow SavedModel of the image encoder that was trained.
@@ -180,7 +182,7 @@ class ReCLIP(Method):
         """
         export.write(self.image_copy.image_tower, path, verbose=False)
 
-    def labels_of(self, seen):
+    def assign_pseudo_labels(self, seen):
         """Pseudo-labels by each copy of images that have been encoded, `relabel.Seen`."""
         found = []
         for copy, images in (
@@ -188,38 +190,42 @@ class ReCLIP(Method):
             (self.image_copy, seen.by_image_copy),
         ):
             text = copy.class_weights(self.class_names, self.templates)
-            directions = label_propagation.text_directions(text) if self.project else None
+            directions = label_propagation.text_directions(text) if self.project_text else None
             found.append(
                 label_propagation.pseudo_labels(
-                    text, images, directions, self.neighbours, self.reach
+                    text, images, directions, self.num_neighbors, self.alpha
                 )
             )
         return tuple(found)
 
-    def move_centroids(self, images, labels):
+    def update_class_means(self, images, labels):
         """Lets the copy with trained images compare with the means of classes it has found."""
-        before = label_propagation.unit(ops.convert_to_numpy(self.image_side.kernel).T)
-        self._compare_with(self.image_side, label_propagation.centroids(images, labels, before))
+        before = normalize_rows(ops.convert_to_numpy(self.image_classifier.kernel).T)
+        self._set_class_weights(
+            self.image_classifier, label_propagation.centroids(images, labels, before)
+        )
 
-    def take_text(self):
+    def refresh_text_weights(self):
         """Lets the copy with trained text compare with what its text encoder says now."""
         weights = self.text_copy.class_weights(self.class_names, self.templates)
-        self._compare_with(self.text_side, weights)
+        self._set_class_weights(self.text_classifier, weights)
 
     def compute_losses(self, batch, training):
         """Cross-entropy of both copies where pseudo-labels agree; in evaluation, of their mean."""
         if not training:
-            logits = distribute.gather(self.outputs(self.classifier, batch.images, False))
-            labels = ops.cast(distribute.gather(batch.labels), "int32")
+            logits = distribute.all_gather(self.forward(self.classifier, batch.images, False))
+            labels = ops.cast(distribute.all_gather(batch.labels), "int32")
             right = ops.equal(ops.cast(ops.argmax(logits, axis=1), "int32"), labels)
             accuracy = mean(ops.cast(right, logits.dtype))
             return {"loss": cross_entropy(logits, one_hot(labels, logits)), "accuracy": accuracy}
-        text = normalize(as_float(self.text_copy.text_tower(self.phrases, training=False)))
-        images = normalize(self.outputs(self.text_copy.image_tower, batch.images, training=False))
-        by_text = ops.exp(self.text_copy.log_scale) * ops.matmul(images, ops.transpose(text))
-        by_image = self.outputs(self.image_side, batch.images, training=False)
+        text = l2_normalize(as_float(self.text_copy.text_tower(self.phrases, training=False)))
+        images = l2_normalize(
+            self.forward(self.text_copy.image_tower, batch.images, training=False)
+        )
+        by_text = ops.exp(self.text_copy.log_logit_scale) * ops.matmul(images, ops.transpose(text))
+        by_image = self.forward(self.image_classifier, batch.images, training=False)
         counts = ops.cast(batch.labels >= 0, by_text.dtype)
-        every = ops.maximum(ops.sum(distribute.gather(counts)), 1.0)
+        every = ops.maximum(ops.sum(distribute.all_gather(counts)), 1.0)
 
         def loss(logits):
             targets = one_hot(batch.labels, logits)  # without a label: no class
@@ -232,7 +238,7 @@ class ReCLIP(Method):
     def evaluate(self, *args, **kwargs):
         """Returns the loss and the accuracy on images with labels; arguments as in Keras."""
         self._is_evaluating = True
-        self.take_text()
+        self.refresh_text_weights()
         try:
             return super().evaluate(*args, **kwargs)
         finally:
@@ -243,14 +249,14 @@ class ReCLIP(Method):
         names = ("loss", "accuracy") if self._is_evaluating else ("loss", "text_loss", "image_loss")
         return {name: v for name, v in super().get_metrics_result().items() if name in names}
 
-    def _compare_with(self, side, weights):
-        side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
+    def _set_class_weights(self, side, weights):
+        side.kernel.assign(ops.exp(self.text_copy.log_logit_scale) * weights.T)
 
     def _training_data(self, x, y, *, steps_per_epoch, passes, **kwargs):
         return relabel.training(self, x, y, **kwargs)
 
     def _evaluation_data(self, x, y, *, batch_size):
-        return semi_supervised_inputs.evaluation(self, x, y, batch_size=batch_size)
+        return semi_supervised_inputs.prepare_evaluation(self, x, y, batch_size=batch_size)
 
     def _begin(self, train, steps):
         self.data = train.facts
@@ -279,9 +285,9 @@ def train_norms(network, name):
     )
 
 
-def _side(copy, weights):
+def _class_weight_classifier(copy, weights):
     """A copy's classifier, compared with weights `(K, D)` of length 1."""
     side = ZeroShotClassifier(copy.image_tower, len(weights))
     side.kernel.trainable = False
-    side.kernel.assign(ops.exp(copy.log_scale) * weights.T)
+    side.kernel.assign(ops.exp(copy.log_logit_scale) * weights.T)
     return side

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ssl.models.vision_language.reclip.label_propagation import unit
+from keras_ssl.numerics import normalize_rows
 from keras_ssl.training.fit import sources, validation
 
 
-class Seen(NamedTuple):
+class EncodedImages(NamedTuple):
     """All images as both copies encode them.
 
     Attributes:
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     truth: Any
 
 
-class Data(NamedTuple):
+class AdaptationData(NamedTuple):
     """What ReCLIP is fitted to.
 
     Attributes:
@@ -38,7 +38,7 @@ class Data(NamedTuple):
     labels: Any
 
 
-def every_batch(model, x, y, batch_size):
+def all_batches(model, x, y, batch_size):
     """Checks the first batch of `x` and returns a dataset of all its images in batches.
 
     Raises:
@@ -48,19 +48,19 @@ def every_batch(model, x, y, batch_size):
     from keras_ssl.data import elements, pipeline
 
     if sources.is_array(x):
-        images, labels = np.asarray(x), validation.check_labels(y, len(x))
-        x = pipeline.array_batches(sources.element(images, labels), batch_size)
+        images, labels = np.asarray(x), validation.validate_labels(y, len(x))
+        x = pipeline.array_batches(sources.make_element(images, labels), batch_size)
     elif sources.is_dataset(x):
-        sources.refuse_labels(y)
+        sources.reject_labels(y)
         x = elements.image_and_label(x)
     else:
         raise TypeError(
             "`x` must be a tf.data.Dataset of image batches or an array of images (N, H, W, C); "
             f"received {type(x).__name__}."
         )
-    images = validation.first_of(x)[0]
-    sources.check_batch(images, "x", sources.image_shape(model.network))
-    return pipeline.checked(x)
+    images = validation.first_element(x)[0]
+    sources.check_batch(images, "x", sources.image_shape(model.inference_model))
+    return pipeline.validate_batches(x)
 
 
 def training(model, x, y, *, batch_size, shuffle, start):
@@ -68,36 +68,38 @@ def training(model, x, y, *, batch_size, shuffle, start):
     from keras_ssl.data import elements, pipeline, relabeling
 
     batch_size = 32 if batch_size is None else batch_size
-    batches = every_batch(model, x, y, batch_size)
-    first = validation.first_of(batches)[0]
+    batches = all_batches(model, x, y, batch_size)
+    first = validation.first_element(batches)[0]
     if sources.is_array(x):
-        validation.check_rows(model, len(x), batch_size)
+        validation.validate_batch_size(model, len(x), batch_size)
         order = {"steps_per_epoch": None, "start": (start[0], 0)}
         same = (lambda images, seed: images,)
         images = pipeline.from_arrays((x,), same, batch_size, model.seed, shuffle, **order)
         images = images.map(lambda views: views[0])
     else:
-        images, size = elements.full_batches(batches, len(first))
-        validation.check_rows(model, len(first), size)
+        images, size = elements.drop_partial_batches(batches, len(first))
+        validation.validate_batch_size(model, len(first), size)
         images = images.map(lambda images, *labels: images)
-    labels = relabeling.Labels()
-    data = relabeling.with_labels(images, labels)
+    labels = relabeling.LabelTable()
+    data = relabeling.attach_labels(images, labels)
     few = (first[:2], np.zeros(len(first[:2]), "int32"))
-    return sources.Prepared(data, few, facts=Data(batches, labels))
+    return sources.PreparedData(data, few, facts=AdaptationData(batches, labels))
 
 
-def see(model, batches):
+def encode_images(model, batches):
     """Encodes all images by both copies of a ReCLIP. Returns `Seen`."""
     from keras_ssl.data import relabeling
 
     found, keys, truth = ([], []), [], []
     for images, *labels in batches.as_numpy_iterator():
         for rows, copy in zip(found, (model.text_copy, model.image_copy), strict=True):
-            encoded = model.outputs(copy.image_tower, images, training=False)
-            rows.append(unit(ops.convert_to_numpy(encoded)))
-        keys += relabeling.keys_of(images)
+            encoded = model.forward(copy.image_tower, images, training=False)
+            rows.append(normalize_rows(ops.convert_to_numpy(encoded)))
+        keys += relabeling.image_digests(images)
         truth += [np.ravel(each) for each in labels]
-    return Seen(*map(np.concatenate, found), keys, np.concatenate(truth) if truth else None)
+    return EncodedImages(
+        *map(np.concatenate, found), keys, np.concatenate(truth) if truth else None
+    )
 
 
 class Relabel(keras.callbacks.Callback):
@@ -110,9 +112,9 @@ class Relabel(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Labels anew."""
         batches, labels = self.method.data
-        seen = see(self.method, batches)
-        by_text, by_image = self.method.labels_of(seen)
-        self.method.move_centroids(seen.by_image_copy, by_image)
+        seen = encode_images(self.method, batches)
+        by_text, by_image = self.method.assign_pseudo_labels(seen)
+        self.method.update_class_means(seen.by_image_copy, by_image)
         agree = by_text == by_image
         labels.set(seen.keys, np.where(agree, by_text, -1))
         self.logs = {"agreement": float(agree.mean())}
@@ -122,6 +124,6 @@ class Relabel(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds to the logs, and lets `predict` read what was trained."""
-        self.method.take_text()
+        self.method.refresh_text_weights()
         if logs is not None:
             logs.update(self.logs)

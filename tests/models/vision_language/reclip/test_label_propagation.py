@@ -7,17 +7,17 @@ from scipy import sparse
 from keras_ssl.models.vision_language.reclip import label_propagation
 
 RNG = np.random.default_rng(0)
-TEXT = label_propagation.unit(RNG.normal(size=(4, 12)) + 2.0)  # all share a direction
-IMAGES = label_propagation.unit(TEXT[np.arange(40) % 4] + 0.3 * RNG.normal(size=(40, 12)))
+TEXT = label_propagation.normalize_rows(RNG.normal(size=(4, 12)) + 2.0)  # all share a direction
+IMAGES = label_propagation.normalize_rows(TEXT[np.arange(40) % 4] + 0.3 * RNG.normal(size=(40, 12)))
 
 
-def dense_graph(points, neighbours):
+def dense_graph(points, num_neighbors):
     """Row by row, as the paper says it."""
     count = len(points)
     affinity = np.zeros((count, count))
     for i in range(count):
         found = [((points[i] @ points[j] + 1) / 2, j) for j in range(count) if j != i]
-        for value, j in sorted(found, reverse=True)[:neighbours]:
+        for value, j in sorted(found, reverse=True)[:num_neighbors]:
             affinity[i, j] = value
     affinity = (affinity + affinity.T) / 2
     degree = np.diag(affinity.sum(axis=1) ** -0.5)
@@ -38,18 +38,18 @@ def test_fewer_directions_are_kept_of_many_classes(classes, kept):
     assert label_propagation.text_directions(text).shape == (600, kept)
 
 
-@pytest.mark.parametrize("neighbours", [1, 5, 60])
-def test_the_graph_is_that_of_the_paper(neighbours):
+@pytest.mark.parametrize("num_neighbors", [1, 5, 60])
+def test_the_graph_is_that_of_the_paper(num_neighbors):
     points = np.concatenate([TEXT, IMAGES])
-    graph = label_propagation.neighbour_graph(points, neighbours)
-    np.testing.assert_allclose(graph.toarray(), dense_graph(points, neighbours), atol=1e-6)
+    graph = label_propagation.neighbor_graph(points, num_neighbors)
+    np.testing.assert_allclose(graph.toarray(), dense_graph(points, num_neighbors), atol=1e-6)
 
 
 def test_the_graph_of_many_blocks_is_that_of_one(monkeypatch):
-    whole = label_propagation.neighbour_graph(IMAGES, 5).toarray()
+    whole = label_propagation.neighbor_graph(IMAGES, 5).toarray()
     monkeypatch.setattr(label_propagation, "ROWS", 7)
     np.testing.assert_allclose(
-        label_propagation.neighbour_graph(IMAGES, 5).toarray(), whole, atol=1e-7
+        label_propagation.neighbor_graph(IMAGES, 5).toarray(), whole, atol=1e-7
     )
 
 
@@ -62,15 +62,15 @@ def test_labels_are_those_of_the_closed_form():
     np.testing.assert_allclose(scores, closed.max(axis=1), rtol=1e-4)
 
 
-def test_neighbours_tell_what_the_nearest_text_does_not():
+def test_neighbors_tell_what_the_nearest_text_does_not():
     # Two moons of images: each end is next to the other's text.
     along = np.linspace(0, np.pi, 30)
     upper = np.stack([np.cos(along), np.sin(along), np.full(30, 3.0)], axis=1)
     lower = np.stack([1 - np.cos(along), 0.4 - np.sin(along), np.full(30, 3.0)], axis=1)
-    images = label_propagation.unit(np.concatenate([upper, lower]))
+    images = label_propagation.normalize_rows(np.concatenate([upper, lower]))
     text, truth = images[[0, 59]], np.repeat([0, 1], 30)
-    near = label_propagation.pseudo_labels(text, images, neighbours=None)
-    spread = label_propagation.pseudo_labels(text, images, neighbours=4)
+    near = label_propagation.pseudo_labels(text, images, num_neighbors=None)
+    spread = label_propagation.pseudo_labels(text, images, num_neighbors=4)
     assert np.mean(spread == truth) == 1.0
     assert np.mean(near == truth) < 0.9
 
@@ -78,8 +78,11 @@ def test_neighbours_tell_what_the_nearest_text_does_not():
 def test_without_a_graph_it_is_the_nearest_projected_text():
     directions = label_propagation.text_directions(TEXT)
     project = directions @ directions.T
-    similar = label_propagation.unit(IMAGES @ project) @ label_propagation.unit(TEXT @ project).T
-    found = label_propagation.pseudo_labels(TEXT, IMAGES, directions, neighbours=None)
+    similar = (
+        label_propagation.normalize_rows(IMAGES @ project)
+        @ label_propagation.normalize_rows(TEXT @ project).T
+    )
+    found = label_propagation.pseudo_labels(TEXT, IMAGES, directions, num_neighbors=None)
     np.testing.assert_array_equal(found, similar.argmax(axis=1))
 
 

@@ -25,7 +25,7 @@ def made(**kwargs):
 def test_layer_norm_alone_is_trained_and_the_given_clip_stays():
     clip = checks.make("ReCLIP").clip
     before = clip.get_weights()
-    model = keras_ssl.ReCLIP(clip, NAMES, templates=["a {}"], neighbours=3)
+    model = keras_ssl.ReCLIP(clip, NAMES, templates=["a {}"], num_neighbors=3)
     model.compile(keras.optimizers.SGD(0.05))
     kept = {id(w): w.numpy() for w in model.weights}
     model.adapt(images(), batch_size=8, epochs=2, verbose=0)
@@ -43,7 +43,7 @@ def test_layer_norm_alone_is_trained_and_the_given_clip_stays():
 
 
 def encoded(copy, x):
-    return label_propagation.unit(np.asarray(copy.image_tower(x / np.float32(255))))
+    return label_propagation.normalize_rows(np.asarray(copy.image_tower(x / np.float32(255))))
 
 
 def test_the_losses_are_cross_entropies_where_both_agree():
@@ -56,16 +56,16 @@ def test_the_losses_are_cross_entropies_where_both_agree():
     agree = by_text == by_image
     assert 0 < agree.sum() < 24
     phrases = [f"{name}" for name in NAMES]  # the shortest template
-    text = label_propagation.unit(model.text_copy.encode_text(phrases))
+    text = label_propagation.normalize_rows(model.text_copy.encode_text(phrases))
     scale = 1 / 0.07
     logits = scale * encoded(model.text_copy, x) @ text.T
     features = encoded(model.image_copy, x)
-    before = label_propagation.unit(np.asarray(model.image_side.kernel).T)
+    before = label_propagation.normalize_rows(np.asarray(model.image_classifier.kernel).T)
     means = [
         features[by_image == k].mean(axis=0) if np.any(by_image == k) else before[k]
         for k in range(4)
     ]
-    own = scale * features @ label_propagation.unit(np.array(means)).T
+    own = scale * features @ label_propagation.normalize_rows(np.array(means)).T
     for name, each in (("text_loss", logits), ("image_loss", own)):
         each = each.astype("float64")
         rows = np.log(np.exp(each).sum(axis=1)) - each[np.arange(24), by_text]
@@ -80,7 +80,7 @@ def test_predictions_are_the_mean_of_both_copies_with_all_templates():
     x = images(6)
     text = model.text_copy.class_weights(NAMES, ["a {}", "{}"]) / 0.07
     by_text = encoded(model.text_copy, x) @ text.T
-    by_image = encoded(model.image_copy, x) @ np.asarray(model.image_side.kernel)
+    by_image = encoded(model.image_copy, x) @ np.asarray(model.image_classifier.kernel)
     np.testing.assert_allclose(model.predict(x, verbose=0), (by_text + by_image) / 2, atol=1e-4)
 
 
@@ -89,7 +89,9 @@ def test_the_adapted_image_encoder_is_exported(tmp_path):
     model.export_encoder(tmp_path)
     loaded, x = tf.saved_model.load(tmp_path), images(3)
     np.testing.assert_allclose(
-        label_propagation.unit(loaded.serve(x).numpy()), encoded(model.image_copy, x), atol=1e-5
+        label_propagation.normalize_rows(loaded.serve(x).numpy()),
+        encoded(model.image_copy, x),
+        atol=1e-5,
     )
 
 
@@ -154,7 +156,7 @@ def test_an_encoder_without_layer_norm_trains_the_norm_that_it_has():
         ({"training_template": "a"}, "`training_template` must hold a place"),
         ({"training_template": 3}, "`training_template` must be a string"),
         ({"clip": "a"}, "`clip` must be a keras_ssl.CLIP, received str"),
-        ({"reach": 1}, "`reach` must be below 1"),
+        ({"alpha": 1}, "`alpha` must be below 1"),
     ],
 )
 def test_a_wrong_argument_is_named(settings, message):
