@@ -35,7 +35,7 @@ ALLOWED = {
     "evaluation": {"distribute", "images", "numerics", "validation"},
     "callbacks": {"distribute", "evaluation", "validation"},
     "recipes": {"callbacks", "data", "distribute", "encoders", "evaluation", "models"}
-    | {"optimizers", "schedules", "views"},
+    | {"optimizers", "schedules", "validation", "views"},
 }
 BACKENDS = {
     "tensorflow": ("data", "views", "distribute", "export", "training/step"),
