@@ -4,6 +4,8 @@ Each function says why the public API is not enough. `tests/test_internals.py` f
 of the function when a new release of Keras or TensorFlow moves one of them.
 """
 
+import keras
+
 
 def iter_layers(model):
     """Yields all layers of a model, nested ones included.
@@ -62,3 +64,32 @@ def variable_index(optimizer, variable):
 def uses_weight_decay(optimizer, variable):
     """Returns whether `exclude_from_weight_decay` leaves a variable to the weight decay."""
     return optimizer._use_weight_decay(variable)
+
+
+def loss_tracker(model):
+    """Returns the `keras.metrics.Mean` of the loss that `compile` creates.
+
+    `keras.Model.metrics` lists it without saying which one it is.
+    """
+    return model._loss_tracker
+
+
+def compile_metrics(model):
+    """Returns the metrics given to `compile`, or None.
+
+    `keras.Model.metrics` mixes them with all other metrics.
+    """
+    return model._compile_metrics
+
+
+def without_symbolic_build(cls):
+    """Class decorator: makes `fit` skip the symbolic build of a model that builds itself.
+
+    On TensorFlow, Keras builds a model from the average of the replicas' first batches, whose
+    sizes may differ.
+    """
+    if keras.backend.backend() == "tensorflow":
+        if not hasattr(cls, "_maybe_symbolic_build"):
+            raise AttributeError("Keras has renamed `_maybe_symbolic_build`: update keras_ssl.")
+        cls._maybe_symbolic_build = lambda self, *args, **kwargs: None
+    return cls

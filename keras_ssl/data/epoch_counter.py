@@ -11,15 +11,15 @@ class EpochCounter:
     """A number that Python sets and a pipeline reads.
 
     Args:
-        facts: What is known of the data, for those who find the epoch; or None.
+        info: What is known of the data, for those who find the epoch; or None.
     """
 
-    def __init__(self, facts=None):
+    def __init__(self, info=None):
         self.value = 0
-        self.facts = facts
+        self.info = info
         self._goes_on = False
 
-    def go_on_from(self, value):
+    def auto_advance(self, value):
         """Lets each iteration that begins be the next epoch; None: the one that `value` says."""
         self._goes_on = value is not None
         if self._goes_on:

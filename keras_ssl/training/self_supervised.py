@@ -1,24 +1,34 @@
-"""What every self-supervised method inherits."""
+"""The base class of methods that learn from images without labels."""
 
+import itertools
+import logging
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ssl import images as pixels
+from keras_ssl._types import PathLike, Tensor, Views
 from keras_ssl.encoders.interface import check_encoder, feature_width
 from keras_ssl.encoders.keras_hub import with_pooling
+from keras_ssl.images import image_shape
 from keras_ssl.training.batch import Batch
-from keras_ssl.training.fit import sources
-from keras_ssl.training.forward import ForwardMixin
 from keras_ssl.training.method import Method
 from keras_ssl.validation import check_view_sequence
 
-_NO_TARGETS = "there are no targets to compare with"
+log = logging.getLogger("keras_ssl")
 
 
-class SelfSupervisedModel(ForwardMixin, Method):
-    """Learns an encoder from images without labels; the base class of the methods.
+class SelfSupervisedModel(Method):
+    """Base class of methods that train an encoder on views of unlabeled images.
 
-    A method states its losses, and where it has a momentum encoder, a queue or a center, how they
-    move after a step:
+    A method defines its losses and, if it has a momentum encoder, a queue or a center, how they
+    change after a step:
 
-        @keras.saving.register_keras_serializable("mine")
-        class Mine(keras_ssl.models.SelfSupervisedModel):
+        from keras_ssl import distribute, layers, losses, models
+
+        @keras.saving.register_keras_serializable("my_package")
+        class MyMethod(models.SelfSupervisedModel):
             def __init__(self, encoder, *, projector=(128,), **kwargs):
                 super().__init__(encoder, **kwargs)
                 self.projector = layers.projection_head(projector, self.feature_width)
@@ -27,37 +37,38 @@ class SelfSupervisedModel(ForwardMixin, Method):
                 z1, z2 = (distribute.all_gather(self.project(x, training)) for x in batch.views)
                 return {"loss": losses.nt_xent(z1, z2)}
 
-    Each `__init__` argument is kept under its own name: the config comes from there. State is
-    kept in non-trainable weights (`add_state`), which the train step carries on every backend and
-    `save` writes; `compute_losses` moves it by `move`, `on_step_end` by assigning. `compute_losses`
-    gets a `keras_ssl.models.Batch` of this replica's views and labels.
+    Store each `__init__` argument under its own name; the config is made from these. Keep state in
+    non-trainable weights (`add_state`); the step carries them on every backend and `save` writes
+    them. `compute_losses` receives a `keras_ssl.models.Batch` with this replica's views and labels.
 
     Args:
         encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        views: Sequence of V >= 2 views from `keras_ssl.views`, one output each; or None for the
+        views: Sequence of V >= 2 views from `keras_ssl.views`, one output each; None for the
             method's own, at the size of the images.
-        seed: Int; views and the order of arrays in `fit` are a function of it, the epoch and the
-            position.
+        seed: Int. Views and the order of arrays in `fit` are a function of the seed, the epoch and
+            the position.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
         ValueError: If the encoder is not built, cannot be saved or its output is not `(B, D)`.
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument has the wrong type.
     """
 
-    target_kind = None  # what must come with each image, if anything
-    allows_small_crops = False  # whether views after the second may be smaller
-    min_views = 2  # of each image, masks among them
+    allows_small_crops = False  # whether views after the first two may be smaller
+    min_views = 2  # per image, masks included
     num_masks = 0  # how many of the views, the last ones, are masks of patches
+    target_kind = None  # "label" if each image needs one
     unpack_batch = staticmethod(Batch.from_keras)
     unsupported_compile_args = {
-        "loss": "it has a loss of its own",
-        "loss_weights": "weigh the terms by the method's own arguments",
-        "metrics": f"{_NO_TARGETS}; see keras_ssl.callbacks.KNNProbe",
-        "weighted_metrics": _NO_TARGETS,
+        "loss": "the method defines its own loss",
+        "loss_weights": "use the method's own arguments to weight the terms",
+        "metrics": "there are no targets to compare with; see keras_ssl.callbacks.KNNProbe",
+        "weighted_metrics": "there are no targets to compare with",
     }
 
-    def __init__(self, encoder, *, views=None, seed=0, **kwargs):
+    def __init__(
+        self, encoder: keras.Model, *, views: Views | None = None, seed: int = 0, **kwargs
+    ):
         encoder = with_pooling(encoder)
         check_encoder(encoder)
         check_view_sequence(views, self.min_views)
@@ -65,40 +76,90 @@ class SelfSupervisedModel(ForwardMixin, Method):
         self.encoder = encoder
         self.views = None if views is None else tuple(views)
         self.feature_width = feature_width(encoder)
-        self._told_of_resizing = False
+        self._warned_of_resizing = False
 
     @property
-    def inference_model(self):
+    def inference_model(self) -> keras.Model:
         """The encoder."""
         return self.encoder
 
-    def default_views(self, size):
-        """Returns the paper's views of images of `size` `(height, width)`: a tuple of callables."""
-        raise NotImplementedError(f"{type(self).__name__} has no views of its own: pass `views=`.")
+    def default_views(self, size: tuple[int, int]) -> Views:
+        """Returns the paper's views of images of `size` `(height, width)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no default views. Pass `views=`.")
 
-    def check_labels(self, labels):
-        """Raises ValueError for labels, an array, of a method that `target_kind`."""
+    def check_targets(self, labels: np.ndarray) -> None:
+        """Raises ValueError for labels that a method with a `target_kind` cannot use."""
         if labels.ndim != 1:
             raise ValueError(
-                f"{type(self).__name__} needs one class number for each image, labels of shape "
-                f"(B,); received shape {labels.shape}."
+                f"{type(self).__name__} needs one class index per image, labels of shape (B,); "
+                f"received shape {labels.shape}."
             )
 
-    def check_masks(self, masks):
+    def check_masks(self, masks: tuple[np.ndarray, ...]) -> None:
         """Raises ValueError for masks, a tuple of arrays `(B, N)`, that the method cannot use."""
 
-    def export_encoder(self, path):
-        """Writes a TensorFlow SavedModel of the encoder to the folder `path`.
+    def export_encoder(self, path: PathLike) -> None:
+        """Writes a TensorFlow SavedModel of the encoder to the directory `path`.
 
             encoder = tf.saved_model.load(path)
             features = encoder.serve(images)  # uint8 0..255 to float32 (B, D)
 
-        Neither keras_ssl nor Keras need be installed there.
+        Neither keras_ssl nor Keras is needed to load it.
         """
         self.export(path, verbose=False)
 
-    def _training_data(self, x, y, **kwargs):
-        return sources.prepare_training(self, x, y, **kwargs)
+    def features(self, images: Tensor, training: bool, momentum: bool = False) -> Tensor:
+        """Returns features `(B, D)`, float32, of images or of a view.
 
-    def _evaluation_data(self, x, y, *, batch_size):
-        return sources.prepare_evaluation(self, x, y, batch_size=batch_size)
+        Args:
+            images: `(B, H, W, C)`.
+            training: Bool.
+            momentum: Bool, whether to use `self.momentum_encoder`.
+        """
+        encoder = self.momentum_encoder if momentum else self.encoder
+        return self.forward(encoder, images, training)
+
+    def project(self, images: Tensor, training: bool, momentum: bool = False) -> Tensor:
+        """Returns projections `(B, width)` of images or of a view: encoder, then projector."""
+        features = self.features(images, training, momentum)
+        return self._projector(momentum)(features, training=training)
+
+    def project_together(self, views, training: bool, momentum: bool = False) -> list[Tensor]:
+        """Returns projections of several views, a list of `(B, width)`, for multi-crop methods.
+
+        Views of one size run through the encoder as one batch, and all views through the projector:
+        fewer, larger operations, and batch normalization over all of them, as in the authors' code
+        of these methods. Crops of a size that the encoder does not take are resized.
+        """
+        features = []
+        for _, same_size in itertools.groupby(views, key=lambda view: tuple(view.shape[1:])):
+            crops = self._resized(ops.concatenate(list(same_size), axis=0))
+            features.append(self.features(crops, training, momentum))
+        projector = self._projector(momentum)
+        projections = projector(ops.concatenate(features, axis=0), training=training)
+        return ops.split(projections, len(views), axis=0)
+
+    def _projector(self, momentum):
+        return self.momentum_projector if momentum else self.projector
+
+    def _resized(self, crops):
+        """Resizes crops if the encoder has a fixed size."""
+        size, crop_size = image_shape(self.encoder)[:2], tuple(crops.shape[1:3])
+        if None in size or size == crop_size:
+            return crops
+        if not self._warned_of_resizing:
+            self._warned_of_resizing = True
+            log.warning(
+                "%s: encoder %r takes images of %s only; crops of %s are resized to it.",
+                type(self).__name__,
+                self.encoder.name,
+                size,
+                crop_size,
+            )
+        return ops.image.resize(pixels.to_unit_range(crops), size, data_format="channels_last")
+
+    def _prepare_training(self, source, plan):
+        return source.prepare_training(self, plan)
+
+    def _prepare_evaluation(self, source, batch_size):
+        return source.prepare_evaluation(self, batch_size)

@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.encoders.keras_application import keras_application
+from keras_ssl.training.step.batch_norm import batch_norm_layers
 
 
 def network_in(encoder):
@@ -55,7 +56,7 @@ def test_takes_images_of_any_size_and_returns_float32():
 
 def test_learns_by_simclr_and_is_saved_and_exported(tmp_path):
     model = keras_ssl.SimCLR(keras_application("MobileNet"), projector=(8,))
-    norms = [each for each in model.batch_norm_layers() if "bn" in each.name]
+    norms = [each for each in batch_norm_layers(model) if "bn" in each.name]
     assert len(norms) == 27  # one for each of 27 convolutions: replicas find those inside too
     model.compile(keras.optimizers.SGD(0.01))
     before = model.encoder.get_weights()

@@ -40,7 +40,7 @@ class SupCon(SelfSupervisedModel):
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2.
     """
 
-    target_kind = "a label"
+    target_kind = "label"
 
     def __init__(self, encoder, *, projector=(2048, 128), temperature=0.1, num_chunks=1, **kwargs):
         check_schedule(temperature=temperature)

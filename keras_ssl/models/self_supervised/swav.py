@@ -6,8 +6,8 @@ from keras import ops
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl.layers import memory_bank
 from keras_ssl.numerics import as_float, l2_normalize
-from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
+from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import check_int, check_number, check_positive, check_schedule
 
 LARGE = 2  # crops that assignments are made of; the others only predict them

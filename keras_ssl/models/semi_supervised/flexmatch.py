@@ -58,19 +58,19 @@ class FlexMatch(SemiSupervisedModel):
         """Above every index."""
         return self.num_unlabeled
 
-    def on_dataset_info(self, facts):
+    def on_dataset_info(self, info):
         """Makes room for each unlabeled image."""
-        if facts is not None and self.num_unlabeled is None:
-            self.num_unlabeled = facts.unlabeled
+        if info is not None and self.num_unlabeled is None:
+            self.num_unlabeled = info.unlabeled
             self._remember()
         if self.num_unlabeled is None:
             raise ValueError(
                 "`num_unlabeled` is None and `x` does not tell how many unlabeled images there "
                 "are: pass it to the constructor, or use keras_ssl.data.semi_supervised."
             )
-        if facts is not None and facts.unlabeled != self.num_unlabeled:
+        if info is not None and info.unlabeled != self.num_unlabeled:
             raise ValueError(
-                f"`num_unlabeled` is {self.num_unlabeled} and `x` has {facts.unlabeled} unlabeled "
+                f"`num_unlabeled` is {self.num_unlabeled} and `x` has {info.unlabeled} unlabeled "
                 "images: what is remembered of each would be another's."
             )
 

@@ -7,27 +7,23 @@ import numpy as np
 from keras import layers, ops
 
 from keras_ssl import distribute, export, losses, views
-from keras_ssl.encoders import tokenizers
-from keras_ssl.encoders.interface import check_encoder, check_text_encoder, context_length
-from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.images import image_shape
 from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
 from keras_ssl.numerics import l2_normalize, mean
-from keras_ssl.training.fit import sources
-from keras_ssl.training.self_supervised import SelfSupervisedModel
+from keras_ssl.training.image_text import ImageTextModel
 from keras_ssl.validation import check_int, check_number, check_positive
 
 TEMPLATES = ("a photo of a {}.",)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class CLIP(SelfSupervisedModel):
+class CLIP(ImageTextModel):
     """Learns an encoder of images and one of text that meet in one space, from captions.
 
     Choose it where images come with words: classes need not be known, a new one is a new phrase.
     It wants many pairs and large batches, of which each caption is wrong for all images but its
     own: memory is both encoders and `B * B` similarities, less with `num_chunks`. `fit` takes `(images,
-    captions)`, text or numbers of words, and logs `loss` and `scale`. A safe start is AdamW,
+    captions)`, text or numbers of words, and logs `loss` and `logit_scale`. A safe start is AdamW,
     learning rate 1e-3 for small encoders, with warm-up and cosine decay.
 
         words = keras.layers.TextVectorization()
@@ -65,10 +61,6 @@ class CLIP(SelfSupervisedModel):
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3 and section 2.
     """
 
-    target_kind = "a caption"  # as words: they take the place of labels
-    min_views = 1
-    config_exclude = ("encoder",)
-
     def __init__(
         self,
         image_encoder,
@@ -78,43 +70,30 @@ class CLIP(SelfSupervisedModel):
         temperature=0.07,
         max_logit_scale=100.0,
         num_chunks=1,
-        tokenizer=None,
         **kwargs,
     ):
-        image_encoder = with_pooling(image_encoder)
-        check_encoder(image_encoder, "image_encoder")
-        text_width = check_text_encoder(text_encoder)
         check_number(temperature=temperature, max_logit_scale=max_logit_scale)
         check_positive(temperature=temperature, max_logit_scale=max_logit_scale)
         check_int(1, num_chunks=num_chunks)
         if projection is not None:
             check_int(1, projection=projection)
-        super().__init__(image_encoder, **kwargs)
-        if projection is None and text_width != self.feature_width:
+        super().__init__(image_encoder, text_encoder, **kwargs)
+        if projection is None and self.text_width != self.feature_width:
             raise ValueError(
                 "`projection=None` needs encoders that end in one space, and they return "
-                f"{self.feature_width} and {text_width} numbers: pass a width."
+                f"{self.feature_width} and {self.text_width} numbers: pass a width."
             )
-        self.image_encoder = image_encoder
-        self.text_encoder = text_encoder
         self.projection = projection
         self.temperature = temperature
         self.max_logit_scale = max_logit_scale
         self.num_chunks = num_chunks
-        if tokenizer is not None:
-            tokenizers.vocabulary_size(tokenizer, "tokenizer")
-        tokenizers.attach_tokenizer(self, tokenizer or getattr(text_encoder, "tokenizer", None))
-        self.context_length = context_length(text_encoder)
-        self._told_of_length = []  # until captions that are cut have been warned of
-        images = keras.Input(image_shape(image_encoder), name="images")
-        self.image_tower = _tower(images, image_encoder, projection, "image")
+        images = keras.Input(image_shape(self.image_encoder), name="images")
+        self.image_tower = _tower(images, self.image_encoder, projection, "image")
         words = keras.Input((None,), dtype="int32", name="words")
         self.text_tower = _tower(words, text_encoder, projection, "text")
         # An array: TensorFlow would round a bare number to float32 in a float64 model too.
         start = keras.initializers.Constant(np.log(np.array(1 / temperature)))
-        self.log_logit_scale = self.add_weight(
-            (), start, dtype=keras.config.floatx(), name="log_logit_scale"
-        )
+        self.log_scale = self.add_weight((), start, dtype=keras.config.floatx(), name="log_scale")
         self._clip_logit_scale()
 
     @property
@@ -128,22 +107,20 @@ class CLIP(SelfSupervisedModel):
 
     def compute_losses(self, batch, training):
         """Contrast of the images of all replicas with their captions."""
-        scale = ops.exp(self.log_logit_scale)
-        text = distribute.all_gather(self._apply_network(self.text_tower, batch.labels, training))
+        scale = ops.exp(self.log_scale)
+        text = distribute.all_gather(self.run_network(self.text_tower, batch.labels, training))
         total = 0.0
         for view in batch.views:
             image = distribute.all_gather(self.forward(self.image_tower, view, training))
             total += losses.clip(image, text, scale, self.num_chunks if training else 1)
-        return {"loss": total / len(batch.views), "scale": scale}
+        return {"loss": total / len(batch.views), "logit_scale": scale}
 
     def on_step_end(self):
         """Holds the scale below its largest value."""
         self._clip_logit_scale()
 
     def _clip_logit_scale(self):
-        self.log_logit_scale.assign(
-            ops.minimum(self.log_logit_scale, math.log(self.max_logit_scale))
-        )
+        self.log_scale.assign(ops.minimum(self.log_scale, math.log(self.max_logit_scale)))
 
     def encode_text(self, captions, batch_size=256):
         """What captions are in the common space.
@@ -184,7 +161,7 @@ class CLIP(SelfSupervisedModel):
         """
         weights = self.class_weights(class_names, templates)
         model = ZeroShotClassifier(self.image_tower, len(weights))
-        model.kernel.assign(ops.exp(self.log_logit_scale) * weights.T)
+        model.kernel.assign(ops.exp(self.log_scale) * weights.T)
         return model
 
     def class_weights(self, class_names, templates=TEMPLATES):
@@ -207,51 +184,9 @@ class CLIP(SelfSupervisedModel):
         tensorflow_text.
         """
         export.write(self.image_tower, f"{path}/image", verbose=False)
-        to_words = None if self.tokenizer is None else self._tokenize_in_graph
+        to_words = None if self.tokenizer is None else self.tokenize_in_graph
         length = self.context_length
         export.write_text(self.text_tower, f"{path}/text", length, to_words, self.tokenizer)
-
-    def check_labels(self, labels):
-        """Raises unless what came with images are words of captions."""
-        if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            raise ValueError(
-                "CLIP needs a caption for each image, text or int words (B, T); received shape "
-                f"{labels.shape} and dtype {labels.dtype}."
-            )
-
-    def tokenize(self, captions):
-        """The numbers of the words of captions, int32 `(N, T)`, as the text encoder takes them."""
-        from keras_ssl.data import captions as text
-
-        return text.encode(captions, self.tokenizer, self.context_length, self._told_of_length)
-
-    def _tokenize_in_graph(self, captions):
-        from keras_ssl.data import captions as text
-
-        return text.pad_or_truncate(text.tokenize(captions, self.tokenizer), self.context_length)
-
-    def _training_data(self, x, y, **kwargs):
-        return super()._training_data(*self._tokenized(x, y), **kwargs)
-
-    def _evaluation_data(self, x, y, *, batch_size):
-        return super()._evaluation_data(*self._tokenized(x, y), batch_size=batch_size)
-
-    def _tokenized(self, x, y):
-        """Turns the captions of a dataset, or of arrays, into words."""
-        if sources.is_dataset(x):
-            from keras_ssl.data import captions as text
-
-            sources.reject_labels(y)
-            length, told = self.context_length, self._told_of_length
-            return text.tokenize_dataset(x, self.tokenizer, length, told), None
-        if y is not None and not isinstance(x, keras.utils.PyDataset):
-            from keras_ssl.data import captions as text
-
-            first = x[0] if isinstance(x, (tuple, list)) else x
-            images = first[0] if isinstance(first, (tuple, list)) else first
-            text.check_lengths(len(images), y)
-            y = self.tokenize(y)
-        return x, y
 
 
 def _tower(inputs, encoder, projection, name):

@@ -8,12 +8,12 @@ from keras_ssl import images as pixels
 from keras_ssl.encoders.interface import feature_width
 from keras_ssl.images import image_shape
 from keras_ssl.numerics import l2_normalize
-from keras_ssl.training.config import ConfigMixin
+from keras_ssl.training import config
 from keras_ssl.validation import check_int
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class ZeroShotClassifier(ConfigMixin, keras.Model):
+class ZeroShotClassifier(keras.Model):
     """Compares images with classes, by cosine; `CLIP.zero_shot` makes one.
 
     It is a `keras.Model` like any other: it can be compiled with a loss on logits, evaluated,
@@ -49,6 +49,13 @@ class ZeroShotClassifier(ConfigMixin, keras.Model):
     def compute_output_spec(self, images, training=False):
         """`(B, K)`, known without a trace, in which JAX cannot pool images of open size."""
         return keras.KerasTensor((images.shape[0], self.num_classes), keras.config.floatx())
+
+    def get_config(self):
+        return config.config_of(self)
+
+    @classmethod
+    def from_config(cls, config_, custom_objects=None):
+        return config.model_from_config(cls, config_, custom_objects)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the classifier by Keras's `export`: uint8 images in, logits out."""

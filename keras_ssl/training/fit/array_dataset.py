@@ -1,4 +1,4 @@
-"""Batches of arrays without TensorFlow, so that training on ready views needs none."""
+"""`keras.utils.PyDataset`s of arrays, which need no TensorFlow."""
 
 import keras
 import numpy as np
@@ -11,9 +11,9 @@ class ArrayDataset(keras.utils.PyDataset):
         views: Tuple of arrays of equal length, or one array.
         labels: Array, or None.
         batch_size: Int.
-        seed: Int; the order of an epoch is a function of it and the epoch.
+        seed: Int; the order of an epoch is a function of the seed and the epoch.
         shuffle: Bool.
-        drop_last: Bool, drop the last batch where it is not full.
+        drop_last: Bool, whether to drop the last batch if it is not full.
         epoch: Int, the first epoch.
     """
 
@@ -23,51 +23,79 @@ class ArrayDataset(keras.utils.PyDataset):
         super().__init__()
         self.views, self.labels, self.batch_size = views, labels, batch_size
         self.seed, self.shuffle, self.drop_last, self.epoch = seed, shuffle, drop_last, epoch
+        self.num_images = len(keras.tree.flatten(views)[0])
 
     def __len__(self):
-        images = len(keras.tree.flatten(self.views)[0])
-        return images // self.batch_size if self.drop_last else -(-images // self.batch_size)
+        if self.drop_last:
+            return self.num_images // self.batch_size
+        return -(-self.num_images // self.batch_size)
 
     def __getitem__(self, index):
         start = index * self.batch_size
-        images = len(keras.tree.flatten(self.views)[0])
-        rows = slice(start, min(start + self.batch_size, images))
+        rows = slice(start, min(start + self.batch_size, self.num_images))
         if self.shuffle:
             entropy = [self.seed % 2**32, self.epoch]
-            rows = np.random.default_rng(entropy).permutation(images)[rows]
+            rows = np.random.default_rng(entropy).permutation(self.num_images)[rows]
         views = keras.tree.map_structure(lambda view: view[rows], self.views)
         return (views,) if self.labels is None else (views, np.asarray(self.labels)[rows])
 
     def on_epoch_end(self):
-        """Goes to the next epoch's order."""
         self.epoch += 1
 
 
-class SkippedDataset(keras.utils.PyDataset):
-    """An epoch without its first batches.
+class _WrappedDataset(keras.utils.PyDataset):
+    """A dataset that reads another one."""
 
-    Args:
-        dataset: The `keras.utils.PyDataset` of whole epochs.
-        first: Int, the batch that comes first.
-    """
-
-    def __init__(self, dataset, first):
+    def __init__(self, dataset):
         super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
-        self.dataset, self.first = dataset, first
+        self.dataset = dataset
 
     @property
     def num_batches(self):
-        """How many are left; None where that is not known."""
+        return self.dataset.num_batches
+
+    def on_epoch_begin(self):
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.dataset.on_epoch_end()
+
+
+class SkippedDataset(_WrappedDataset):
+    """An epoch without its first batches.
+
+    Args:
+        dataset: The `keras.utils.PyDataset` of full epochs.
+        first: Int, the batch to start with.
+    """
+
+    def __init__(self, dataset, first):
+        super().__init__(dataset)
+        self.first = first
+
+    @property
+    def num_batches(self):
         batches = self.dataset.num_batches
         return None if batches is None else batches - self.first
 
     def __getitem__(self, index):
         return self.dataset[self.first + index]
 
-    def on_epoch_begin(self):
-        """As of the dataset."""
-        self.dataset.on_epoch_begin()
 
-    def on_epoch_end(self):
-        """As of the dataset."""
-        self.dataset.on_epoch_end()
+class ValidatedDataset(_WrappedDataset):
+    """A dataset whose batches are all checked.
+
+    Args:
+        dataset: A `keras.utils.PyDataset`.
+        validate: Function of a batch that raises, or returns it as arrays.
+    """
+
+    def __init__(self, dataset, validate):
+        super().__init__(dataset)
+        self.validate = validate
+
+    def __getitem__(self, index):
+        try:
+            return self.validate(self.dataset[index])
+        except ValueError as error:
+            raise ValueError(f"In the batch with index {index}: {error}") from error

@@ -1,25 +1,25 @@
-"""One `fit` that begins within an epoch: two of Keras's own, that are one to callbacks."""
+"""Resuming within an epoch: two Keras `fit` calls presented to callbacks as one."""
 
 import keras
 
 from keras_ssl import distribute
-from keras_ssl.training.fit import sources
 from keras_ssl.training.step.nan_guard import NON_FINITE, RaiseOnNonFiniteLoss, non_finite_error
+from keras_ssl.validation import check_int
 
 
 class MergedCallbackList(keras.callbacks.CallbackList):
-    """Callbacks of several of Keras's `fit`s that are one to the user.
+    """Callbacks that see several Keras `fit` calls as one.
 
     Args:
         callbacks: List of callbacks, or None.
         model: The model.
-        first: Int, the step of its epoch at which the first of the fits begins.
+        first_step: Int, the step of its epoch at which the first call begins.
         verbose: As in `fit`.
-        epochs: Int, at which all of it ends.
-        steps: Int, of a whole epoch; None where that is not known.
+        epochs: Int, the last epoch of the last call.
+        steps: Int, steps of a full epoch; None if unknown.
     """
 
-    def __init__(self, callbacks, model, first, verbose, epochs, steps):
+    def __init__(self, callbacks, model, first_step, verbose, epochs, steps):
         super().__init__(
             callbacks,
             add_history=True,
@@ -29,39 +29,35 @@ class MergedCallbackList(keras.callbacks.CallbackList):
             epochs=epochs,
             steps=steps,
         )
-        self.first, self.is_last, self._has_begun = first, False, False
+        self.first_step, self.is_last_call, self._has_begun = first_step, False, False
 
     def on_train_begin(self, logs=None):
-        """Of the first fit alone."""
         if not self._has_begun:
             self._has_begun = True
             super().on_train_begin(logs)
 
     def on_train_end(self, logs=None):
-        """Of the last fit alone."""
-        if self.is_last or self.model.stop_training:
+        if self.is_last_call or self.model.stop_training:
             super().on_train_end(logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Counts from the beginning of the epoch."""
-        super().on_train_batch_begin(self.first + batch, logs)
+        super().on_train_batch_begin(self.first_step + batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Counts from the beginning of the epoch."""
-        super().on_train_batch_end(self.first + batch, logs)
+        super().on_train_batch_end(self.first_step + batch, logs)
 
 
 def fit_from_step(model, keras_fit, parts, callbacks, *, start, epochs, steps, verbose, **options):
-    """Calls Keras's `fit`; where a run begins within an epoch, first for the rest of that.
+    """Calls Keras's `fit`; to start within an epoch, calls it for the rest of that epoch first.
 
     Args:
         model: The method.
-        keras_fit: `keras.Model.fit`, bound to it.
-        parts: Pair of `inputs.Prepared`: the rest of the epoch to begin in, and whole epochs.
-        callbacks: As in `fit`.
-        start: Pair, the epoch and the step of it to begin with.
+        keras_fit: `keras.Model.fit`, bound to the model.
+        parts: Pair of `sources.PreparedData`: the rest of the first epoch, and full epochs.
+        callbacks: List of callbacks.
+        start: Pair of the epoch and its step to start with.
         epochs: As in `fit`.
-        steps: Int, of an epoch; None where that is not known.
+        steps: Int, steps of an epoch; None if unknown.
         verbose: As in `fit`.
         **options: Further arguments of Keras's `fit`.
 
@@ -71,110 +67,108 @@ def fit_from_step(model, keras_fit, parts, callbacks, *, start, epochs, steps, v
     Raises:
         FloatingPointError: If the loss is not finite.
     """
-    rest, whole = parts
+    rest, full = parts
     epoch, step = start
-    set_epoch = EpochSetter()
-    listed = callbacks or []
-    callbacks = keras.tree.flatten([set_epoch, RaiseOnNonFiniteLoss(), listed])
+    epoch_setter = EpochSetter()
+    user_callbacks = callbacks
+    callbacks = [epoch_setter, RaiseOnNonFiniteLoss(), *user_callbacks]
+    steps_per_epoch = options.pop("steps_per_epoch")
 
-    def fit(part, first, end, steps_per_epoch):
-        set_epoch.take(part)
+    def fit(part, first_epoch, last_epoch, steps_per_epoch):
+        epoch_setter.use(part)
         return keras_fit(
             distribute.shard_by_batch(model, part.data),
-            epochs=end,
+            epochs=last_epoch,
             verbose=verbose,
             callbacks=callbacks,
             shuffle=False,
-            initial_epoch=first,
+            initial_epoch=first_epoch,
             steps_per_epoch=steps_per_epoch,
             **options,
         )
 
-    given = options.pop("steps_per_epoch")
-    counted = given or whole.steps
     try:
         if not step:
-            return fit(whole, epoch, epochs, counted)
+            return fit(full, epoch, epochs, steps_per_epoch)
         callbacks = MergedCallbackList(callbacks, model, step, verbose, epochs, steps)
-        callbacks.is_last = epoch + 1 >= epochs
-        history = fit(rest, epoch, epoch + 1, given and given - step)
-        if callbacks.is_last or model.stop_training:
+        callbacks.is_last_call = epoch + 1 >= epochs
+        history = fit(rest, epoch, epoch + 1, steps_per_epoch and steps_per_epoch - step)
+        if callbacks.is_last_call or model.stop_training:
             return history
-        callbacks.first, callbacks.is_last = 0, True
-        return fit(whole, epoch + 1, epochs, counted)
+        callbacks.first_step, callbacks.is_last_call = 0, True
+        return fit(full, epoch + 1, epochs, steps_per_epoch)
     except Exception as error:
         if NON_FINITE in str(error):
             raise non_finite_error(model) from None
         raise
     finally:
-        set_epoch.take(None)
-        for callback in keras.tree.flatten(listed):
-            if hasattr(callback, "on_fit_exit"):  # which Keras does not tell of an error
+        epoch_setter.use(None)
+        for callback in user_callbacks:
+            # Keras does not call `on_train_end` after an exception.
+            if hasattr(callback, "on_fit_exit"):
                 callback.on_fit_exit()
 
 
 class EpochSetter(keras.callbacks.Callback):
-    """Tells the pipelines of the data which epoch begins."""
+    """Sets the epoch of the data pipelines at the beginning of each epoch."""
 
     def __init__(self):
         super().__init__()
-        self.epochs, self.start = [], None
+        self.counters, self.start_epoch = [], None
 
-    def take(self, prepared):
-        """Turns to the data of a fit, `inputs.Prepared`."""
-        for each in self.epochs:
-            each.go_on_from(None)
-        self.epochs, self.start = [], None
-        if prepared is not None and sources.is_dataset(prepared.data):
-            from keras_ssl.data import epoch_counter
+    def use(self, prepared):
+        """Switches to the data of a fit, `sources.PreparedData`; None to release it."""
+        for counter in self.counters:
+            counter.auto_advance(None)
+        self.counters, self.start_epoch = [], None
+        if prepared is None or isinstance(prepared.data, keras.utils.PyDataset):
+            return
+        from keras_ssl.data import epoch_counter
 
-            self.epochs, self.start = epoch_counter.find_counters(prepared.data), prepared.start
-            for each in self.epochs:
-                each.go_on_from(self.start)
+        self.counters = epoch_counter.find_counters(prepared.data)
+        self.start_epoch = prepared.start_epoch
+        for counter in self.counters:
+            counter.auto_advance(self.start_epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the epoch, unless each iteration is the next one."""
-        if self.start is None:
-            for each in self.epochs:
-                each.value = epoch
+        if self.start_epoch is None:  # else each iteration is the next epoch
+            for counter in self.counters:
+                counter.value = epoch
 
 
-def validate_resume_point(model, initial_epoch, initial_step, steps, is_counted, is_dataset):
-    """Raises unless a run can begin there.
+def validate_resume_point(model, start, steps, plan, source):
+    """Raises unless a run can start there.
 
     Args:
         model: The method.
-        initial_epoch: What `fit` received.
-        initial_step: Likewise.
-        steps: Int, of an epoch; None where that is not known.
-        is_counted: Bool, whether `fit` received `steps_per_epoch`.
-        is_dataset: Bool, whether the data is a `tf.data.Dataset`.
+        start: Pair of `initial_epoch` and `initial_step`, as `fit` received them.
+        steps: Int, steps of an epoch; None if unknown.
+        plan: `sources.EpochPlan`.
+        source: `sources.Source` of the training data.
     """
-    for name, value in (("initial_epoch", initial_epoch), ("initial_step", initial_step)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"`{name}` must be an int, received {value!r}.")
-        if value < 0:
-            raise ValueError(f"`{name}` must be at least 0, received {value}.")
+    initial_epoch, initial_step = start
+    check_int(0, initial_epoch=initial_epoch, initial_step=initial_step)
     if not initial_step:
         return
-    if is_counted and not is_dataset:
+    if plan.steps_per_epoch is not None and not source.is_dataset:
         raise ValueError(
-            f"`initial_step` is {initial_step} and `steps_per_epoch` is given, with arrays of views"
-            " or a PyDataset, whose place is not known then: give a tf.data.Dataset, or no "
+            f"`initial_step={initial_step}` and `steps_per_epoch` cannot be combined for arrays of "
+            "views or a PyDataset, whose position is unknown then. Pass a tf.data.Dataset, or drop "
             "`steps_per_epoch`."
         )
     if not model.supports_mid_epoch_resume:
         raise ValueError(
-            f"`initial_step` is {initial_step}, and {type(model).__name__} begins epochs as a "
-            "whole: go on from the end of an epoch, with initial_step=0."
+            f"`initial_step={initial_step}` is not supported by {type(model).__name__}, which can "
+            "resume at the beginning of an epoch only. Pass initial_step=0."
         )
-    if getattr(model._inner_optimizer, "use_ema", False):
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if getattr(optimizer, "use_ema", False):
         raise ValueError(
-            "`initial_step` does not go together with an optimizer's `use_ema`, which overwrites "
-            "weights whenever a fit of Keras ends: go on from the end of an epoch."
+            "`initial_step` cannot be combined with an optimizer's `use_ema`, which overwrites "
+            "weights whenever a Keras fit ends. Resume at the beginning of an epoch."
         )
     if steps is not None and initial_step >= steps:
         raise ValueError(
-            f"`initial_step` is {initial_step}, and an epoch of this data has {steps} steps: it "
-            "must be below that."
+            f"`initial_step` must be below the {steps} steps of an epoch of this data. Received "
+            f"{initial_step}."
         )

@@ -1,8 +1,7 @@
-"""The training and test step of every method, once per backend.
+"""Training and test steps, one implementation per backend.
 
-A method states its losses in `compute_losses(batch, training)` and moves its own state in
-`on_step_end()`; here they meet gradients, loss scaling, replicas and logs. A step whose loss is not
-finite moves nothing. `StepMixin` is the class for the backend that Keras runs on.
+A method states its losses in `compute_losses` and updates its own state in `on_step_end`. The step
+adds gradients, loss scaling, replicas, logs and the guard against non-finite losses.
 """
 
 import keras
@@ -11,16 +10,19 @@ from keras_ssl.training.step.context import is_tracing_train_step
 from keras_ssl.training.step.jax import JaxStep
 from keras_ssl.training.step.tensorflow import TensorFlowStep
 
-__all__ = ["StepMixin", "is_tracing_train_step"]
+__all__ = ["is_tracing_train_step", "step_for"]
 
 
-class _NoStep:
-    def __init__(self, *args, **kwargs):
+def step_for(model):
+    """Returns the step of a model on the current backend.
+
+    Raises:
+        ValueError: If the backend is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
         raise ValueError(
-            "keras_ssl trains on the TensorFlow and JAX backends, and KERAS_BACKEND is "
-            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax "
-            "before Keras is imported."
+            f"keras_ssl trains on the TensorFlow and JAX backends. The backend is {backend!r}: set "
+            "KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax before importing Keras."
         )
-
-
-StepMixin = {"tensorflow": TensorFlowStep, "jax": JaxStep}.get(keras.backend.backend(), _NoStep)
+    return {"tensorflow": TensorFlowStep, "jax": JaxStep}[backend](model)

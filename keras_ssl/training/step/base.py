@@ -1,119 +1,132 @@
-"""What a step is on every backend: its loss, its state, its logs, and how a batch is cut."""
+"""The backend-independent part of a training step."""
 
+import keras
 from keras import ops
 
-from keras_ssl import distribute
+from keras_ssl import _internals, distribute
 
 
-class SharedStep:
-    """The part of the step of a method that no backend has to itself."""
+class Step:
+    """Trains and evaluates a method on one batch; one subclass per backend.
 
-    microbatches = 1  # in how many of them a batch passes a network; see `compile`
+    A subclass provides `train` and `test`, which Keras's trainer calls with its own arguments,
+    `loss_names`, `forward_in_microbatches` and `run_if`.
 
-    def _microbatch(self, rows, index):
-        """A piece of a batch: every n-th row, so that each device has its share of each piece."""
-        # Not by a stride: XLA takes none whose beginning it does not know.
-        rows = ops.reshape(rows, (-1, self.microbatches, *ops.shape(rows)[1:]))
+    Args:
+        model: The `Method` to train.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    def take_microbatch(self, rows, index):
+        """Returns microbatch `index`: every n-th row, so that each device keeps its share."""
+        # XLA rejects a strided slice with a dynamic start, so reshape and take.
+        rows = ops.reshape(rows, (-1, self.model.microbatches, *ops.shape(rows)[1:]))
         return ops.take(rows, index, axis=1)
 
-    def _reject_activity_losses(self, network, losses):
-        """Raises if a network's losses are more than those of its weights."""
+    def join_microbatches(self, rows):
+        """Returns `(B, D)` rows in the order of the batch from microbatches `(n, B / n, D)`."""
+        return ops.reshape(ops.swapaxes(rows, 0, 1), (-1, *rows.shape[2:]))
+
+    def reject_activity_losses(self, network, losses):
+        """Raises ValueError if a network adds losses other than weight regularization."""
         if len(losses) > sum(x.regularizer is not None for x in network.trainable_variables):
             raise ValueError(
-                f"`microbatches` is {self.microbatches}, and a layer of {network.name} adds a loss of what it "
-                "sees (`add_loss`, `activity_regularizer`), which is of whole batches: leave one "
-                "of them out."
+                f"`microbatches={self.model.microbatches}` does not support layers that add a "
+                f"loss of the whole batch (`add_loss`, `activity_regularizer`), and "
+                f"{network.name!r} has one. Remove the loss or use `microbatches=1`."
             )
 
-    def _join_microbatches(self, pieces):
-        """Rows in order again, of pieces `(n, B / n, D)`."""
-        return ops.reshape(ops.swapaxes(pieces, 0, 1), (-1, *pieces.shape[2:]))
+    def add_regularization(self, losses):
+        """Adds the regularization losses of the layers to the loss."""
+        loss = losses["loss"]
+        return {**losses, "loss": loss + sum(ops.cast(x, loss.dtype) for x in self.model.losses)}
 
-    def _add_regularization(self, losses):
-        """Adds the regularizers of the layers to the method's loss, minimized and logged."""
-        own = losses["loss"]
-        return {**losses, "loss": own + sum(ops.cast(x, own.dtype) for x in self.losses)}
+    def poison_loss_if_nonfinite(self, losses, gradients):
+        """Makes the loss NaN if a gradient is not finite: a ReLU may hide that from the loss.
 
-    def _poison_loss_if_nonfinite(self, losses, gradients):
-        """Makes the loss NaN where a gradient is not finite: a ReLU may keep that from the loss.
-
-        Gradients scaled for float16 may overflow; their optimizer leaves such steps out itself.
+        Under loss scaling the optimizer skips such steps itself.
         """
-        if self.optimizer is not self._inner_optimizer:
+        if _has_loss_scaling(self.model.optimizer):
             return losses
-        loss = ops.where(_are_finite(gradients), losses["loss"], float("nan"))
+        loss = ops.where(are_finite(gradients), losses["loss"], float("nan"))
         return {**losses, "loss": loss}
 
-    def _sync_overflow(self, gradients):
-        """Lets all replicas leave out a step where the gradient of one overflowed in float16.
+    def sync_overflow(self, gradients):
+        """Makes all replicas skip a step if the float16 gradient of any of them overflowed.
 
-        Keras asks the first replica alone, as if gradients had been summed by then: NaN of another
-        would go into the weights (LossScaleOptimizer of Keras 3.15).
+        Keras checks the gradients of the first replica only (LossScaleOptimizer of Keras 3.15),
+        so NaN of another replica would reach the weights.
         """
-        if distribute.num_replicas() == 1 or self.optimizer is self._inner_optimizer:
+        if distribute.num_replicas() == 1 or not _has_loss_scaling(self.model.optimizer):
             return gradients
-        each = distribute.all_gather(ops.cast(_are_finite(gradients), "float32")[None])
-        spoil = ops.where(ops.min(each) > 0, 0.0, float("nan"))
+        finite = distribute.all_gather(ops.cast(are_finite(gradients), "float32")[None])
+        poison = ops.where(ops.min(finite) > 0, 0.0, float("nan"))
         is_dense = [x is not None and not hasattr(x, "values") for x in gradients]
         return [
-            x + ops.cast(spoil, x.dtype) if dense else x
+            x + ops.cast(poison, x.dtype) if dense else x
             for x, dense in zip(gradients, is_dense, strict=True)
         ]
 
-    def _after_step(self):
-        """Calls `on_step_end` once per optimizer step, also under gradient accumulation.
-
-        Schedules are read there at the step that has been made; then the next one begins.
-        """
-        every = self.gradient_accumulation_steps
-        if not every:
-            self.on_step_end()
-        else:
-            variables = self.trainable_variables + self.non_trainable_variables
-            before = [ops.copy(variable.value) for variable in variables]
-            self.on_step_end()
-            moved = ops.equal(self._inner_optimizer._iterations % every, 0)
-            for variable, old in zip(variables, before, strict=True):
-                variable.assign(ops.where(moved, variable.value, old))
-        # A copy: JAX does not take back one buffer under two names.
-        self.step.assign(ops.copy(ops.cast(self.optimizer.iterations, "int32")))
-
-    def _mask_frozen_gradients(self, gradients):
-        """Takes the gradients off layers that a method holds still in its first steps."""
-        for layer, first in self.freeze_schedule():
-            held = {id(variable) for variable in layer.trainable_variables}
-            moves = self.step >= first
+    def mask_frozen_gradients(self, gradients):
+        """Sets the gradients of layers in the model's `freeze_schedule` to zero."""
+        model = self.model
+        for layer, first_step in model.freeze_schedule():
+            frozen = {id(variable) for variable in layer.trainable_variables}
+            is_trainable = model.step >= first_step
             gradients = [
-                ops.where(moves, gradient, ops.zeros_like(gradient))
-                if id(variable) in held
+                ops.where(is_trainable, gradient, ops.zeros_like(gradient))
+                if id(variable) in frozen
                 else gradient
-                for variable, gradient in zip(self.trainable_variables, gradients, strict=True)
+                for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
             ]
         return gradients
 
-    def _log(self, losses, batch):
-        """Updates what `fit` shows: means over the images of an epoch, and compiled metrics.
+    def end(self):
+        """Calls `on_step_end`, once per optimizer step also under gradient accumulation.
 
-        `losses` may hold a pair of a value and what it weighs in the mean, and under `"outputs"`
-        what the compiled metrics compare with the labels of the batch.
+        Schedules are read there at the step that was made; then the next step begins.
         """
+        model = self.model
+        accumulation_steps = model.gradient_accumulation_steps
+        if accumulation_steps:
+            batches = _internals.micro_iterations(model.optimizer)
+            self.run_if(ops.equal(batches % accumulation_steps, 0), model.on_step_end)
+        else:
+            model.on_step_end()
+        # A copy, because JAX does not accept one buffer under two names.
+        model.step.assign(ops.copy(ops.cast(model.optimizer.iterations, "int32")))
+
+    def log(self, losses, batch):
+        """Updates the metrics and returns the logs: means over the images of an epoch.
+
+        A value of `losses` may be a pair of a value and its weight in the mean. `"outputs"` is
+        passed to the compiled metrics together with the labels of the batch.
+        """
+        model = self.model
         losses = dict(losses)
         outputs = losses.pop("outputs", None)
         logs = {}
         for name, value in losses.items():
             value, weight = value if isinstance(value, tuple) else (value, batch.size)
-            tracker = self._loss_tracker if name == "loss" else self._trackers_by_term.get(name)
+            tracker = model.tracker(name)
             if tracker is not None:
                 tracker.update_state(value, sample_weight=weight)
                 value = tracker.result()
             logs[name] = value
-        if outputs is not None and self._compile_metrics is not None:
-            self._compile_metrics.update_state(batch.labels, outputs)
-            logs |= self._compile_metrics.result()
+        metrics = _internals.compile_metrics(model)
+        if outputs is not None and metrics is not None:
+            metrics.update_state(batch.labels, outputs)
+            logs |= metrics.result()
         return logs
 
 
-def _are_finite(gradients):
-    """Whether all of them are: a bool scalar. None and sparse ones may be among them."""
-    given = [getattr(x, "values", x) for x in gradients if x is not None]
-    return ops.all(ops.stack([ops.all(ops.isfinite(x)) for x in given])) if given else True
+def _has_loss_scaling(optimizer):
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def are_finite(gradients):
+    """Returns whether all gradients are finite, a bool scalar. Some may be None or sparse."""
+    dense = [getattr(x, "values", x) for x in gradients if x is not None]
+    return ops.all(ops.stack([ops.all(ops.isfinite(x)) for x in dense])) if dense else True

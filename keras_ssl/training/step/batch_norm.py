@@ -1,7 +1,7 @@
-"""Batch norm of Keras while a training step is traced on TensorFlow: of the whole batch, or fast.
+"""Batch normalization while a training step is traced on TensorFlow.
 
-Both are switches for the time of the trace alone: the layers stay Keras's own, with their weights
-and their config, and load anywhere.
+Keras's layers are switched for the time of the trace only: to the whole batch of all replicas, or,
+on one replica, to one fused operation. Their weights and config stay Keras's own.
 """
 
 import contextlib
@@ -10,46 +10,52 @@ import functools
 import keras
 import lazy_loader
 
-from keras_ssl import distribute
+from keras_ssl import _internals, distribute
 
 tf = lazy_loader.load("tensorflow")
-PLAIN_CALL = keras.layers.BatchNormalization.call
+KERAS_CALL = keras.layers.BatchNormalization.call
 
 
 @contextlib.contextmanager
 def training_batch_norm(model):
-    """Lets batch norm see the batch of all replicas, or, of one, run as one fused operation.
+    """Synchronizes or fuses the batch normalization layers of a model inside the context.
 
     Args:
-        model: Method with `batch_norm_layers()`.
+        model: `keras.Model`.
     """
-    several = distribute.num_replicas() > 1
-    layers = [layer for layer in model.batch_norm_layers() if not layer.synchronized]
-    if not several:  # a subclass may have a `call` of its own
-        layers = [layer for layer in layers if type(layer).call is PLAIN_CALL]
+    has_replicas = distribute.num_replicas() > 1
+    layers = [layer for layer in batch_norm_layers(model) if not layer.synchronized]
+    if not has_replicas:  # a subclass may have its own `call`
+        layers = [layer for layer in layers if type(layer).call is KERAS_CALL]
     for layer in layers:
-        if several:
+        if has_replicas:
             layer.synchronized = True
         else:
-            layer.call = functools.partial(_fused, layer)
+            layer.call = functools.partial(_fused_call, layer)
     try:
         yield
     finally:
         for layer in layers:
-            if several:
+            if has_replicas:
                 layer.synchronized = False
             else:
                 del layer.call
 
 
-def _fused(layer, inputs, training=None, mask=None):
-    """`layer.call`, in one pass of TensorFlow's over images where it has one.
+def batch_norm_layers(model):
+    """Returns all batch normalization layers of a model, of its heads and EMA copies."""
+    norm = keras.layers.BatchNormalization
+    return [layer for layer in _internals.iter_layers(model) if isinstance(layer, norm)]
 
-    Keras takes mean, variance and product one after the other, and in half precision casts to
-    float32 and back: several times as long on a processor (benchmarks/batch_norm.py).
+
+def _fused_call(layer, inputs, training=None, mask=None):
+    """`layer.call` as one TensorFlow operation, if there is one for its arguments.
+
+    Keras computes mean, variance and product one after the other, and casts half precision to
+    float32 and back, which takes several times as long on a CPU (benchmarks/batch_norm.py).
     """
     if not training or mask is not None or not _can_fuse(layer, inputs):
-        return PLAIN_CALL(layer, inputs, training=training, mask=mask)
+        return KERAS_CALL(layer, inputs, training=training, mask=mask)
     width = inputs.shape[-1]
     images = inputs if len(inputs.shape) == 4 else inputs[:, None, None]
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -62,7 +68,7 @@ def _fused(layer, inputs, training=None, mask=None):
         is_training=True,
     )
     count = tf.cast(tf.size(inputs) // width, variance.dtype)
-    variance *= (count - 1) / count  # TensorFlow's is that of a sample, Keras's of the batch
+    variance *= (count - 1) / count  # TensorFlow's is unbiased, Keras's is not
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
     outputs = outputs if len(inputs.shape) == 4 else outputs[:, 0, 0]
@@ -70,7 +76,7 @@ def _fused(layer, inputs, training=None, mask=None):
 
 
 def _can_fuse(layer, inputs):
-    """Whether TensorFlow's operation does what this layer does."""
+    """Returns whether TensorFlow's operation computes what this layer computes."""
     rank = len(inputs.shape)
     return (
         layer.trainable

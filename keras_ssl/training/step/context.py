@@ -1,31 +1,52 @@
-"""What is known while a training step is traced."""
+"""State that exists while a training step is traced."""
 
 import contextlib
 import threading
 from typing import Any, NamedTuple
 
-_local = threading.local()  # what belongs to the step being traced; each replica has its thread
+_local = threading.local()  # each replica traces in its own thread
 
 
 class RecordedForward(NamedTuple):
-    """What passed a network in pieces: its state before, what went in, what came out."""
+    """A forward pass in microbatches, whose gradient is computed later.
+
+    Attributes:
+        network: The network that ran.
+        inputs: Tensor, its inputs.
+        states: Values of its non-trainable variables before the pass.
+        outputs: Tensor `(B, D)`.
+    """
 
     network: Any
-    images: Any
-    before: Any
+    inputs: Any
+    states: Any
     outputs: Any
 
 
 @contextlib.contextmanager
 def training_step(tape):
-    """Says that a training step is traced, and yields what passes in pieces while it is."""
-    _local.tape, _local.passes = tape, []
+    """Marks a training step and yields the list of its forward passes in microbatches.
+
+    Args:
+        tape: `tf.GradientTape` of the step; None on JAX.
+    """
+    _local.tape, _local.forward_passes = tape, []
     try:
-        yield _local.passes
+        yield _local.forward_passes
     finally:
-        _local.tape, _local.passes = None, None
+        _local.tape, _local.forward_passes = None, None
 
 
 def is_tracing_train_step():
-    """Whether a training step is traced: elsewhere batches pass whole."""
-    return getattr(_local, "passes", None) is not None
+    """Returns whether a training step is being traced."""
+    return getattr(_local, "forward_passes", None) is not None
+
+
+def current_tape():
+    """Returns the tape of the training step."""
+    return _local.tape
+
+
+def record_forward(network, inputs, states, outputs):
+    """Adds a forward pass to those of the training step."""
+    _local.forward_passes.append(RecordedForward(network, inputs, states, outputs))

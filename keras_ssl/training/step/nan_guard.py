@@ -1,59 +1,56 @@
-"""What happens where a loss is no number: a step that moves nothing, and an error that helps."""
+"""Handling of non-finite losses."""
 
 import keras
 import numpy as np
 from keras import ops
 
-NON_FINITE = "keras_ssl: the loss is not finite"
+NON_FINITE = "keras_ssl: the loss is not finite"  # marks the error that a replica raises
 
 
 class RaiseOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a `fit` whose loss, or gradient, is no longer a number, before anything of it is saved.
+    """Ends `fit` if the loss, or a gradient, is not finite, before anything of it is saved.
 
-    The step has moved nothing, and this finds the loss in the logs; on TensorFlow's replicas the
-    step itself raises.
+    The step has left weights and state unchanged, and this callback reads the loss from the logs.
+    On TensorFlow's replicas the step itself raises.
     """
 
-    async_safe = True  # of `on_train_batch_end`: it does not hold up training
+    async_safe = True  # `on_train_batch_end` does not wait for the device
 
     def __init__(self):
         super().__init__()
         self.has_failed = False
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the loss."""
         loss = (logs or {}).get("loss")
         self.has_failed |= loss is not None and not np.isfinite(loss)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Raises where the loss of a batch before was not finite."""
         if self.has_failed:
             raise non_finite_error(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Likewise."""
         self.on_train_batch_end(None, logs)
         if self.has_failed:
             raise non_finite_error(self.model)
 
 
 def non_finite_error(model):
-    """Returns the error that tells of a loss that is not finite.
+    """Returns the FloatingPointError for a step whose loss or gradient is not finite.
 
     Args:
-        model: The method, whose weights did not move in that step.
+        model: The method, whose weights are those before that step.
     """
     step = 1 + int(ops.convert_to_numpy(model.step))
     policy = model.dtype_policy.name
-    half = (
-        f" numbers too large for {policy}, where mixed_bfloat16 has room;"
+    float16 = (
+        f" overflow in {policy} (use mixed_bfloat16);"
         if "float16" in policy and "bfloat16" not in policy
         else ""
     )
     return FloatingPointError(
-        f"The loss, or its gradient, is not finite at step {step}; weights and optimizer are those "
-        "before it. Common causes: images with NaN; a learning rate that is too high, or no "
-        "warm-up; gradients without a limit (pass clipnorm to the optimizer);"
-        f"{half} a temperature that is too small; weights that were not finite to begin with. A "
-        "state saved before can be loaded and gone on with, at a lower rate."
+        f"The loss or a gradient is not finite at step {step}. Weights and optimizer are those from "
+        "before that step. Common causes: NaN in the images; a learning rate that is too high or "
+        "has no warmup; unclipped gradients (pass `clipnorm` to the optimizer);"
+        f"{float16} a temperature that is too small; weights that were not finite at the start. "
+        "Resume from an earlier checkpoint with a lower learning rate."
     )

@@ -1,150 +1,176 @@
-"""The steps on TensorFlow."""
+"""The training step on TensorFlow."""
 
 import keras
 import lazy_loader
 
 from keras_ssl import distribute
 from keras_ssl.training.step import batch_norm, context
-from keras_ssl.training.step.base import SharedStep
+from keras_ssl.training.step.base import Step
 from keras_ssl.training.step.nan_guard import NON_FINITE
 
 tf = lazy_loader.load("tensorflow")
 
 
-class TensorFlowStep(SharedStep):
-    """What Keras's trainer of TensorFlow calls."""
+class TensorFlowStep(Step):
+    """Called by Keras's TensorFlow trainer."""
 
-    def _maybe_symbolic_build(self, *args, **kwargs):
-        """Does nothing: all is built. Keras's own averages the parts that replicas have of the
-        first batch, which may differ in size.
+    def train(self, data):
+        """Updates weights and state by one batch and returns the logs.
+
+        The forward pass runs in a stateless scope: queues, centers and batch norm statistics are
+        assigned together with the weights, once the loss is known to be finite.
         """
-
-    def train_step(self, data):
-        """Moves weights and state by one batch; returns logs."""
-        batch = self.unpack_batch(data)
-        states = () if tf.distribute.has_strategy() else self.non_trainable_variables
-        before = [tf.identity(state.value) for state in states]
-        # Momentum copies are variables of TensorFlow like any other: nothing of them is recorded.
-        recorder = tf.GradientTape(watch_accessed_variables=False)
+        model = self.model
+        batch = model.unpack_batch(data)
+        weights = [variable.value for variable in model.trainable_variables]
+        # EMA copies are variables of TensorFlow too: record the trainable weights only.
+        tape = tf.GradientTape(watch_accessed_variables=False)
+        scope = _stateless_scope(model.trainable_variables, weights)
         with (
-            recorder as tape,
-            batch_norm.training_batch_norm(self),
-            context.training_step(tape) as passes,
+            tape,
+            batch_norm.training_batch_norm(model),
+            context.training_step(tape) as forward_passes,
+            scope,
         ):
-            tape.watch([variable.value for variable in self.trainable_variables])
-            losses = self._add_regularization(self.compute_losses(batch, training=True))
-            # Gradients are summed over replicas, of which each holds the mean of its share or
-            # the loss of the whole batch.
-            scaled = self.optimizer.scale_loss(losses["loss"] / distribute.num_replicas())
-        outputs = [each.outputs for each in passes]
-        gradients, of_outputs = tape.gradient(scaled, (self.trainable_variables, outputs))
-        with batch_norm.training_batch_norm(self):
-            for each, gradient in zip(passes, of_outputs, strict=True):
+            tape.watch(weights)
+            losses = self.add_regularization(model.compute_losses(batch, training=True))
+            # Gradients are summed over replicas. Each holds the mean of its share or the loss of
+            # the whole batch.
+            scaled = model.optimizer.scale_loss(losses["loss"] / distribute.num_replicas())
+        outputs = [forward.outputs for forward in forward_passes]
+        gradients, output_gradients = tape.gradient(scaled, (weights, outputs))
+        with batch_norm.training_batch_norm(model):
+            for forward, gradient in zip(forward_passes, output_gradients, strict=True):
                 if gradient is not None:
-                    gradients = self._add_recorded_gradients(gradients, each, gradient)
-        losses = self._poison_loss_if_nonfinite(losses, gradients)
-        self._move_if_finite(
-            losses["loss"], self._mask_frozen_gradients(self._sync_overflow(gradients)), before
-        )
-        return distribute.expand_logs(self._log(losses, batch))
+                    gradients = self._add_recorded_gradients(gradients, forward, gradient)
+        losses = self.poison_loss_if_nonfinite(losses, gradients)
+        gradients = self.mask_frozen_gradients(self.sync_overflow(gradients))
+        updates = [
+            (state, scope.get_current_value(state)) for state in model.non_trainable_variables
+        ]
+        updates = [(state, value) for state, value in updates if value is not None]
+        self._apply_if_finite(losses["loss"], gradients, updates)
+        return distribute.expand_logs(self.log(losses, batch))
 
-    def _move_if_finite(self, loss, gradients, before):
-        """Moves weights and state; where the loss is no number it takes the state back instead.
+    def test(self, data):
+        """Returns the logs of one batch."""
+        batch = self.model.unpack_batch(data)
+        losses = self.add_regularization(self.model.compute_losses(batch, training=False))
+        return distribute.expand_logs(self.log(losses, batch))
 
-        Nothing moves after it either, until Keras begins another epoch. Under a strategy, whose
-        exchange has no place in a branch, the step raises instead, and what passing forward has
-        moved (statistics, queues) stays moved.
+    def loss_names(self, data):
+        """Traces the losses without running them and returns their names."""
+        model = self.model
+        trace = tf.function(lambda batch: model.compute_losses(batch, training=False))
+        return list(trace.get_concrete_function(model.unpack_batch(data)).structured_outputs)
+
+    def run_if(self, condition, function):
+        """Calls `function`, which assigns variables, if `condition` is true."""
+
+        def run():
+            function()
+
+        tf.cond(condition, run, lambda: None)
+
+    def forward_in_microbatches(self, network, inputs):
+        """Returns the outputs `(B, D)` of a network without storing its activations.
+
+        `_add_recorded_gradients` computes the gradient once that of the outputs is known.
         """
-        is_finite = tf.math.is_finite(loss)
+        weights = [weight.value for weight in network.trainable_variables]
+        states = [tf.identity(state.value) for state in network.non_trainable_variables]
+        spec = network.compute_output_spec(keras.KerasTensor(inputs.shape, inputs.dtype))
+        count = self.model.microbatches
+        outputs = tf.TensorArray(spec.dtype, count, element_shape=(None, *spec.shape[1:]))
 
-        def move():
-            self.optimizer.apply(gradients, self.trainable_variables)
-            self._after_step()
+        def forward(index, outputs, *states):
+            microbatch = self.take_microbatch(inputs, index)
+            rows, states, losses = _forward(network, weights, states, microbatch)
+            self.reject_activity_losses(network, losses)
+            return outputs.write(index, rows), *states
 
-        def take_back():
-            for state, value in zip(self.non_trainable_variables, before, strict=True):
-                state.assign(value)
-
-        if not tf.distribute.has_strategy():
-            none_before = tf.math.is_finite(self._loss_tracker.total)
-            tf.cond(is_finite & none_before, move, take_back)
-            return
-        with tf.control_dependencies([tf.debugging.Assert(is_finite, [NON_FINITE])]):
-            move()
-
-    def test_step(self, data):
-        """Returns logs of one batch."""
-        batch = self.unpack_batch(data)
-        losses = self._add_regularization(self.compute_losses(batch, training=False))
-        return distribute.expand_logs(self._log(losses, batch))
-
-    def _loss_names(self, data):
-        """Traces the losses once, without running them, and returns their names."""
-        trace = tf.function(lambda batch: self.compute_losses(batch, training=False))
-        return list(trace.get_concrete_function(self.unpack_batch(data)).structured_outputs)
-
-    def _in_microbatches(self, network, images):
-        """Outputs `(B, D)` of images that pass in pieces; nothing of it is kept.
-
-        Their gradient is found once that of the outputs is known, by `_with_pass`.
-        """
-        states = network.non_trainable_variables
-        before = [tf.identity(state.value) for state in states]
-        kind = network.compute_output_spec(keras.KerasTensor(images.shape, images.dtype))
-        start = tf.TensorArray(kind.dtype, self.microbatches, element_shape=(None, *kind.shape[1:]))
-
-        def pass_on(index, found):
-            outputs = network(self._microbatch(images, index), training=True)
-            self._reject_activity_losses(network, network.losses)
-            return (found.write(index, outputs),)
-
-        with context._local.tape.stop_recording():
-            (found,) = _repeat(self.microbatches, pass_on, (start,))
-            outputs = self._join_microbatches(found.stack())
-        if network.trainable_variables:
-            context._local.tape.watch(outputs)
-            context._local.passes.append(context.RecordedForward(network, images, before, outputs))
+        tape = context.current_tape()
+        with tape.stop_recording():
+            outputs, *new_states = _repeat(count, forward, (outputs, *states))
+            outputs = self.join_microbatches(outputs.stack())
+        for state, value in zip(network.non_trainable_variables, new_states, strict=True):
+            state.assign(value)
+        if weights:
+            tape.watch(outputs)
+            context.record_forward(network, inputs, states, outputs)
         return outputs
 
-    def _add_recorded_gradients(self, gradients, passed, of_outputs):
-        """Adds to the gradients of all weights what comes through outputs found in pieces.
+    def _add_recorded_gradients(self, gradients, forward, output_gradient):
+        """Adds the gradients that reach the weights through outputs of microbatches.
 
-        Each piece passes again, now on a tape, with dropout as it was.
+        Each microbatch runs again, now recorded, with the dropout masks of the first pass.
         """
-        states = passed.network.non_trainable_variables
-        after = [tf.identity(state.value) for state in states]
-        for state, value in zip(states, passed.before, strict=True):
-            state.assign(value)
-        weights = passed.network.trainable_variables
-        values = [weight.value for weight in weights]
+        network = forward.network
+        weights = [weight.value for weight in network.trainable_variables]
+        num_states = len(forward.states)
 
-        def pass_again(index, *found):
-            piece, of_piece = (self._microbatch(x, index) for x in (passed.images, of_outputs))
+        def backward(index, *values):
+            states, sums = values[:num_states], values[num_states:]
+            microbatch = self.take_microbatch(forward.inputs, index)
+            gradient = self.take_microbatch(output_gradient, index)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                outputs = passed.network(piece, training=True)
+                tape.watch(weights)
+                outputs, states, _ = _forward(network, weights, states, microbatch)
             zero = tf.UnconnectedGradients.ZERO
-            new = tape.gradient(
-                outputs, values, tf.cast(of_piece, outputs.dtype), unconnected_gradients=zero
-            )
-            return tuple(map(_sum, found, new))
+            gradient = tf.cast(gradient, outputs.dtype)
+            new = tape.gradient(outputs, weights, gradient, unconnected_gradients=zero)
+            return *states, *map(_add, sums, new)
 
-        zeros = tuple(tf.zeros_like(value) for value in values)
-        found = _repeat(self.microbatches, pass_again, zeros)
-        for state, value in zip(states, after, strict=True):
-            state.assign(value)
-        found = {id(weight): gradient for weight, gradient in zip(weights, found, strict=True)}
+        zeros = tuple(tf.zeros_like(weight) for weight in weights)
+        sums = _repeat(self.model.microbatches, backward, (*forward.states, *zeros))[num_states:]
+        sums = {id(v): x for v, x in zip(network.trainable_variables, sums, strict=True)}
         return [
-            _sum(gradient, found.get(id(weight)))
-            for weight, gradient in zip(self.trainable_variables, gradients, strict=True)
+            _add(gradient, sums.get(id(variable)))
+            for variable, gradient in zip(self.model.trainable_variables, gradients, strict=True)
         ]
+
+    def _apply_if_finite(self, loss, gradients, updates):
+        """Updates state and weights if the loss is finite, and was in all steps of the epoch.
+
+        Under a strategy, whose collectives cannot run in a branch, the step raises instead.
+        """
+        model = self.model
+        is_finite = tf.math.is_finite(loss)
+
+        def apply():
+            for state, value in updates:
+                state.assign(value)
+            model.optimizer.apply(gradients, model.trainable_variables)
+            self.end()
+
+        if not tf.distribute.has_strategy():
+            was_finite = tf.math.is_finite(model.tracker("loss").total)
+            self.run_if(is_finite & was_finite, apply)
+            return
+        with tf.control_dependencies([tf.debugging.Assert(is_finite, [NON_FINITE])]):
+            apply()
+
+
+def _stateless_scope(variables, values):
+    mapping = list(zip(variables, values, strict=True))
+    return keras.StatelessScope(state_mapping=mapping, collect_losses=True)
+
+
+def _forward(network, weights, states, inputs):
+    """Returns outputs, new states and losses of a network without assigning anything."""
+    variables = network.trainable_variables + network.non_trainable_variables
+    with _stateless_scope(variables, [*weights, *states]) as scope:
+        outputs = network(inputs, training=True)
+        losses = network.losses
+    states = tuple(scope.get_current_value(state) for state in network.non_trainable_variables)
+    return outputs, states, losses
 
 
 def _repeat(count, body, values):
-    """Calls `body(index, *values)`, which returns new values, again and again, one after another.
+    """Calls `body(index, *values)`, which returns new values, `count` times in sequence.
 
-    In a loop, whose graph is that of one call; unrolled under a strategy, whose exchange TensorFlow
-    does not do in loops.
+    Uses a loop, whose graph holds the body once. Unrolled under a strategy, because TensorFlow does
+    not run collectives in loops.
     """
     if tf.distribute.has_strategy():
         for index in range(count):
@@ -152,16 +178,16 @@ def _repeat(count, body, values):
                 values = body(index, *values)
         return values
 
-    def next_of(index, *values):
+    def next_values(index, *values):
         return (index + 1, *body(index, *values))
 
     start = (tf.constant(0), *values)
-    looped = tf.while_loop(lambda index, *_: index < count, next_of, start, parallel_iterations=1)
-    return looped[1:]
+    loop = tf.while_loop(lambda index, *_: index < count, next_values, start, parallel_iterations=1)
+    return loop[1:]
 
 
-def _sum(one, other):
-    """Sum of two gradients, either of which may be None, or sparse as those of embeddings."""
-    if one is None or other is None:
-        return other if one is None else one
-    return tf.convert_to_tensor(one) + tf.convert_to_tensor(other)
+def _add(first, second):
+    """Returns the sum of two gradients; each may be None, or sparse as those of embeddings."""
+    if first is None or second is None:
+        return second if first is None else first
+    return tf.convert_to_tensor(first) + tf.convert_to_tensor(second)

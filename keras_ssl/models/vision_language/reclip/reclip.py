@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_ssl import distribute, export
+from keras_ssl import _internals, distribute, export
 from keras_ssl.images import image_shape
 from keras_ssl.layers import ema
 from keras_ssl.models.vision_language.clip import CLIP, TEMPLATES
@@ -11,7 +11,7 @@ from keras_ssl.models.vision_language.reclip import label_propagation, relabel
 from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
 from keras_ssl.numerics import as_float, cross_entropy, l2_normalize, mean, normalize_rows, one_hot
 from keras_ssl.training.batch import LabeledBatch
-from keras_ssl.training.fit import semi_supervised_inputs
+from keras_ssl.training.fit import semi_supervised_inputs, sources
 from keras_ssl.training.method import Method
 from keras_ssl.validation import check_fraction, check_int
 
@@ -29,14 +29,14 @@ class ReCLIP(Method):
     norm, one by those of its image encoder's. Memory is two CLIPs, features of all images, and
     `N * num_neighbors` numbers.
 
-    `fit`, or `adapt`, takes images `(B, H, W, C)`; labels beside them are read for the log alone.
+    `fit` takes images `(B, H, W, C)`; labels beside them are read for the log alone.
     It logs `loss`, its parts `text_loss` and `image_loss`, `agreement` (the share of images whose
     two pseudo-labels agree) and, where labels are known, `pseudo_label_accuracy`. A safe start is
     SGD, learning rate 1e-3, momentum 0.9, weight decay 1e-4, batches of 64.
 
         model = keras_ssl.ReCLIP(clip, ["cat", "dog"], templates=["a photo of a {}."])
         model.compile(keras.optimizers.SGD(1e-3, momentum=0.9))
-        model.adapt(unlabeled_images, epochs=10)
+        model.fit(unlabeled_images, epochs=10)
         model.predict(images)  # logits (N, 2)
 
     Args:
@@ -63,6 +63,7 @@ class ReCLIP(Method):
         Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
     """
 
+    evaluation_logs = ("accuracy",)
     supports_mid_epoch_resume = False  # pseudo-labels are those of an epoch's beginning
     unpack_batch = staticmethod(lambda data: LabeledBatch(*data))
     unsupported_compile_args = {
@@ -121,8 +122,7 @@ class ReCLIP(Method):
         images = keras.Input(image_shape(clip.image_tower), name="images")
         both = [side(images) for side in (self.text_classifier, self.image_classifier)]
         self.classifier = keras.Model(images, layers.Average()(both), name="classifier")
-        self.data = None  # what `fit` is at
-        self._is_evaluating = False
+        self.data = None  # `relabel.AdaptationData` during `fit`
 
     @property
     def clip(self):
@@ -134,30 +134,9 @@ class ReCLIP(Method):
         """The mean of both copies' logits."""
         return self.classifier
 
-    def adapt(self, x, **kwargs):
-        """As `fit`."""
-        return self.fit(x, **kwargs)
-
-    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
-        """Adapts to images; arguments as in `keras.Model.fit`, without `steps_per_epoch`.
-
-        Args:
-            x: A `tf.data.Dataset` of image batches `(B, H, W, C)`, uint8 0..255 or float 0..1, or
-                an array of images. Labels beside them, and `y`, are read for the log alone.
-            y: Labels of an array, or None.
-            *args: As in Keras.
-            callbacks: As in Keras.
-            **kwargs: As in Keras.
-        """
-        if kwargs.get("steps_per_epoch") is not None:
-            raise ValueError(
-                "`steps_per_epoch` has no place here: each epoch labels all images anew, and "
-                "passes them all."
-            )
-        if isinstance(callbacks, keras.callbacks.Callback):
-            callbacks = [callbacks]
-        callbacks = [relabel.Relabel(self), *(callbacks or [])]
-        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+    def fit_callbacks(self):
+        """Labels all images at the start of each epoch."""
+        return [relabel.Relabel(self)]
 
     def pseudo_labels(self, x, batch_size=256):
         """What both copies take images for at present; `fit` trains where they agree.
@@ -171,7 +150,7 @@ class ReCLIP(Method):
             images.
         """
         return self.assign_pseudo_labels(
-            relabel.encode_images(self, relabel.all_batches(self, x, None, batch_size))
+            relabel.encode_images(self, sources.open_source(x).image_batches(self, batch_size))
         )
 
     def export_encoder(self, path):
@@ -222,7 +201,7 @@ class ReCLIP(Method):
         images = l2_normalize(
             self.forward(self.text_copy.image_tower, batch.images, training=False)
         )
-        by_text = ops.exp(self.text_copy.log_logit_scale) * ops.matmul(images, ops.transpose(text))
+        by_text = ops.exp(self.text_copy.log_scale) * ops.matmul(images, ops.transpose(text))
         by_image = self.forward(self.image_classifier, batch.images, training=False)
         counts = ops.cast(batch.labels >= 0, by_text.dtype)
         every = ops.maximum(ops.sum(distribute.all_gather(counts)), 1.0)
@@ -237,29 +216,25 @@ class ReCLIP(Method):
 
     def evaluate(self, *args, **kwargs):
         """Returns the loss and the accuracy on images with labels; arguments as in Keras."""
-        self._is_evaluating = True
         self.refresh_text_weights()
-        try:
-            return super().evaluate(*args, **kwargs)
-        finally:
-            self._is_evaluating = False
-
-    def get_metrics_result(self):
-        """Results of all metrics by name: those of training, or those of evaluation."""
-        names = ("loss", "accuracy") if self._is_evaluating else ("loss", "text_loss", "image_loss")
-        return {name: v for name, v in super().get_metrics_result().items() if name in names}
+        return super().evaluate(*args, **kwargs)
 
     def _set_class_weights(self, side, weights):
-        side.kernel.assign(ops.exp(self.text_copy.log_logit_scale) * weights.T)
+        side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
 
-    def _training_data(self, x, y, *, steps_per_epoch, passes, **kwargs):
-        return relabel.training(self, x, y, **kwargs)
+    def _prepare_training(self, source, plan):
+        if plan.steps_per_epoch is not None:
+            raise ValueError(
+                "`steps_per_epoch` is not supported by ReCLIP: each epoch relabels all images and "
+                "trains on all of them."
+            )
+        return relabel.prepare_training(self, source, plan)
 
-    def _evaluation_data(self, x, y, *, batch_size):
-        return semi_supervised_inputs.prepare_evaluation(self, x, y, batch_size=batch_size)
+    def _prepare_evaluation(self, source, batch_size):
+        return semi_supervised_inputs.prepare_evaluation(self, source, batch_size)
 
-    def _begin(self, train, steps):
-        self.data = train.facts
+    def _on_run_begin(self, train, steps):
+        self.data = train.info
 
     def _loss_names(self, first):
         return ["loss", "text_loss", "image_loss", "accuracy"]
@@ -272,7 +247,7 @@ def train_norms(network, name):
         ValueError: If it has none, nor batch or group norm.
     """
     for kinds in NORMS:
-        found = [layer for layer in network._flatten_layers() if isinstance(layer, kinds)]
+        found = [layer for layer in _internals.iter_layers(network) if isinstance(layer, kinds)]
         weights = [weight for layer in found for weight in (layer.gamma, layer.beta)]
         weights = [weight for weight in weights if weight is not None]
         for weight in weights:
@@ -289,5 +264,5 @@ def _class_weight_classifier(copy, weights):
     """A copy's classifier, compared with weights `(K, D)` of length 1."""
     side = ZeroShotClassifier(copy.image_tower, len(weights))
     side.kernel.trainable = False
-    side.kernel.assign(ops.exp(copy.log_logit_scale) * weights.T)
+    side.kernel.assign(ops.exp(copy.log_scale) * weights.T)
     return side
