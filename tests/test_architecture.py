@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 from processes import run_python
@@ -41,6 +43,10 @@ BACKENDS = {
     "tensorflow": ("data", "views", "distribute", "export", "training/step"),
     "jax": ("distribute", "training/step"),
 }
+
+# Private modules of ours, and private names of our own classes used by their neighbors.
+PRIVATE_MODULES = ("_internals", "_options", "_allocator", "_types")
+OWN_PRIVATE = ()
 
 
 def sources():
@@ -150,3 +156,43 @@ def test_nothing_runs_code_that_lies_in_a_file():
                 )
                 assert is_safe, f"{name}: {ast.unparse(node)}"
         assert "enable_unsafe_deserialization" not in ast.unparse(tree), name
+
+
+def test_private_names_are_used_in_internals_only():
+    for name, tree in sources():
+        if name == "_internals":
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Attribute) or not node.attr.startswith("_"):
+                continue
+            owner = ast.unparse(node.value)
+            is_ours = owner in ("self", "cls") or owner.startswith(("self.", "keras_ssl"))
+            is_module = owner in PRIVATE_MODULES or node.attr in ("__name__", "__doc__", "__all__")
+            is_dunder = node.attr.startswith("__") and node.attr.endswith("__")
+            is_public = node.attr in ("_replace", "_asdict")  # of named tuples
+            if not (is_ours or is_module or is_dunder or is_public or owner == "super()"):
+                private = f"{owner}.{node.attr}"
+                assert private in OWN_PRIVATE, f"{name} uses the private name {private}"
+
+
+def test_everything_but_keras_cv_layers_works_without_keras_cv():
+    script = (
+        "import sys\n"
+        "sys.modules['keras_cv'] = None\n"
+        "import keras_ssl, numpy as np\n"
+        "for package in ('views', 'data', 'evaluation', 'encoders', 'layers', 'losses', 'models'):\n"
+        "    module = getattr(keras_ssl, package)\n"
+        "    [getattr(module, name) for name in module.__all__]\n"
+        "images = np.zeros((8, 8, 8, 3), 'uint8')\n"
+        "model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((8, 8, 3), 4), projector=(4,))\n"
+        "model.compile('sgd')\n"
+        "model.fit(images, batch_size=4, verbose=0)\n"
+        "print('fine')\n"
+    )
+    assert run_python(script).strip().endswith("fine")
+
+
+def test_exports_and_readme_tables_are_generated():
+    command = [sys.executable, str(PROJECT / "docs" / "generate.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
