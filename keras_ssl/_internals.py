@@ -8,11 +8,28 @@ import keras
 
 
 def iter_layers(model):
-    """Yields all layers of a model, nested ones included.
+    """Yields a layer or model and all of its layers, nested ones included.
 
     `keras.Model.layers` lists the direct children only.
     """
     yield from model._flatten_layers()
+
+
+def without_shared_object_ids(config):
+    """Returns the config of a layer without the ids by which Keras recognizes shared objects.
+
+    While Keras loads a file, `from_config` returns the same object for the same id. A copy that is
+    made from a config at that time would then share its layers with the original.
+    """
+    if isinstance(config, dict):
+        return {
+            key: without_shared_object_ids(value)
+            for key, value in config.items()
+            if key != "shared_object_id"
+        }
+    if isinstance(config, (list, tuple)):
+        return type(config)(without_shared_object_ids(value) for value in config)
+    return config
 
 
 def distribute_strategy(model):
@@ -25,9 +42,9 @@ def distribute_strategy(model):
 
 
 def optimizer_strategy(optimizer):
-    """Returns the `tf.distribute` strategy that an optimizer was created under, or None.
+    """Returns the `tf.distribute` strategy that an optimizer was created under.
 
-    Keras stores it without a public accessor.
+    Keras stores it without a public accessor. On JAX the result is None.
     """
     return getattr(optimizer, "_distribution_strategy", None)
 
@@ -49,7 +66,10 @@ def micro_iterations(optimizer):
 
 
 def dataset_parents(dataset):
-    """Returns the `tf.data` datasets that a dataset is made from."""
+    """Returns the `tf.data` datasets that a dataset is made from.
+
+    `tf.data` has no public way to walk a pipeline.
+    """
     return dataset._inputs()
 
 
@@ -62,8 +82,22 @@ def variable_index(optimizer, variable):
 
 
 def uses_weight_decay(optimizer, variable):
-    """Returns whether `exclude_from_weight_decay` leaves a variable to the weight decay."""
+    """Returns False for variables that `exclude_from_weight_decay` names, True for all others.
+
+    `exclude_from_weight_decay` is public, but what it stores is not.
+    """
     return optimizer._use_weight_decay(variable)
+
+
+class CustomWeightDecay:
+    """Mixin for optimizers whose `update_step` applies `self.weight_decay`.
+
+    `keras.optimizers.Optimizer` has no public way to turn off its own decoupled weight decay but
+    `weight_decay=None`, which would remove the value from the optimizer and its config.
+    """
+
+    def _apply_weight_decay(self, variables):
+        """Does nothing, in place of Keras's decay."""
 
 
 def loss_tracker(model):

@@ -1,11 +1,16 @@
-"""The one place that knows of replicas: what losses over the whole batch need, and strategies."""
+"""Distribution: replicas, workers, and what losses of the whole batch need from them."""
 
 import contextlib
 import functools
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import lazy_loader
+
+from keras_ssl import _internals
+from keras_ssl._types import Tensor
 
 tf = lazy_loader.load("tensorflow")
 jax = lazy_loader.load("jax")
@@ -13,10 +18,10 @@ jax = lazy_loader.load("jax")
 STRATEGIES = ("none", "mirrored", "multiworker", "data_parallel")
 
 
-def num_replicas():
-    """Number of replicas that share the current step; 1 outside a step.
+def num_replicas() -> int:
+    """Returns the number of replicas that share the current step, or 1 outside of a step.
 
-    Under JAX it is always 1: arrays there are global, whatever devices hold their parts.
+    On JAX it is always 1: arrays are global, whatever devices hold their shards.
     """
     if keras.backend.backend() != "tensorflow":
         return 1
@@ -24,47 +29,49 @@ def num_replicas():
     return 1 if context is None else context.num_replicas_in_sync
 
 
-def has_strategy(model):
-    """Whether a model was made under a `tf.distribute` strategy."""
-    return keras.backend.backend() == "tensorflow" and model._distribute_strategy is not None
+def has_strategy(model: keras.Model) -> bool:
+    """Returns whether a model was created under a `tf.distribute` strategy."""
+    return _model_strategy(model) is not None
 
 
-def strategy_scope(model):
-    """The scope of the strategy that a model was made under."""
-    return model._distribute_strategy.scope() if has_strategy(model) else _NO_SCOPE
+def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager:
+    """Returns the scope of the strategy that a model was created under."""
+    model_strategy = _model_strategy(model)
+    return contextlib.nullcontext() if model_strategy is None else model_strategy.scope()
 
 
-def check_same_strategy(model, optimizer):
-    """Raises ValueError where an optimizer was not made under the strategy of its model."""
-    made_under = getattr(optimizer, "_distribution_strategy", None)
-    if has_strategy(model) and made_under is not model._distribute_strategy:
+def check_same_strategy(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Raises ValueError if an optimizer was not created under the strategy of its model."""
+    model_strategy = _model_strategy(model)
+    if model_strategy not in (None, _internals.optimizer_strategy(optimizer)):
         raise ValueError(
-            "`optimizer` was made outside the scope of the model's tf.distribute strategy: make "
-            "it, and call compile, inside `with strategy.scope():`."
+            "`optimizer` was created outside the scope of the model's tf.distribute strategy. "
+            "Create it, and call compile, inside `with strategy.scope():`."
         )
 
 
-def num_replicas_of(model):
-    """Into how many parts a batch of this model is divided, on either backend."""
+def num_replicas_of(model: keras.Model) -> int:
+    """Returns the number of parts that a batch of this model is divided into, on any backend."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.shape[0])
-    return model._distribute_strategy.num_replicas_in_sync if has_strategy(model) else 1
+    model_strategy = _model_strategy(model)
+    return 1 if model_strategy is None else model_strategy.num_replicas_in_sync
 
 
 @contextlib.contextmanager
-def replicate_batches():
-    """Under JAX's data parallelizm, lets every device see each batch whole while inside.
+def replicate_batches() -> Iterator[None]:
+    """Replicates batches instead of sharding them, under JAX's data parallelism.
 
-    Devices cannot share out a batch that their number does not divide, and evaluation and
-    prediction drop no image, so that their last batch is of any size.
+    JAX cannot shard a batch whose size is not a multiple of the number of devices. Evaluation and
+    prediction drop no image, so their last batch can have any size.
     """
     distribution = keras.distribution.distribution()
     if keras.backend.backend() != "jax" or distribution is None:
         yield
         return
 
-    if jax.process_count() > 1:  # each has all of the data, and computes all of it
+    if jax.process_count() > 1:  # each process has all of the data, and computes all of it
         keras.distribution.set_distribution(None)
         try:
             yield
@@ -72,85 +79,94 @@ def replicate_batches():
             keras.distribution.set_distribution(distribution)
         return
 
-    def replicated(shape):
+    def replicated_layout(shape):
         return keras.distribution.TensorLayout([None] * len(shape), distribution.device_mesh)
 
-    distribution.get_data_layout = replicated  # hides the class's method
+    distribution.get_data_layout = replicated_layout  # shadows the method of the class
     try:
         yield
     finally:
         del distribution.get_data_layout
 
 
-def all_gather(x):
-    """Concatenates the rows of all replicas, in replica order, with gradients to each.
+def all_gather(x: Tensor) -> Tensor:
+    """Concatenates the rows of all replicas, in replica order, with gradients to each replica.
 
-    Losses over the whole batch (contrast, correlation, assignment) are computed on its result,
-    equally on every replica; the train step divides the loss by the number of replicas.
+    Losses of the whole batch (contrast, correlation, assignment) are computed on the result, which
+    is equal on all replicas. The train step divides the loss by the number of replicas.
 
     Args:
         x: Tensor `(batch of this replica, ...)`.
 
     Returns:
-        Tensor `(batch of all replicas, ...)`; `x` itself where there is one replica.
+        Tensor `(batch of all replicas, ...)`. With one replica, `x` itself.
     """
     if num_replicas() == 1:
         return x
     replica = tf.distribute.get_replica_context()
-    is_bfloat16 = x.dtype == tf.bfloat16  # TensorFlow's collectives do not carry it
-    # A tensor that comes straight from the data is on no device, and workers then refuse it.
+    is_bfloat16 = x.dtype == tf.bfloat16  # TensorFlow's collectives do not support it
+    # `tf.identity` places tensors that come directly from the data on a device. Without it, workers
+    # raise an error.
     rows = replica.all_gather(tf.cast(x, tf.float32) if is_bfloat16 else tf.identity(x), axis=0)
-    rows = tf.ensure_shape(rows, (None, *x.shape[1:]))  # which the exchange may forget
+    rows = tf.ensure_shape(rows, (None, *x.shape[1:]))  # the collective may lose it
     return tf.cast(rows, x.dtype)
 
 
-def expand_logs(logs):
-    """Gives each number of a step's logs an axis where Keras takes its mean along one.
+def expand_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Adds an axis to each number in the logs of a step, if there are several workers.
 
-    Keras up to 3.15 at least does so with those of several workers, and fails for scalars; from
-    tensors with one axis it makes the scalars that it makes elsewhere.
+    With several workers, Keras (up to 3.15 at least) averages logs along an axis and fails for
+    scalars. It reduces tensors with one axis to the scalars that it returns for one worker.
     """
-    if not tf.distribute.get_strategy().extended._in_multi_worker_mode():
+    if not _internals.is_multi_worker(tf.distribute.get_strategy()):
         return logs
     return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
 
 
-def strategy(name="none"):
-    """Returns the strategy of that name. Ask for it before anything is computed.
+def strategy(name: str = "none") -> Any:
+    """Returns the strategy of a name. Call this before any other TensorFlow or JAX operation.
+
+        strategy = keras_ssl.distribute.strategy("mirrored")
+        with strategy.scope():
+            model = keras_ssl.SimCLR(encoder)
+            model.compile(keras.optimizers.SGD(0.1))
 
     Args:
-        name: "none", one device; "mirrored", all accelerators of this machine (where there is none,
-            its CPU devices); "multiworker", those of all machines that `TF_CONFIG` names; on JAX
-            "data_parallel", all devices, of all processes where `jax.distributed` was set up.
+        name: "none" for one device; "mirrored" for all accelerators of this machine, or its CPU
+            devices if it has none; "multiworker" for the accelerators of all machines in
+            `TF_CONFIG`; on JAX "data_parallel" for all devices, of all processes if
+            `jax.distributed` is initialized.
 
     Returns:
-        A `tf.distribute` strategy, or what has a `scope` and `num_replicas_in_sync` like one.
+        A `tf.distribute` strategy, or an object with the same `scope()` and
+        `num_replicas_in_sync`.
 
     Raises:
-        ValueError: If the name is unknown or not for this backend, or `TF_CONFIG` is missing.
+        ValueError: If the name is unknown or belongs to another backend, or if `TF_CONFIG` is
+            missing.
     """
     if not isinstance(name, str) or name not in STRATEGIES:
-        raise ValueError(f"`name` of a strategy must be one of {STRATEGIES}, received {name!r}.")
+        raise ValueError(f"`name` must be a strategy, one of {STRATEGIES}, received {name!r}.")
     backend = keras.backend.backend()
     if name == "data_parallel" and backend != "jax":
         raise ValueError(
-            f"`strategy={name!r}` is for the JAX backend, and KERAS_BACKEND is {backend!r}: take "
+            f"Strategy {name!r} requires the JAX backend, and KERAS_BACKEND is {backend!r}. Use "
             "'mirrored' or 'multiworker'."
         )
     if name in ("mirrored", "multiworker") and backend != "tensorflow":
         raise ValueError(
-            f"`strategy={name!r}` is for the TensorFlow backend, and KERAS_BACKEND is "
-            f"{backend!r}: on JAX take 'data_parallel', keras.distribution.DataParallel."
+            f"Strategy {name!r} requires the TensorFlow backend, and KERAS_BACKEND is {backend!r}. "
+            "On JAX use 'data_parallel', which is keras.distribution.DataParallel."
         )
     if name == "multiworker" and "TF_CONFIG" not in os.environ:
         raise ValueError(
-            "`strategy='multiworker'` needs the variable TF_CONFIG, which tells each machine of "
-            "all of them and which it is: see Several machines in README.md."
+            "Strategy 'multiworker' requires the environment variable TF_CONFIG (cluster spec and "
+            "task index). See the section on several machines in README.md."
         )
     return _strategy(name)
 
 
-@functools.cache  # a process has one of each: TensorFlow confuses what several exchange
+@functools.cache  # one of each per process: TensorFlow mixes up the collectives of several
 def _strategy(name):
     if name == "none":
         return _NullStrategy(1)
@@ -165,24 +181,25 @@ def _strategy(name):
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def has_other_workers(model):
-    """Whether other processes train the same model, each on its part of every batch."""
+def has_other_workers(model: keras.Model) -> bool:
+    """Returns whether other processes train the same model, each on its part of every batch."""
     if keras.backend.backend() == "jax":
         return keras.distribution.distribution() is not None and jax.process_count() > 1
-    if getattr(model, "_distribute_strategy", None) is None:  # no `keras.Model`, perhaps
-        return False
-    return has_strategy(model) and model._distribute_strategy.extended._in_multi_worker_mode()
+    return _internals.is_multi_worker(_model_strategy(model))
 
 
-def shard_by_batch(model, data):
-    """Lets workers of TensorFlow share out each batch of a dataset by its rows.
+def shard_by_batch(model: keras.Model, data: Any) -> Any:
+    """Makes TensorFlow's workers divide each batch of a dataset by its rows.
 
-    Left to itself TensorFlow may give them different files, and fails where it takes a dataset for
-    one of fewer files than workers.
+    By default TensorFlow may divide the dataset by files, and fails for a dataset with fewer files
+    than workers.
 
     Args:
         model: The method.
-        data: What Keras's `fit` takes; what is no `tf.data.Dataset` stays as it is.
+        data: Data as Keras's `fit` takes it.
+
+    Returns:
+        The dataset with its options set, or `data` itself if it is not a `tf.data.Dataset`.
     """
     if keras.backend.backend() == "jax" or not has_other_workers(model):
         return data
@@ -193,23 +210,27 @@ def shard_by_batch(model, data):
     return data.with_options(options)
 
 
-def is_chief(model):
-    """Whether this process writes what all workers would write alike: the first of them does."""
+def is_chief(model: keras.Model) -> bool:
+    """Returns whether this process writes files. With several workers, only the first one does."""
     if not has_other_workers(model):
         return True
     if keras.backend.backend() == "jax":
         return jax.process_index() == 0
-    return model._distribute_strategy.cluster_resolver.task_id == 0
+    return _model_strategy(model).cluster_resolver.task_id == 0
 
 
-_NO_SCOPE = contextlib.nullcontext()
+def _model_strategy(model):
+    """Returns the `tf.distribute` strategy of a model, or None."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    return _internals.distribute_strategy(model)
 
 
 class _NullStrategy:
-    """Stands for one device, or for what is set for a process as a whole."""
+    """Strategy of one device, or of devices that are set for the whole process."""
 
-    def __init__(self, replicas):
-        self.num_replicas_in_sync = replicas
+    def __init__(self, num_replicas):
+        self.num_replicas_in_sync = num_replicas
 
     def scope(self):
         return contextlib.nullcontext()

@@ -1,88 +1,116 @@
-"""Turns a trained network into a SavedModel that needs neither keras_ssl nor Keras."""
+"""Export of trained networks to artifacts that need neither keras_ssl nor Keras."""
 
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import keras
+import lazy_loader
 from keras import layers
 
+from keras_ssl import _internals
+from keras_ssl._types import PathLike, Tensor
 from keras_ssl.images import image_shape
 
+tf = lazy_loader.load("tensorflow")
 
-def serving_model(model):
-    """Wraps a network of 0..1 floats so that it takes `uint8` images and returns float32.
+
+def serving_model(model: keras.Model) -> keras.Model:
+    """Wraps a network so that it takes `uint8` images and returns float32.
 
     Args:
         model: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
 
     Returns:
-        A functional `keras.Model` from `uint8` images 0..255 of the same shape to `(B, D)` in
-        float32 (in float64 where that is Keras's `floatx`).
+        A functional `keras.Model` from `uint8` images in 0..255 of the same shape to `(B, D)` in
+        float32, or in float64 if that is Keras's `floatx`.
     """
     floatx = keras.config.floatx()
-    images = keras.Input(_shape_for_export(model), dtype="uint8", name="images")
-    unit = layers.Rescaling(1 / 255, dtype=floatx)(images)
-    features = layers.Identity(dtype=floatx, name="features")(model(unit, training=False))
+    images = keras.Input(_export_shape(model), dtype="uint8", name="images")
+    unit_images = layers.Rescaling(1 / 255, dtype=floatx)(images)
+    outputs = model(unit_images, training=False)
+    features = layers.Identity(dtype=floatx, name="features")(outputs)
     return keras.Model(images, features, name=model.name)
 
 
-def write(model, path, format="tf_saved_model", **kwargs):
-    """Exports a network of 0..1 floats by Keras's `export`, so that it takes `uint8` images.
+def write(
+    model: keras.Model, path: PathLike, format: str = "tf_saved_model", **kwargs: Any
+) -> None:
+    """Exports a network with `keras.Model.export`, so that it takes `uint8` images.
 
     Args:
-        model: As in `serving_model`.
-        path: Where the artifact goes.
+        model: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
+        path: Path of the artifact.
         format: As in `keras.Model.export`.
-        **kwargs: Passed on to `keras.Model.export`.
+        **kwargs: Other arguments of `keras.Model.export`.
     """
-    if keras.backend.backend() == "jax" and format == "tf_saved_model":
-        # JAX cannot differentiate a strided convolution of images whose size is left open.
-        kwargs = {"jax2tf_kwargs": {"with_gradient": False}, **kwargs}
+    if format == "tf_saved_model":
+        kwargs = {**_backend_options(), **kwargs}
     serving_model(model).export(path, format=format, **kwargs)
 
 
-def write_text(model, path, length, to_words=None, tokenizer=None):
-    """Exports a network of words as a TensorFlow SavedModel that takes text, or words.
+def write_text(
+    model: keras.Model,
+    path: PathLike,
+    length: int,
+    tokenize: Callable[[Tensor], Tensor] | None = None,
+    tokenizer: keras.Layer | None = None,
+) -> None:
+    """Exports a text network as a TensorFlow SavedModel that takes captions or token ids.
 
     Args:
-        model: Built `keras.Model` from int words `(B, T)` to `(B, D)`.
-        path: Where the artifact goes.
+        model: Built `keras.Model` from int token ids `(B, T)` to `(B, D)`.
+        path: Path of the SavedModel.
         length: Int, T.
-        to_words: Function from a string tensor `(B,)` to words `(B, T)`; None to take words.
-        tokenizer: The layer that `to_words` uses, if any.
+        tokenize: Function from a string tensor `(B,)` to token ids `(B, T)`. With None the
+            SavedModel takes token ids.
+        tokenizer: Layer that `tokenize` uses, if any.
     """
-    import tensorflow as tf
-
     archive = keras.export.ExportArchive()
     archive.track(model)
-    words = [tf.TensorSpec((None, length), tf.int32, "words")]
-    is_jax = keras.backend.backend() == "jax"
-    options = {"jax2tf_kwargs": {"with_gradient": False}} if is_jax else {}
-    archive.add_endpoint("serve", model.__call__, words, **options)
-    if to_words is None:
+    token_ids = [tf.TensorSpec((None, length), tf.int32, "token_ids")]
+    archive.add_endpoint("serve", model.__call__, token_ids, **_backend_options())
+    if tokenize is None:
         archive.write_out(path, verbose=False)
         return
-    # Text is TensorFlow's alone, which Keras's archive does not join with a network of JAX.
+    # Strings are TensorFlow's, and Keras's archive cannot combine them with a network of JAX. So
+    # the network is exported first, then loaded into a module together with the tokenizer.
     with tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
-        both = tf.Module()
-        both.network = tf.saved_model.load(folder)
-        both.tables = [
-            part
-            for layer in tokenizer._flatten_layers()
-            for part in vars(layer).values()
-            if isinstance(part, tf.lookup.StaticHashTable)
-        ]
+        module = tf.Module()
+        module.network = tf.saved_model.load(folder)
+        module.tables = _lookup_tables(tokenizer)
         captions = [tf.TensorSpec((None,), tf.string, "captions")]
-        both.serve = tf.function(
-            lambda captions: both.network.serve(to_words(captions)), input_signature=captions
+        module.serve = tf.function(
+            lambda captions: module.network.serve(tokenize(captions)), input_signature=captions
         )
-        tf.saved_model.save(both, path, signatures=both.serve)
+        tf.saved_model.save(module, path, signatures=module.serve)
 
 
-def _shape_for_export(model):
-    """What `image_shape` returns; on JAX one size where patches are cut, which it must know."""
+def _backend_options():
+    if keras.backend.backend() != "jax":
+        return {}
+    # JAX cannot export the gradient of a strided convolution of images of unknown size.
+    return {"jax2tf_kwargs": {"with_gradient": False}}
+
+
+def _lookup_tables(tokenizer):
+    """Returns the lookup tables of a tokenizer, which a `tf.Module` must track to save them."""
+    return [
+        attribute
+        for layer in _internals.iter_layers(tokenizer)
+        for attribute in vars(layer).values()
+        if isinstance(attribute, tf.lookup.StaticHashTable)
+    ]
+
+
+def _export_shape(model):
+    """Returns the shape of exported images.
+
+    This is `image_shape`, except for vision transformers on JAX, which exports them for one size.
+    """
     if keras.backend.backend() == "jax":
-        for layer in (model, *model._flatten_layers()):
+        for layer in _internals.iter_layers(model):
             if hasattr(layer, "patch_size") and hasattr(layer, "image_shape"):
                 return layer.image_shape
     return image_shape(model)

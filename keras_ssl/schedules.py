@@ -1,25 +1,26 @@
-"""Schedules that Keras lacks: FixMatch's learning rate and BYOL's momentum."""
+"""Schedules that Keras does not have: FixMatch's learning rate and BYOL's momentum."""
 
 import math
 
 import keras
 from keras import ops
 
+from keras_ssl._types import Schedule, Tensor
 from keras_ssl.validation import check_int, check_number, check_positive
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class FixMatchCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that falls along 7/16 of a cosine: to a fifth of its start, not to 0.
+class FixMatchCosineDecay(Schedule):
+    """A learning rate that decays along 7/16 of a cosine, to a fifth of its initial value.
 
         rate = keras_ssl.schedules.FixMatchCosineDecay(0.03, decay_steps=10_000)
 
-    At step t it is `initial_learning_rate * cos(7 * pi * t / (16 * decay_steps))`; from
-    `decay_steps` on it is constant.
+    At step t it is `initial_learning_rate * cos(7 * pi * t / (16 * decay_steps))`. After
+    `decay_steps` it is constant.
 
     Args:
         initial_learning_rate: Float > 0.
-        decay_steps: Int >= 1, steps of the run.
+        decay_steps: Int >= 1, number of optimizer steps of the run.
         name: String.
 
     Raises:
@@ -41,7 +42,7 @@ class FixMatchCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         """Returns the learning rate at a step, a scalar."""
         step = ops.minimum(ops.cast(step, keras.config.floatx()), float(self.decay_steps))
         return self.initial_learning_rate * ops.cos(7 * math.pi / 16 * step / self.decay_steps)
@@ -55,18 +56,18 @@ class FixMatchCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class CosineMomentum(keras.optimizers.schedules.LearningRateSchedule):
-    """An EMA momentum that rises from `initial_value` to 1 along half a cosine, as in BYOL.
+class CosineMomentum(Schedule):
+    """An EMA momentum that increases from `initial_value` to 1 along half a cosine, as in BYOL.
 
         momentum = keras_ssl.schedules.CosineMomentum(0.996, decay_steps=10_000)
         model = keras_ssl.BYOL(encoder, momentum=momentum)
 
-    At step t it is `1 - (1 - initial_value) * (1 + cos(pi * t / decay_steps)) / 2`; from
-    `decay_steps` on it is 1.
+    At step t it is `1 - (1 - initial_value) * (1 + cos(pi * t / decay_steps)) / 2`. After
+    `decay_steps` it is 1.
 
     Args:
         initial_value: Float above 0 and at most 1.
-        decay_steps: Int >= 1, steps of the run.
+        decay_steps: Int >= 1, number of optimizer steps of the run.
         name: String.
 
     Raises:
@@ -86,7 +87,7 @@ class CosineMomentum(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         """Returns the momentum at a step, a scalar."""
         step = ops.minimum(ops.cast(step, keras.config.floatx()), float(self.decay_steps))
         cosine = ops.cos(math.pi * step / self.decay_steps)

@@ -26,8 +26,8 @@ ALLOWED = {
     "export": {"images"},
     "losses": {"numerics", "validation"},
     "layers": {"numerics", "validation"},
-    "encoders": {"images", "layers", "validation"},
-    "optimizers": {"schedules", "validation"},
+    "encoders": {"images", "layers", "numerics", "validation"},
+    "optimizers": {"numerics", "validation"},
     "views": {"validation"},
     "data": {"validation", "views"},
     "training": {"data", "distribute", "encoders", "export", "images", "layers", "numerics"}

@@ -1,4 +1,4 @@
-"""The networks of `keras.applications` as encoders, with the preprocessing each was made for."""
+"""Networks of `keras.applications` as encoders, each with its own preprocessing."""
 
 import difflib
 import importlib
@@ -8,45 +8,51 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_ssl.encoders.blocks import affine, check_input_shape
+from keras_ssl._types import PathLike
+from keras_ssl.encoders.blocks import check_input_shape, scale_and_shift
 
 
-def keras_application(name, weights=None, input_shape=None):
+def keras_application(
+    name: str,
+    weights: PathLike | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+) -> keras.Model:
     """Builds an encoder from a network of `keras.applications`.
 
-    Those networks differ in the pixels that they expect: 0..255 in BGR order less a mean, -1..1,
-    standardized channels, or 0..255 as they are. This one takes floats 0..1, as all encoders
-    here, and turns them into what `keras.applications.<module>.preprocess_input` returns for
-    0..255. It is made of Keras's own layers: a saved one loads without keras_ssl.
+    These networks expect different pixels: 0..255 in BGR order minus a mean, -1..1, standardized
+    channels, or raw 0..255. The encoder takes floats in 0..1, like all encoders of this package,
+    and applies what `keras.applications.<module>.preprocess_input` does to 0..255. It consists of
+    Keras layers only, so that a saved encoder loads without keras_ssl.
 
-    Their batch norms keep 0.99 or 0.999 of their statistics each step: of random weights trained
-    for a few hundred steps only, features are those of statistics still near their start.
+    The batch norms of these networks use a momentum of 0.99 or 0.999. If random weights are
+    trained for a few hundred steps only, the moving statistics are still close to their initial
+    values at inference.
 
     Args:
         name: Name of a function of `keras.applications`, such as "MobileNetV2".
-        weights: None for random ones, "imagenet" (downloaded when first used), or the path of a
+        weights: None for random weights, "imagenet" (downloaded on first use), or the path of a
             weights file.
-        input_shape: `(H, W, C)`, C 3, or 1 for gray images, which are repeated to three channels.
-            None means C = 3. The network takes images of any size that it does not shrink to
-            nothing; H and W, where given, are checked to be such a size. NASNet alone is built
-            for one size, and needs it.
+        input_shape: `(H, W, C)`. C is 3, or 1 for gray images, which are repeated to three
+            channels. None means C = 3. The network takes images of any size that it does not
+            shrink to nothing. If H and W are given, they are checked. Only NASNet is built for one
+            size and requires it.
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`,
-        averaged over positions, float32 whatever the precision policy (`floatx`).
+        averaged over positions, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If there is no such network, or an argument is not as described.
+        ValueError: If there is no such network, or an argument is out of range.
 
     Source:
-        https://keras.io/api/applications, where each network's paper is named.
+        https://keras.io/api/applications, which names each network's paper.
     """
-    build = _function(name)
+    build = _find_application(name)
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
-            "keras.applications follow Keras's global image data format, and images here have "
-            "their channels last: call keras.config.set_image_data_format('channels_last') first."
+            "keras.applications follow Keras's global image data format, and images are "
+            "channels-last here: call keras.config.set_image_data_format('channels_last') first."
         )
     shape = (None, None, 3) if input_shape is None else check_input_shape(input_shape)
     if shape[2] not in (1, 3):
@@ -55,22 +61,22 @@ def keras_application(name, weights=None, input_shape=None):
             "for gray images."
         )
     size = (None, None)
-    if name.startswith("NASNet"):  # Keras pads it for one size, and for an open one wrongly
+    if name.startswith("NASNet"):  # Keras computes its padding for one size only
         size = shape[:2]
         if None in size:
-            raise ValueError(f"`input_shape` must say height and width for {name}: it is {shape}.")
+            raise ValueError(
+                f"`input_shape` must have a height and a width for {name}, received {shape}."
+            )
     with warnings.catch_warnings():
-        # MobileNets say that weights for another size are loaded: they are the same for all.
+        # MobileNets warn that weights for another size are loaded. All sizes have the same weights.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
         network = build(include_top=False, weights=weights, input_shape=(*size, 3), pooling="avg")
 
     floatx = keras.config.floatx()
     images = keras.Input((*size, shape[2]), name="images")
-    x = (
-        layers.Concatenate(dtype=floatx, name="gray_to_rgb")([images] * 3)
-        if shape[2] == 1
-        else images
-    )
+    x = images
+    if shape[2] == 1:
+        x = layers.Concatenate(dtype=floatx, name="gray_to_rgb")([images] * 3)
     x = _preprocess(x, build)
     features = layers.Identity(dtype=floatx, name="features")(network(x))
     encoder = keras.Model(images, features, name=name.lower())
@@ -78,29 +84,30 @@ def keras_application(name, weights=None, input_shape=None):
     return encoder
 
 
-def _function(name):
+def _find_application(name):
     """Returns the function of `keras.applications` that builds a network."""
     names = [
-        each
-        for each, value in vars(keras.applications).items()
-        if each[0].isupper() and callable(value)
+        attribute
+        for attribute, value in vars(keras.applications).items()
+        if attribute[0].isupper() and callable(value)
     ]
     if name in names:
         return getattr(keras.applications, name)
-    lower = {each.lower(): each for each in names}
-    close = difflib.get_close_matches(str(name).lower(), lower, n=3, cutoff=0.5)
-    hint = f"Close to it: {', '.join(lower[each] for each in close)}. " if close else ""
+    by_lowercase = {network.lower(): network for network in names}
+    matches = difflib.get_close_matches(str(name).lower(), by_lowercase, n=3, cutoff=0.5)
+    close = ", ".join(by_lowercase[match] for match in matches)
+    hint = f"Did you mean {close}? " if close else ""
     raise ValueError(
         f"`name` must be a network of keras.applications, received {name!r}. {hint}"
-        f"All: {', '.join(sorted(names))}."
+        f"All networks: {', '.join(sorted(names))}."
     )
 
 
 def _preprocess(x, build):
-    """Adds the `preprocess_input` that belongs to a network, for pixels in 0..1.
+    """Applies the `preprocess_input` of a network to pixels in 0..1.
 
-    Each of these functions maps channels affinely, some in reverse order: what it makes of black
-    and of the three pure colors says all about it.
+    All of these functions are affine per channel, and some reverse the channels. Their values for
+    black and the three pure colors therefore determine them.
     """
     module = importlib.import_module(build.__module__)
     colors = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).astype("float64")
@@ -111,7 +118,7 @@ def _preprocess(x, build):
     if is_reversed:
         x = ops.flip(x, axis=-1)
         scale = scale[::-1]
-    return affine(x, scale.tolist(), black.tolist())
+    return scale_and_shift(x, scale.tolist(), black.tolist())
 
 
 def _check_size(encoder, shape):
@@ -122,5 +129,5 @@ def _check_size(encoder, shape):
     except ValueError as error:
         raise ValueError(
             f"`input_shape` {shape} does not pass through {encoder.name}; it may be too small. "
-            f"Keras says: {error}"
+            f"Keras reports: {error}"
         ) from error

@@ -1,5 +1,6 @@
-"""ResNet-18, 34 and 50, for large and for small images."""
+"""ResNet-18, ResNet-34 and ResNet-50, for large and small images."""
 
+import keras
 from keras import layers
 
 from keras_ssl.encoders.blocks import (
@@ -7,48 +8,55 @@ from keras_ssl.encoders.blocks import (
     basic_block,
     bottleneck_block,
     conv_norm,
-    normalized_input,
-    pooled,
+    image_input,
+    pooling_encoder,
     relu,
     zero_pad,
 )
-from keras_ssl.validation import check_int
+from keras_ssl.validation import check_choice, check_int
+
+STEMS = ("imagenet", "cifar")
 
 
-def resnet18(input_shape, stem="imagenet", width=64):
-    """Builds a ResNet-18: basic blocks 2, 2, 2, 2; 11.2 million parameters.
+def resnet18(
+    input_shape: tuple[int | None, int | None, int], stem: str = "imagenet", width: int = 64
+) -> keras.Model:
+    """Builds a ResNet-18: 2, 2, 2, 2 basic blocks and 11.2 million parameters.
 
-    As torchvision's, layer for layer: zeros on every side of a strided convolution, batch norm
-    with epsilon 1e-5 that keeps 0.9 of its statistics, kernels from a normal distribution of
-    variance 2 / fan out. The last batch norm of each block starts with scale 0, so that blocks
-    start as their shortcuts (Goyal et al. 2017, https://arxiv.org/abs/1706.02677, 5.1): the
-    convolutions inside blocks do not move in the very first step.
+    It equals torchvision's network layer for layer: zero padding on every side of a strided
+    convolution, batch norm with epsilon 1e-5 and a momentum of 0.9, and kernels from a normal
+    distribution of variance 2 / fan out. The last batch norm of each block has an initial scale
+    of 0, so that blocks start as their shortcuts (Goyal et al. 2017,
+    https://arxiv.org/abs/1706.02677, section 5.1). The first step therefore does not change the
+    convolutions inside the blocks.
 
     Args:
         input_shape: `(H, W, C)`. Only C is fixed: the network takes images of any size.
-        stem: "imagenet", a 7x7 convolution and a max pool that reduce images 4 times; or "cifar",
-            a 3x3 convolution that keeps their size, for images below about 64 pixels.
+        stem: "imagenet", a 7x7 convolution and a max pool that downsample by 4; or "cifar", a 3x3
+            convolution at full resolution, for images below about 64 pixels.
         width: Int > 0, channels of the stem and of the first stage.
 
     Returns:
-        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them
-        itself) to features `(B, 8 * width)`, float32 whatever the precision policy (`floatx`).
+        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes,
+        to features `(B, 8 * width)`, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
-        TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If an argument is not as described.
+        TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.
+        ValueError: If an argument is out of range.
 
     Source:
-        He et al. 2016, https://arxiv.org/abs/1512.03385, table 1; the "cifar" stem is that of
-        Chen et al. 2020, https://arxiv.org/abs/2002.05709, B.9.
+        He et al. 2016, https://arxiv.org/abs/1512.03385, table 1. The "cifar" stem is that of
+        Chen et al. 2020, https://arxiv.org/abs/2002.05709, appendix B.9.
     """
     return _resnet(basic_block, (2, 2, 2, 2), input_shape, stem, width, name="resnet18")
 
 
-def resnet34(input_shape, stem="imagenet", width=64):
-    """Builds a ResNet-34: basic blocks 3, 4, 6, 3; 21.3 million parameters.
+def resnet34(
+    input_shape: tuple[int | None, int | None, int], stem: str = "imagenet", width: int = 64
+) -> keras.Model:
+    """Builds a ResNet-34: 3, 4, 6, 3 basic blocks and 21.3 million parameters.
 
-    All else is as in `resnet18`.
+    Everything else is as in `resnet18`.
 
     Args:
         input_shape: `(H, W, C)`. Only C is fixed: the network takes images of any size.
@@ -57,11 +65,11 @@ def resnet34(input_shape, stem="imagenet", width=64):
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features
-        `(B, 8 * width)`, float32 whatever the precision policy (`floatx`).
+        `(B, 8 * width)`, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
-        TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If an argument is not as described.
+        TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.
+        ValueError: If an argument is out of range.
 
     Source:
         He et al. 2016, https://arxiv.org/abs/1512.03385, table 1.
@@ -69,11 +77,13 @@ def resnet34(input_shape, stem="imagenet", width=64):
     return _resnet(basic_block, (3, 4, 6, 3), input_shape, stem, width, name="resnet34")
 
 
-def resnet50(input_shape, stem="imagenet", width=64):
-    """Builds a ResNet-50: bottleneck blocks 3, 4, 6, 3; 23.5 million parameters.
+def resnet50(
+    input_shape: tuple[int | None, int | None, int], stem: str = "imagenet", width: int = 64
+) -> keras.Model:
+    """Builds a ResNet-50: 3, 4, 6, 3 bottleneck blocks and 23.5 million parameters.
 
-    The 3x3 convolution of a block carries the stride, as in torchvision and in most published
-    figures, where the paper's first convolution does. All else is as in `resnet18`.
+    The 3x3 convolution of a block has the stride, as in torchvision and most published results. In
+    the paper the first 1x1 convolution has it. Everything else is as in `resnet18`.
 
     Args:
         input_shape: `(H, W, C)`. Only C is fixed: the network takes images of any size.
@@ -82,11 +92,11 @@ def resnet50(input_shape, stem="imagenet", width=64):
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features
-        `(B, 32 * width)`, float32 whatever the precision policy (`floatx`).
+        `(B, 32 * width)`, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
-        TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If an argument is not as described.
+        TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.
+        ValueError: If an argument is out of range.
 
     Source:
         He et al. 2016, https://arxiv.org/abs/1512.03385, table 1.
@@ -95,18 +105,17 @@ def resnet50(input_shape, stem="imagenet", width=64):
 
 
 def _resnet(block, repeats, input_shape, stem, width, *, name):
-    if not isinstance(stem, str) or stem not in ("imagenet", "cifar"):
-        raise ValueError(f"`stem` must be 'imagenet' or 'cifar', received {stem!r}.")
+    check_choice(STEMS, stem=stem)
     check_int(1, width=width)
-    images, x = normalized_input(input_shape)
+    images, x = image_input(input_shape)
     if stem == "cifar":
         x = relu(conv_norm(x, width, 3, name="stem"), name="stem_relu")
     else:
         x = conv_norm(x, width, 7, 2, name="stem")
         x = zero_pad(relu(x, name="stem_relu"), 1, name="stem_pool_pad")
         x = layers.MaxPooling2D(3, 2, data_format=CHANNELS_LAST, name="stem_pool")(x)
-    for stage, count in enumerate(repeats):
-        for index in range(count):
+    for stage, num_blocks in enumerate(repeats):
+        for index in range(num_blocks):
             strides = 2 if stage > 0 and index == 0 else 1
             x = block(
                 x,
@@ -115,4 +124,4 @@ def _resnet(block, repeats, input_shape, stem, width, *, name):
                 gamma="zeros",
                 name=f"stage{stage + 1}_block{index + 1}",
             )
-    return pooled(images, x, name=name)
+    return pooling_encoder(images, x, name=name)

@@ -1,55 +1,53 @@
-"""What cuts text into numbered words: Keras's layer or KerasHub's, held by a model."""
+"""Tokenizers attached to a model: Keras's `TextVectorization` or a KerasHub tokenizer."""
 
 import keras
 
 
 def attach_tokenizer(model, tokenizer):
-    """Keeps a tokenizer as `model.tokenizer`, which config and file of the model then carry.
+    """Stores a tokenizer as `model.tokenizer`, so that the model can save it in its config.
 
-    Not as a layer of it: a tokenizer works in the data pipeline alone, has no weights, and Keras
-    would take the model for one that is not built.
+    The tokenizer is not tracked as a layer: it runs in the data pipeline only and has no weights,
+    and Keras would consider the model not built.
 
     Args:
         model: A `keras.Model`.
         tokenizer: `keras.layers.TextVectorization`, KerasHub tokenizer or None.
     """
     if isinstance(tokenizer, keras.layers.TextVectorization):
-        # What it has learned from `adapt` is not in its config, but given words are.
-        words = [str(word) for word in tokenizer.get_vocabulary()]
-        tokenizer = type(tokenizer).from_config({**tokenizer.get_config(), "vocabulary": words})
+        # The config lacks a vocabulary that was learned by `adapt`, but has one that is passed.
+        vocabulary = [str(token) for token in tokenizer.get_vocabulary()]
+        config = {**tokenizer.get_config(), "vocabulary": vocabulary}
+        tokenizer = type(tokenizer).from_config(config)
     object.__setattr__(model, "tokenizer", tokenizer)
 
 
-def vocabulary_size(tokenizer, name="vocabulary"):
-    """How many numbers a tokenizer gives, 0 for filling up included.
+def vocabulary_size(tokenizer, name="tokenizer"):
+    """Returns the number of token ids of a tokenizer, including 0 for padding.
 
     Args:
-        tokenizer: As in `hold`.
-        name: What errors call it.
+        tokenizer: `keras.layers.TextVectorization` or KerasHub tokenizer.
+        name: Name of the argument in error messages.
 
     Raises:
-        TypeError: If it is none.
-        ValueError: If it gives no word numbers, or knows no word.
+        TypeError: If it is not a tokenizer.
+        ValueError: If it does not return token ids, or its vocabulary is empty.
     """
     is_keras = isinstance(tokenizer, keras.layers.TextVectorization)
-    if not is_keras and not (isinstance(tokenizer, keras.Layer) and _counts(tokenizer)):
+    if not is_keras and not (isinstance(tokenizer, keras.Layer) and _has_vocabulary(tokenizer)):
         raise TypeError(
             f"`{name}` must be an adapted keras.layers.TextVectorization, a KerasHub tokenizer or "
-            f"an int, the number of words; received {tokenizer!r}."
+            f"an int, the number of token ids; received {tokenizer!r}."
         )
     mode = tokenizer.get_config().get("output_mode", "int")
     if is_keras and mode != "int":
         raise ValueError(
-            f"`{name}` must give the numbers of words in order, output_mode='int'; received "
-            f"output_mode={mode!r}."
+            f"`{name}` must return token ids, output_mode='int', received output_mode={mode!r}."
         )
-    words = tokenizer.vocabulary_size()
-    if words <= 2 * is_keras:  # what fills up, and what is not known
-        raise ValueError(
-            f"`{name}` knows no word: adapt it first, text_vectorization.adapt(captions)."
-        )
-    return words
+    size = tokenizer.vocabulary_size()
+    if size <= 2 * is_keras:  # TextVectorization counts padding and the out-of-vocabulary token
+        raise ValueError(f"`{name}` has an empty vocabulary; call `adapt(captions)` first.")
+    return size
 
 
-def _counts(tokenizer):
+def _has_vocabulary(tokenizer):
     return callable(getattr(tokenizer, "vocabulary_size", None))

@@ -1,20 +1,24 @@
-"""Vision transformers, by their sizes."""
+"""Vision transformers in the sizes of the papers."""
+
+from typing import Any
+
+import keras
 
 from keras_ssl.encoders.vision_transformer import VisionTransformer
 
 
 def vit(
-    input_shape,
-    patch_size,
-    width=192,
-    depth=12,
-    heads=3,
-    registers=0,
-    drop_path=0.0,
-    pooling="token",
-    layer_scale=None,
-    name="vit",
-):
+    input_shape: tuple[int, int, int],
+    patch_size: int,
+    width: int = 192,
+    depth: int = 12,
+    heads: int = 3,
+    registers: int = 0,
+    drop_path: float = 0.0,
+    pooling: str = "token",
+    layer_scale: float | None = None,
+    name: str = "vit",
+) -> keras.Model:
     """Builds a vision transformer.
 
         encoder = keras_ssl.encoders.vit((32, 32, 3), patch_size=4, width=192, depth=12, heads=3)
@@ -23,30 +27,33 @@ def vit(
         encoder.attention_maps(images)  # (B, 3, 8, 8)
 
     Args:
-        input_shape: `(H, W, C)`, which position embeddings are made for; others are interpolated,
-            so that one encoder takes crops of several sizes.
-        patch_size: Int >= 1, pixels a side of a patch; sides of images are multiples of it.
-        width: Int >= 1, D, of each token.
-        depth: Int >= 1, blocks.
-        heads: Int >= 1, attention heads, a divisor of `width`.
-        registers: Int >= 0, further tokens that no patch stands for.
-        drop_path: Float, at least 0 and below 1, how often a branch of the last block is left out
-            for an image in training; from the first block on it rises on a line.
+        input_shape: `(H, W, C)` that position embeddings are learned for. For other sizes they are
+            interpolated, so that one encoder takes crops of several sizes.
+        patch_size: Int >= 1, side of a patch in pixels. The sides of images must be multiples of
+            it.
+        width: Int >= 1, D, width of each token.
+        depth: Int >= 1, number of blocks.
+        heads: Int >= 1, attention heads. Must divide `width`.
+        registers: Int >= 0, number of register tokens.
+        drop_path: Float, at least 0 and below 1, probability that a residual branch of the last
+            block is dropped for an image in training. It rises linearly from 0 in the first block.
         pooling: "token" for the class token, "mean" for the mean of the patches.
-        layer_scale: Float, see `TransformerBlock`; 1e-5 in DINOv2. None for none.
+        layer_scale: Float, initial layer scale, see `TransformerBlock`; 1e-5 in DINOv2. None for no
+            layer scale.
         name: String.
 
     Returns:
-        A `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them itself) to
-        features `(B, D)`, float32 whatever the precision policy (`floatx`).
+        A `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes, to features
+        `(B, D)`, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
-        TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If an argument is out of range, or the sides are not multiples of the patch.
+        TypeError: If `input_shape` is not a sequence of three, or a number has the wrong type.
+        ValueError: If an argument is out of range, or `patch_size` does not divide the sides of
+            `input_shape`.
 
     Source:
-        Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929; registers of Darcet et al. 2023,
-        https://arxiv.org/abs/2309.16588.
+        Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929. Registers are those of Darcet et
+        al. 2023, https://arxiv.org/abs/2309.16588.
     """
     return VisionTransformer(
         *(input_shape, patch_size, width, depth, heads),
@@ -58,16 +65,16 @@ def vit(
     )
 
 
-def vit_tiny(input_shape, patch_size, **kwargs):
-    """Builds a vision transformer of width 192, 12 blocks and 3 heads: 5.5 million parameters.
+def vit_tiny(input_shape: tuple[int, int, int], patch_size: int, **kwargs: Any) -> keras.Model:
+    """Builds a vision transformer with width 192, 12 blocks and 3 heads: 5.5 million parameters.
 
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`, sizes too.
+        **kwargs: Other arguments of `vit`, including sizes.
 
     Returns:
-        As `vit`.
+        A `keras.Model`, as `vit` does.
 
     Source:
         Touvron et al. 2020, https://arxiv.org/abs/2012.12877, table 1.
@@ -76,16 +83,16 @@ def vit_tiny(input_shape, patch_size, **kwargs):
     return vit(input_shape, patch_size, **{**sizes, "name": "vit_tiny", **kwargs})
 
 
-def vit_small(input_shape, patch_size, **kwargs):
-    """Builds a vision transformer of width 384, 12 blocks and 6 heads: 22 million parameters.
+def vit_small(input_shape: tuple[int, int, int], patch_size: int, **kwargs: Any) -> keras.Model:
+    """Builds a vision transformer with width 384, 12 blocks and 6 heads: 22 million parameters.
 
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`, sizes too.
+        **kwargs: Other arguments of `vit`, including sizes.
 
     Returns:
-        As `vit`.
+        A `keras.Model`, as `vit` does.
 
     Source:
         Touvron et al. 2020, https://arxiv.org/abs/2012.12877, table 1.
@@ -94,16 +101,16 @@ def vit_small(input_shape, patch_size, **kwargs):
     return vit(input_shape, patch_size, **{**sizes, "name": "vit_small", **kwargs})
 
 
-def vit_base(input_shape, patch_size, **kwargs):
-    """Builds a vision transformer of width 768, 12 blocks and 12 heads: 86 million parameters.
+def vit_base(input_shape: tuple[int, int, int], patch_size: int, **kwargs: Any) -> keras.Model:
+    """Builds a vision transformer with width 768, 12 blocks and 12 heads: 86 million parameters.
 
     Args:
         input_shape: See `vit`.
         patch_size: See `vit`.
-        **kwargs: Other arguments of `vit`, sizes too.
+        **kwargs: Other arguments of `vit`, including sizes.
 
     Returns:
-        As `vit`.
+        A `keras.Model`, as `vit` does.
 
     Source:
         Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929, table 1.

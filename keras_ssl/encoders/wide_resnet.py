@@ -1,58 +1,59 @@
-"""Wide residual networks, the networks of the semi-supervised papers."""
+"""Wide residual networks, which the semi-supervised papers use."""
 
+import keras
 from keras import layers
 
-from keras_ssl.encoders.blocks import (
-    batch_norm,
-    conv,
-    normalized_input,
-    pooled,
-)
+from keras_ssl.encoders.blocks import batch_norm, conv, image_input, pooling_encoder
 from keras_ssl.validation import check_int
 
 
-def wide_resnet(input_shape, depth=28, width=2):
-    """Builds a wide ResNet, WRN-28-2 by default: 1.5 million parameters.
+def wide_resnet(
+    input_shape: tuple[int | None, int | None, int], depth: int = 28, width: int = 2
+) -> keras.Model:
+    """Builds a wide ResNet, by default WRN-28-2 with 1.5 million parameters.
 
     Blocks are pre-activated: batch norm and activation come before each convolution. Details are
-    those of FixMatch's network: leaky ReLU of slope 0.1, only the first block of all activates
-    before its shortcut as well, and batch norm keeps 0.999 of its statistics. These trail by
-    about 1,000 steps: below a few thousand steps `evaluate` sees them half way from their start.
-    Different from there, as in the paper's own code, convolutions have no bias, and strided ones
-    have zeros on every side.
+    those of FixMatch's network: leaky ReLU of slope 0.1, an activated shortcut in the very first
+    block only, and a batch norm momentum of 0.999. The moving statistics therefore lag by about
+    1,000 steps. In runs below a few thousand steps, `evaluate` uses statistics that are still close
+    to their initial values. Unlike FixMatch's network, but as in the paper's code, convolutions
+    have no bias and strided ones are padded with zeros on every side.
 
     Args:
         input_shape: `(H, W, C)`. Only C is fixed: the network takes images of any size.
-        depth: Int, 6 n + 4 with n >= 1 blocks in each of three groups: 10, 16, 22, 28, 34, 40...
-        width: Int > 0; the groups have 16, 32 and 64 times `width` channels.
+        depth: Int, 6 n + 4 for n >= 1 blocks in each of the three groups: 10, 16, 22, 28, ...
+        width: Int > 0. The groups have 16, 32 and 64 times `width` channels.
 
     Returns:
-        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 (it normalizes them
-        itself) to features `(B, 64 * width)`, float32 whatever the precision policy (`floatx`).
+        A functional `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes,
+        to features `(B, 64 * width)`, in float32 (`floatx`) whatever the precision policy.
 
     Raises:
-        TypeError: If `input_shape` is not a sequence of three.
-        ValueError: If an argument is not as described.
+        TypeError: If `input_shape` is not a sequence of three, or `depth` or `width` is not
+            an int.
+        ValueError: If an argument is out of range.
 
     Source:
         Zagoruyko & Komodakis 2016, https://arxiv.org/abs/1605.07146, table 1; details of
         Sohn et al. 2020, https://arxiv.org/abs/2001.07685, authors' code.
     """
     check_int(1, width=width)
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 10 or depth % 6 != 4:
+    check_int(10, depth=depth)
+    if depth % 6 != 4:
         raise ValueError(
-            f"`depth` must be 6 n + 4 with n >= 1 (10, 16, 22, 28, ...), received {depth!r}."
+            f"`depth` must be 6 n + 4 for n >= 1 (10, 16, 22, 28, ...), received {depth!r}."
         )
-    images, x = normalized_input(input_shape)
+    images, x = image_input(input_shape)
     x = conv(x, 16, 3, name="stem_conv")
     for group in range(3):
         for index in range((depth - 4) // 6):
             strides = 2 if group > 0 and index == 0 else 1
             name = f"group{group + 1}_block{index + 1}"
-            first = group == 0 and index == 0
+            is_first = group == 0 and index == 0
             filters = 16 * width * 2**group
-            x = _block(x, filters, strides, activate_shortcut=first, name=name)
-    return pooled(images, _norm_activation(x, name="out"), name=f"wide_resnet_{depth}_{width}")
+            x = _block(x, filters, strides, activate_shortcut=is_first, name=name)
+    x = _norm_activation(x, name="out")
+    return pooling_encoder(images, x, name=f"wide_resnet_{depth}_{width}")
 
 
 def _block(x, filters, strides, *, activate_shortcut, name):

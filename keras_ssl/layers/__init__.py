@@ -1,4 +1,4 @@
-"""Layers for writing a method: heads, prototypes, EMA copies and memory banks."""
+"""Layers for writing a method: heads, prototypes, EMA copies, memory banks and transformers."""
 
 from keras_ssl.layers.ema import ema_update, freeze, make_ema_copy
 from keras_ssl.layers.heads import (

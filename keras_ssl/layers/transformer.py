@@ -1,51 +1,81 @@
-"""The block of a transformer, for images and for text."""
+"""Transformer blocks for images and text."""
+
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from keras_ssl._types import Tensor
+
 
 @keras.saving.register_keras_serializable("keras_ssl")
-def gelu(x):
-    """Gaussian error linear unit; TensorFlow's own rounds a constant to float32 in float64."""
+def gelu(x: Tensor) -> Tensor:
+    """Gaussian error linear unit, equal on all backends and precisions.
+
+    `keras.activations.gelu` on TensorFlow rounds a constant to float32 in float64.
+
+    Args:
+        x: Float tensor.
+
+    Returns:
+        Tensor of the shape and dtype of `x`.
+
+    Example:
+
+        keras_ssl.layers.gelu(keras.ops.ones((8, 4))).shape  # (8, 4)
+    """
     return 0.5 * x * (1.0 + _erf(x * 0.5**0.5))
 
 
 def _erf(x):
-    """The error function; on JAX, below float64, right to 1.5e-7: Abramowitz, Stegun 7.1.26.
+    """Error function.
 
-    TensorFlow 2.21 cannot read JAX's own from a SavedModel.
+    On JAX below float64, an approximation with an error of at most 1.5e-7 (Abramowitz & Stegun,
+    7.1.26), because TensorFlow 2.21 cannot load JAX's own `erf` from a SavedModel.
     """
     x = ops.convert_to_tensor(x)
     if keras.backend.backend() != "jax" or x.dtype == "float64":
         return ops.erf(x)
-    size = ops.abs(ops.cast(x, "float32"))
-    t, series = 1.0 / (1.0 + 0.3275911 * size), 0.0
-    for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        series = (series + factor) * t
-    return ops.cast(ops.sign(x) * (1.0 - series * ops.exp(-size * size)), x.dtype)
+    magnitude = ops.abs(ops.cast(x, "float32"))
+    t, series = 1.0 / (1.0 + 0.3275911 * magnitude), 0.0
+    for coefficient in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series = (series + coefficient) * t
+    return ops.cast(ops.sign(x) * (1.0 - series * ops.exp(-magnitude * magnitude)), x.dtype)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class TransformerBlock(layers.Layer):
-    """Self-attention, then two dense layers, each normalized before and added to what came in.
+    """A pre-norm transformer block: self-attention and two dense layers, with residuals.
 
     Args:
-        heads: Int >= 1, attention heads; the width must be a multiple of it.
+        heads: Int >= 1, attention heads. Must divide the width of the tokens.
         hidden: Int >= 1, width between the two dense layers.
-        drop_path: Float in 0..1, how often a branch is left out for an image, in training; the
-            others are scaled up for it.
-        layer_scale: Float, what each branch is multiplied with at the start, channel by channel; or
-            None for no such weights.
-        **kwargs: `name` and the like, as in `keras.Layer`.
+        drop_path: Float in 0..1, probability that a residual branch is dropped for an image in
+            training (stochastic depth). The branches that remain are scaled up to match.
+        layer_scale: Float, initial value of the learned per-channel scale of each residual branch;
+            or None for no scale.
+        **kwargs: Arguments of `keras.Layer`, such as `name`.
 
     Source:
-        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; normalized before as in Dosovitskiy
-        et al. 2020, https://arxiv.org/abs/2010.11929; branches left out as in Huang et al. 2016,
-        https://arxiv.org/abs/1603.09382; scaled as in Touvron et al. 2021,
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; pre-norm as in Dosovitskiy et al.
+        2020, https://arxiv.org/abs/2010.11929; stochastic depth of Huang et al. 2016,
+        https://arxiv.org/abs/1603.09382; layer scale of Touvron et al. 2021,
         https://arxiv.org/abs/2103.17239.
+
+    Example:
+
+        block = keras_ssl.layers.TransformerBlock(heads=3, hidden=768)
+        block(np.random.rand(8, 65, 192)).shape  # (8, 65, 192)
     """
 
-    def __init__(self, heads, hidden, drop_path=0.0, layer_scale=None, **kwargs):
+    def __init__(
+        self,
+        heads: int,
+        hidden: int,
+        drop_path: float = 0.0,
+        layer_scale: float | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.heads = heads
         self.hidden = hidden
@@ -53,16 +83,17 @@ class TransformerBlock(layers.Layer):
         self.layer_scale = layer_scale
 
     def build(self, input_shape):
-        """Makes the layers for tokens `(B, T, D)`."""
         width, policy = input_shape[-1], self.dtype_policy
-        drawn = keras.initializers.TruncatedNormal(stddev=0.02)
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
         self.attention_norm = layers.LayerNormalization(epsilon=1e-6, dtype=policy)
         self.attention = layers.MultiHeadAttention(
-            self.heads, width // self.heads, kernel_initializer=drawn, dtype=policy
+            self.heads, width // self.heads, kernel_initializer=initializer, dtype=policy
         )
         self.dense_norm = layers.LayerNormalization(epsilon=1e-6, dtype=policy)
-        self.dense_in = layers.Dense(self.hidden, gelu, kernel_initializer=drawn, dtype=policy)
-        self.dense_out = layers.Dense(width, kernel_initializer=drawn, dtype=policy)
+        self.dense_in = layers.Dense(
+            self.hidden, gelu, kernel_initializer=initializer, dtype=policy
+        )
+        self.dense_out = layers.Dense(width, kernel_initializer=initializer, dtype=policy)
         self.drop = layers.Dropout(self.drop_path, noise_shape=(None, 1, 1), dtype=policy)
         self.attention_norm.build(input_shape)
         self.attention.build(input_shape, input_shape)
@@ -70,16 +101,16 @@ class TransformerBlock(layers.Layer):
         self.dense_in.build(input_shape)
         self.dense_out.build((*input_shape[:-1], self.hidden))
         if self.layer_scale is not None:
-            start = keras.initializers.Constant(self.layer_scale)
-            self.attention_scale = self.add_weight((width,), start, name="attention_scale")
-            self.dense_scale = self.add_weight((width,), start, name="dense_scale")
+            initializer = keras.initializers.Constant(self.layer_scale)
+            self.attention_scale = self.add_weight((width,), initializer, name="attention_scale")
+            self.dense_scale = self.add_weight((width,), initializer, name="dense_scale")
         self.built = True
 
     def call(self, tokens, training=False, causal=False):
-        """Returns tokens `(B, T, D)`; if `causal`, each sees itself and those before it alone."""
+        """Returns tokens `(B, T, D)`. If `causal`, a token attends to itself and earlier ones."""
         x = self.attention_norm(tokens)
         options = {"use_causal_mask": causal, "training": training}
-        if self.compute_dtype == "float64":  # in which fused attention, on JAX, does not compute
+        if self.compute_dtype == "float64":  # JAX's fused attention does not support float64
             branch, _ = self.attention(x, x, return_attention_scores=True, **options)
         else:
             branch = self.attention(x, x, **options)
@@ -91,17 +122,15 @@ class TransformerBlock(layers.Layer):
             branch = branch * ops.cast(self.dense_scale, branch.dtype)
         return tokens + self.drop(branch, training=training)
 
-    def attention_scores(self, tokens):
-        """How much each token (rows) attends to each other: `(B, heads, T, T)`, rows sum to 1."""
+    def attention_scores(self, tokens: Tensor) -> Tensor:
+        """Returns the attention of tokens (rows) to tokens, `(B, heads, T, T)`; rows sum to 1."""
         x = self.attention_norm(tokens)
         _, scores = self.attention(x, x, return_attention_scores=True)
         return scores
 
     def compute_output_shape(self, input_shape):
-        """As the input's."""
         return input_shape
 
     def get_config(self):
-        """Returns the constructor's arguments."""
-        own = ("heads", "hidden", "drop_path", "layer_scale")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        names = ("heads", "hidden", "drop_path", "layer_scale")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

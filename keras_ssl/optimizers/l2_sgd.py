@@ -1,19 +1,24 @@
-"""Stochastic gradient descent with the weight decay of the papers."""
+"""Stochastic gradient descent with L2 regularization of the kernels."""
 
-import math
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_ssl import _internals
+from keras_ssl._types import FloatOrSchedule
+from keras_ssl.validation import check_bool, check_number
+
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class L2SGD(keras.optimizers.SGD):
-    """`keras.optimizers.SGD` with the weight decay of the papers: of kernels only, in the gradient.
+class L2SGD(_internals.CustomWeightDecay, keras.optimizers.SGD):
+    """`keras.optimizers.SGD` with the weight decay of the papers: L2, and of kernels only.
 
-    Decay times the kernel is added to the gradient before momentum, as the gradient of an L2 term
-    in the loss. Keras's own is taken off the weights beside it: at a momentum of 0.9 the same
-    number decays a tenth as much. Biases and the weights of normalization layers, all variables of
-    rank 0 and 1, are left alone.
+    The decay times the kernel is added to the gradient before momentum, like the gradient of an L2
+    term in the loss and like PyTorch's SGD. Keras's own weight decay is decoupled: it is subtracted
+    from the weights directly, so that with a momentum of 0.9 the same number decays a tenth as
+    much. Biases and the weights of normalization layers, all variables of rank 0 and 1, do not
+    decay.
 
         rate = keras_ssl.schedules.FixMatchCosineDecay(0.03, decay_steps=10_000)
         optimizer = keras_ssl.optimizers.L2SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
@@ -21,11 +26,13 @@ class L2SGD(keras.optimizers.SGD):
     Args:
         learning_rate: Float >= 0, or a Keras schedule.
         momentum: Float in 0..1.
-        nesterov: Bool, look ahead along the velocity.
-        weight_decay: Float >= 0, or None; half of it is what the L2 term weighs.
-        **kwargs: As in `keras.optimizers.SGD`.
+        nesterov: Bool, whether to use Nesterov momentum.
+        weight_decay: Float >= 0, or None. The L2 term is `weight_decay / 2` times the squared norm.
+        name: String.
+        **kwargs: Other arguments of `keras.optimizers.SGD`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range.
 
     Source:
@@ -34,38 +41,27 @@ class L2SGD(keras.optimizers.SGD):
 
     def __init__(
         self,
-        learning_rate=0.03,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=None,
-        name="sgd",
-        **kwargs,
+        learning_rate: FloatOrSchedule = 0.03,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        weight_decay: float | None = None,
+        name: str = "sgd",
+        **kwargs: Any,
     ):
-        if weight_decay is not None and not _is_amount(weight_decay):
-            raise ValueError(
-                f"`weight_decay` must be a number, at least 0, or None; received {weight_decay!r}."
-            )
-        for argument, value in (("learning_rate", learning_rate), ("momentum", momentum)):
-            if isinstance(value, (int, float)) and not _is_amount(value):
-                raise ValueError(f"`{argument}` must be a number, at least 0; received {value!r}.")
-        if not isinstance(nesterov, bool):
-            raise TypeError(f"`nesterov` must be a bool, received {nesterov!r}.")
+        if isinstance(learning_rate, (int, float)):
+            check_number(0, learning_rate=learning_rate)
+        check_number(0, 1, momentum=momentum)
+        if weight_decay is not None:
+            check_number(0, weight_decay=weight_decay)
+        check_bool(nesterov=nesterov)
         super().__init__(
             learning_rate, momentum, nesterov, weight_decay=weight_decay, name=name, **kwargs
         )
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable."""
-        if self.weight_decay and len(variable.shape) > 1 and self._use_weight_decay(variable):
-            # Also makes the gradient of an embedding, which lists the rows in use, a whole one.
+        is_kernel = len(variable.shape) > 1
+        if self.weight_decay and is_kernel and _internals.uses_weight_decay(self, variable):
+            # The conversion also makes the sparse gradient of an embedding dense.
             gradient = ops.cast(ops.convert_to_tensor(gradient), variable.dtype)
             gradient = gradient + self.weight_decay * variable
         super().update_step(gradient, variable, learning_rate)
-
-    def _apply_weight_decay(self, variables):
-        """Does nothing: the decay is in the gradient."""
-
-
-def _is_amount(value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 <= value < math.inf

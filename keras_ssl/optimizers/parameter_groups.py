@@ -1,91 +1,101 @@
-"""Learning rates of their own for parts of a model: an optimizer for each, of one kind."""
+"""Parameter groups: different learning rates for parts of a model."""
+
+from collections.abc import Callable, Iterable
 
 import keras
 
-from keras_ssl.validation import Schedule
+from keras_ssl._types import FloatOrSchedule, Schedule, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class ScaledSchedule(Schedule):
-    """A schedule times a number.
+    """A schedule multiplied by a constant.
 
     Args:
         schedule: Keras schedule.
         factor: Float.
     """
 
-    def __init__(self, schedule, factor):
+    def __init__(self, schedule: Schedule, factor: float):
         self.schedule = schedule
         self.factor = factor
 
-    def __call__(self, step):
-        """The learning rate at a step."""
+    def __call__(self, step: Tensor) -> Tensor:
+        """Returns the learning rate at a step, a scalar."""
         return self.factor * self.schedule(step)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
         schedule = keras.saving.serialize_keras_object(self.schedule)
         return {"schedule": schedule, "factor": self.factor}
 
     @classmethod
     def from_config(cls, config):
-        """Makes the schedule of a config."""
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(schedule, config["factor"])
 
 
-def scaled_learning_rate(optimizer, factor):
-    """What `split` takes for a learning rate: that of an optimizer times a number."""
+def scaled_learning_rate(
+    optimizer: keras.optimizers.Optimizer, factor: float
+) -> FloatOrSchedule:
+    """Returns the learning rate of an optimizer, a float or a schedule, multiplied by `factor`."""
     rate = optimizer.get_config()["learning_rate"]
     if isinstance(rate, dict):
         return ScaledSchedule(keras.saving.deserialize_keras_object(rate), factor)
     return factor * rate
 
 
-def with_parameter_groups(optimizer, groups, every, name, argument):
-    """Gives groups of weights learning rates of their own.
+def with_parameter_groups(
+    optimizer: keras.optimizers.Optimizer,
+    groups: Callable[
+        [keras.optimizers.Optimizer], Iterable[tuple[list[keras.Variable], FloatOrSchedule]]
+    ],
+    variables: list[keras.Variable],
+    name: str,
+    argument: str,
+) -> keras.optimizers.Optimizer:
+    """Returns an optimizer that trains groups of weights with their own learning rates.
 
     Args:
-        optimizer: Keras optimizer, also one of loss scaling, or what this returned before.
-        groups: Function from an optimizer to pairs of a list of variables and their rate.
-        every: All variables that are trained.
-        name: String, by which an optimizer that this made is known again.
-        argument: The argument that asks for it, which errors name.
+        optimizer: Keras optimizer; a `LossScaleOptimizer` or an optimizer that this function
+            returned is allowed.
+        groups: Function from an optimizer to pairs of a list of variables and their learning rate.
+        variables: All variables that are trained.
+        name: String, name of the returned optimizer, by which it is recognized later.
+        argument: Name of the method's argument that asks for groups, for error messages.
 
     Returns:
-        A `keras.optimizers.MultiOptimizer`, inside of loss scaling where that was given.
+        A `keras.optimizers.MultiOptimizer`, inside a `LossScaleOptimizer` if one was given.
 
     Raises:
-        ValueError: If the optimizer is a `MultiOptimizer` already, or two parts of the model have
-            weights of one name.
+        ValueError: If the optimizer is another `MultiOptimizer`, or two weights of the model have
+            the same path.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(
-            with_parameter_groups(optimizer.inner_optimizer, groups, every, name, argument),
+            with_parameter_groups(optimizer.inner_optimizer, groups, variables, name, argument),
             initial_scale=optimizer.initial_scale,
             dynamic_growth_steps=optimizer.dynamic_growth_steps,
         )
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         if optimizer.name != name:
             raise ValueError(
-                "`optimizer` is a MultiOptimizer, which gives each weight its own optimizer "
-                f"already: leave `{argument}` at its default with it."
+                "`optimizer` is a MultiOptimizer, which already assigns an optimizer to each "
+                f"weight: leave `{argument}` at its default, or pass a single optimizer."
             )
-        # A saved model's own: Keras may name the weights of a loaded model otherwise.
+        # The optimizer of a loaded model. Split it again, since Keras may rename its weights.
         optimizer = optimizer.optimizers[-1]
-    paths = {}
-    for variables, rate in groups(optimizer):
+    by_path = {}
+    for group, rate in groups(optimizer):
         config = {**optimizer.get_config(), "learning_rate": rate}
-        own = type(optimizer).from_config(config)
-        paths |= {variable.path: own for variable in variables}
-    shared = [variable.path for variable in every if variable.path in paths]
-    if len(shared) > len(paths):
-        twice = sorted(path for path in paths if shared.count(path) > 1)
+        group_optimizer = type(optimizer).from_config(config)
+        by_path |= {variable.path: group_optimizer for variable in group}
+    grouped_paths = [variable.path for variable in variables if variable.path in by_path]
+    if len(grouped_paths) > len(by_path):
+        duplicates = sorted(path for path in by_path if grouped_paths.count(path) > 1)
         raise ValueError(
-            f"`{argument}` needs weights of different names, and two parts of the model have "
-            f"{twice[0]!r}: give the layers names of their own, for their learning rates to be "
-            "told apart."
+            f"`{argument}` needs weights with different paths, and two weights of the model have "
+            f"the path {duplicates[0]!r}: give their layers different names."
         )
     return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(optimizer, paths), name=name
+        keras.optimizers.OptimizerMap(optimizer, by_path), name=name
     )

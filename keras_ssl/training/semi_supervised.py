@@ -8,7 +8,7 @@ from keras import ops
 from keras_ssl import _internals, distribute, export, layers
 from keras_ssl import images as pixels
 from keras_ssl._types import FloatOrSchedule, PathLike, Tensor
-from keras_ssl.encoders.classifier import encoder_of
+from keras_ssl.encoders.classifier import extract_encoder
 from keras_ssl.encoders.interface import check_network, num_classes_of
 from keras_ssl.numerics import as_float, cross_entropy, mean, one_hot
 from keras_ssl.training.batch import LabeledBatch, SemiSupervisedBatch
@@ -197,7 +197,7 @@ class SemiSupervisedModel(Method):
         Raises:
             ValueError: If the classifier is not functional with a dense layer at its end.
         """
-        export.write(encoder_of(self.ema_classifier), path, verbose=False)
+        export.write(extract_encoder(self.ema_classifier), path, verbose=False)
 
     def on_dataset_info(self, info) -> None:
         """Receives statistics of the dataset before training.

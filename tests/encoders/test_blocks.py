@@ -10,7 +10,7 @@ GRAY = (reference.RGB_MEAN.mean(), reference.RGB_STD.mean())
 
 
 def normalize(images):
-    inputs, normalized = blocks.normalized_input((None, None, images.shape[-1]))
+    inputs, normalized = blocks.image_input((None, None, images.shape[-1]))
     return np.asarray(keras.Model(inputs, normalized)(images))
 
 
@@ -19,7 +19,7 @@ def normalize(images):
     [RGB, [*RGB, (0.5, 0.5)], [GRAY], [GRAY] * 2, [GRAY] * 5],
     ids=["rgb", "rgba", "gray", "two", "five"],
 )
-def test_images_are_normalized_channel_by_channel(channels):
+def test_image_input_normalizes_each_channel(channels):
     mean, std = (np.array(values) for values in zip(*channels, strict=True))
     at_mean = np.broadcast_to(mean, (1, 4, 5, len(mean))).astype("float32")
     np.testing.assert_allclose(normalize(at_mean), 0, atol=1e-6)
@@ -27,18 +27,19 @@ def test_images_are_normalized_channel_by_channel(channels):
     np.testing.assert_allclose(white, np.broadcast_to((1 - mean) / std, white.shape), rtol=1e-5)
 
 
-def test_an_image_at_the_channel_means_is_a_zero_input():
+def test_encoder_sees_zeros_for_an_image_at_the_channel_means():
     encoder = small_resnet((8, 8, 3), width=4)
     reference.randomize(encoder)
-    inside = keras.Model(encoder.get_layer("stem_conv").input, encoder.output)
+    unnormalized = keras.Model(encoder.get_layer("stem_conv").input, encoder.output)
     at_mean = np.broadcast_to(reference.RGB_MEAN, (1, 8, 8, 3)).astype("float32")
-    found = np.asarray(encoder(at_mean))
-    np.testing.assert_allclose(found, np.asarray(inside(np.zeros_like(at_mean))), atol=1e-5)
-    assert np.abs(found - np.asarray(encoder(np.zeros_like(at_mean)))).max() > 1e-2
+    features = np.asarray(encoder(at_mean))
+    expected = np.asarray(unnormalized(np.zeros_like(at_mean)))
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+    assert np.abs(features - np.asarray(encoder(np.zeros_like(at_mean)))).max() > 1e-2
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_begins_after_normalizing(policy):
+def test_images_are_normalized_in_float32_under_half_precision(policy):
     keras.config.set_dtype_policy(policy)
     levels = np.linspace(0, 1, 256, dtype="float32").reshape(1, 16, 16, 1)
     np.testing.assert_allclose(normalize(levels), (levels - GRAY[0]) / GRAY[1], atol=1e-5)
@@ -47,7 +48,7 @@ def test_half_precision_begins_after_normalizing(policy):
 @pytest.mark.parametrize("size", [7, 8])
 @pytest.mark.parametrize("kernel_size", [1, 3, 7])
 @pytest.mark.parametrize("strides", [1, 2])
-def test_convolutions_have_equal_zeros_on_every_side(size, kernel_size, strides, rng):
+def test_convolutions_pad_with_equal_zeros_on_every_side(size, kernel_size, strides, rng):
     images = keras.Input((None, None, 2))
     maps = blocks.conv(images, 4, kernel_size, strides, name="conv")
     model = keras.Model(images, maps)
@@ -56,7 +57,7 @@ def test_convolutions_have_equal_zeros_on_every_side(size, kernel_size, strides,
     np.testing.assert_allclose(np.asarray(model(x)), expected, atol=1e-5)
 
 
-def test_kernels_have_variance_two_over_fan_out_and_differ_by_layer_and_seed():
+def test_convolution_kernels_have_variance_two_over_fan_out_and_depend_on_layer_and_seed():
     def kernels(seed):
         keras.utils.set_random_seed(seed)
         images = keras.Input((8, 8, 64))
@@ -72,7 +73,7 @@ def test_kernels_have_variance_two_over_fan_out_and_differ_by_layer_and_seed():
 
 
 @pytest.mark.parametrize("block", [blocks.basic_block, blocks.bottleneck_block])
-def test_a_block_of_scale_zero_starts_as_its_shortcut(block, rng):
+def test_block_with_zero_gamma_starts_as_its_shortcut(block, rng):
     filters = {blocks.basic_block: 8, blocks.bottleneck_block: 2}[block]
     maps = keras.Input((None, None, 8))
     model = keras.Model(maps, block(maps, filters, 1, gamma="zeros", name="block"))
@@ -84,13 +85,13 @@ def test_the_global_data_format_changes_nothing(monkeypatch):
     x = np.random.default_rng(0).random((1, 9, 12, 3), "float32")
     keras.config.set_image_data_format("channels_first")
     try:
-        found = [
+        shapes = [
             encoder(x).shape
             for encoder in (small_resnet((9, 12, 3), 4), resnet18((9, 12, 3), width=4))
         ]
     finally:
         keras.config.set_image_data_format("channels_last")
-    assert found == [(1, 32), (1, 32)]
+    assert shapes == [(1, 32), (1, 32)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,6 @@ def test_the_global_data_format_changes_nothing(monkeypatch):
         ((3, 32, 40), ValueError, r"channels come last: \(32, 40, 3\)"),
     ],
 )
-def test_names_a_bad_input_shape(shape, error, message):
+def test_encoders_reject_a_bad_input_shape(shape, error, message):
     with pytest.raises(error, match=message):
         small_resnet(shape)

@@ -1,4 +1,4 @@
-"""What every encoder of our own promises, asked of each in turn."""
+"""What is true of every convolutional encoder."""
 
 import json
 import re
@@ -26,7 +26,7 @@ ON_JAX = ["small_resnet", "resnet18"]
 every_encoder = pytest.mark.parametrize("name", ENCODERS)
 
 
-def made(name):
+def make_encoder(name):
     encoder = ENCODERS[name]()
     reference.randomize(encoder)
     return encoder
@@ -37,8 +37,8 @@ def images(height, width, channels=3, count=2):
 
 
 @every_encoder
-def test_one_encoder_takes_images_of_any_size(name):
-    encoder = made(name)
+def test_encoder_takes_images_of_any_size(name):
+    encoder = make_encoder(name)
     for size in ((32, 32), (18, 18), (17, 23), (96, 96), (8, 8)):
         features = np.asarray(encoder(images(*size)))
         assert features.shape == (2, encoder.output_shape[-1])
@@ -48,29 +48,29 @@ def test_one_encoder_takes_images_of_any_size(name):
 
 @every_encoder
 @pytest.mark.parametrize("channels", [1, 4])
-def test_takes_gray_and_rgba_images(name, channels):
+def test_encoder_takes_gray_and_rgba_images(name, channels):
     encoder = ENCODERS[name](channels)
     assert encoder(images(16, 16, channels)).shape == (2, encoder.output_shape[-1])
 
 
 @every_encoder
-def test_features_are_floatx_whatever_the_precision_policy(name):
-    expected = np.asarray(made(name)(images(16, 16)))
+def test_encoder_features_are_floatx_whatever_the_precision_policy(name):
+    expected = np.asarray(make_encoder(name)(images(16, 16)))
     for policy, tolerance in (("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)):
         keras.config.set_dtype_policy(policy)
-        features = np.asarray(made(name)(images(16, 16)))
+        features = np.asarray(make_encoder(name)(images(16, 16)))
         assert features.dtype == "float32"
         assert np.linalg.norm(features - expected) < tolerance * np.linalg.norm(expected)
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
-    features = np.asarray(made(name)(images(16, 16)))
+    features = np.asarray(make_encoder(name)(images(16, 16)))
     assert features.dtype == "float64"
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-5)
 
 
 @every_encoder
-def test_every_weight_has_a_part_in_the_features(name):
-    encoder = made(name)
+def test_every_weight_of_an_encoder_gets_a_gradient(name):
+    encoder = make_encoder(name)
     with tf.GradientTape() as tape:
         features = encoder(images(16, 16, count=4), training=True)
         loss = tf.reduce_sum(tf.square(features))
@@ -82,8 +82,8 @@ def test_every_weight_has_a_part_in_the_features(name):
 
 
 @every_encoder
-def test_a_saved_one_is_made_of_keras_layers_and_gives_the_same_features(name, tmp_path):
-    encoder = made(name)
+def test_saved_encoder_consists_of_keras_layers_and_gives_the_same_features(name, tmp_path):
+    encoder = make_encoder(name)
     encoder.save(tmp_path / "e.keras")
     loaded = keras.saving.load_model(tmp_path / "e.keras")
     np.testing.assert_array_equal(loaded(images(20, 24)), encoder(images(20, 24)))
@@ -95,13 +95,13 @@ def test_a_saved_one_is_made_of_keras_layers_and_gives_the_same_features(name, t
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """Features on JAX: of saved encoders where keras_ssl is absent, and of encoders made there."""
-    folder = tmp_path_factory.mktemp("elsewhere")
+def jax_features(tmp_path_factory):
+    """Features on JAX, of encoders loaded without keras_ssl and of encoders built on JAX."""
+    folder = tmp_path_factory.mktemp("jax")
     np.save(folder / "images.npy", images(20, 24))
     expected = {}
     for name in ON_JAX:
-        encoder = made(name)
+        encoder = make_encoder(name)
         encoder.save(folder / f"{name}.keras")
         encoder.save_weights(folder / f"{name}.weights.h5")
         expected[name] = np.asarray(encoder(images(20, 24)))
@@ -118,23 +118,23 @@ def elsewhere(tmp_path_factory):
         f"for name in {ON_JAX}:\n"
         "    encoder = test_encoders.ENCODERS[name]()\n"
         "    encoder.load_weights(f'{name}.weights.h5')\n"
-        "    save('made', name, encoder)\n"
+        "    save('built', name, encoder)\n"
     )
     run_python(script, cwd=folder, path=[Path(__file__).parent], KERAS_BACKEND="jax")
     return folder, expected
 
 
 @pytest.mark.parametrize("name", ON_JAX)
-def test_a_saved_one_loads_on_jax_where_keras_ssl_is_absent(name, elsewhere):
-    folder, expected = elsewhere
-    found = np.load(folder / f"loaded {name}.npy")
-    np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-4)
+def test_saved_encoder_loads_on_jax_without_keras_ssl(name, jax_features):
+    folder, expected = jax_features
+    features = np.load(folder / f"loaded {name}.npy")
+    np.testing.assert_allclose(features, expected[name], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ON_JAX)
-def test_one_made_on_jax_with_the_same_weights_gives_the_same_features(name, elsewhere):
-    folder, expected = elsewhere
-    found = np.load(folder / f"made {name}.npy")
-    assert found.dtype == "float32"
+def test_encoder_built_on_jax_with_the_same_weights_gives_the_same_features(name, jax_features):
+    folder, expected = jax_features
+    features = np.load(folder / f"built {name}.npy")
+    assert features.dtype == "float32"
     assert expected[name].std() > 1e-2
-    np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(features, expected[name], rtol=1e-4, atol=1e-4)

@@ -28,7 +28,7 @@ def images(size=32, channels=3, count=2):
         ("DenseNet121", 32),  # standardized channels
     ],
 )
-def test_preprocesses_as_keras_does(name, size):
+def test_keras_application_applies_the_networks_preprocessing(name, size):
     encoder = keras_application(name, input_shape=(size, size, 3))
     network, x = network_in(encoder), images(size)
     module = importlib.import_module(getattr(keras.applications, name).__module__)
@@ -38,7 +38,7 @@ def test_preprocesses_as_keras_does(name, size):
     assert np.abs(np.asarray(network(x)) - expected).max() > 1e-2 * largest
 
 
-def test_gray_images_are_repeated_to_three_channels():
+def test_keras_application_repeats_gray_images_to_three_channels():
     encoder = keras_application("MobileNet", input_shape=(None, None, 1))
     color = keras_application("MobileNet")
     color.set_weights(encoder.get_weights())
@@ -47,23 +47,23 @@ def test_gray_images_are_repeated_to_three_channels():
     np.testing.assert_allclose(np.asarray(encoder(gray)), expected, rtol=1e-4)
 
 
-def test_takes_images_of_any_size_and_returns_float32():
+def test_keras_application_takes_images_of_any_size_and_returns_float32():
     encoder = keras_application("MobileNet", input_shape=(32, 32, 3))
     assert [encoder(images(size)).shape for size in (32, 40, 97)] == [(2, 1024)] * 3
     keras.config.set_dtype_policy("mixed_float16")
     assert keras_application("MobileNet")(images()).dtype == "float32"
 
 
-def test_learns_by_simclr_and_is_saved_and_exported(tmp_path):
+def test_keras_application_trains_with_simclr_and_is_saved_and_exported(tmp_path):
     model = keras_ssl.SimCLR(keras_application("MobileNet"), projector=(8,))
-    norms = [each for each in batch_norm_layers(model) if "bn" in each.name]
-    assert len(norms) == 27  # one for each of 27 convolutions: replicas find those inside too
+    norms = [layer for layer in batch_norm_layers(model) if "bn" in layer.name]
+    assert len(norms) == 27  # one for each convolution, found inside the nested network
     model.compile(keras.optimizers.SGD(0.01))
     before = model.encoder.get_weights()
     views = (images(count=4), 1 - images(count=4))
     assert np.isfinite(model.fit(views, batch_size=4, verbose=0).history["loss"][0])
-    moved = [np.any(a != b) for a, b in zip(model.encoder.get_weights(), before, strict=True)]
-    assert sum(moved) == len(network_in(model.encoder).weights)  # all but the preprocessing's
+    changed = [np.any(a != b) for a, b in zip(model.encoder.get_weights(), before, strict=True)]
+    assert sum(changed) == len(network_in(model.encoder).weights)  # all but preprocessing
 
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
@@ -76,7 +76,7 @@ def test_learns_by_simclr_and_is_saved_and_exported(tmp_path):
     np.testing.assert_allclose(served, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_a_bare_network_of_keras_is_an_encoder_of_pixels_in_0_to_1():
+def test_bare_network_of_keras_applications_is_an_encoder_of_pixels_in_0_to_1():
     network = keras.applications.MobileNet(
         include_top=False, pooling="avg", weights=None, input_shape=(32, 32, 3)
     )
@@ -93,9 +93,9 @@ def test_a_bare_network_of_keras_is_an_encoder_of_pixels_in_0_to_1():
         (
             {"name": "mobilenet_v2"},
             ValueError,
-            r"received 'mobilenet_v2'\. Close to it: MobileNetV2",
+            r"received 'mobilenet_v2'\. Did you mean MobileNetV2",
         ),
-        ({"name": "resnet"}, ValueError, r"Close to it: ResNet50.*All: ConvNeXtBase, .*Xception"),
+        ({"name": "resnet"}, ValueError, r"Did you mean ResNet50.*All networks: ConvNeXtBase, .*Xception"),
         ({"name": 3}, ValueError, "`name` must be a network of keras.applications, received 3"),
         (
             {"input_shape": (32, 32, 4)},
@@ -109,15 +109,15 @@ def test_a_bare_network_of_keras_is_an_encoder_of_pixels_in_0_to_1():
         ),
         ({"input_shape": (8, 8, 3)}, ValueError, r"\(8, 8, 3\) does not pass .* too small"),
         ({"weights": "imagnet"}, ValueError, "`weights`.*imagnet"),
-        ({"name": "NASNetMobile"}, ValueError, "must say height and width for NASNetMobile"),
+        ({"name": "NASNetMobile"}, ValueError, "must have a height and a width for NASNetMobile"),
     ],
 )
-def test_names_a_bad_argument(arguments, error, message):
+def test_keras_application_rejects_a_bad_argument(arguments, error, message):
     with pytest.raises(error, match=message):
         keras_application(**{"name": "MobileNetV2", **arguments})
 
 
-def test_channels_that_come_first_are_refused():
+def test_keras_application_rejects_channels_first():
     keras.config.set_image_data_format("channels_first")
     try:
         with pytest.raises(ValueError, match=r"set_image_data_format\('channels_last'\)"):

@@ -1,4 +1,4 @@
-"""Networks of KerasHub, with random weights, as encoders."""
+"""Networks of KerasHub with random weights as encoders."""
 
 import keras
 import keras_hub
@@ -24,13 +24,13 @@ def dinov2():
         image_shape=(16, 16, 3),
         intermediate_dim=16,
         num_register_tokens=2,
-        use_mask_token=False,  # which no method here uses, and Keras would warn of
+        use_mask_token=False,  # no method uses it, and Keras warns about unused weights
         **SIZES,
     )
 
 
 def clip():
-    """A small CLIP of KerasHub."""
+    """A small CLIP."""
     sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
     text = keras_hub.models.CLIPTextEncoder(
         vocabulary_size=20, embedding_dim=8, max_sequence_length=6, **sizes
@@ -40,26 +40,26 @@ def clip():
 
 
 def tokens(backbone, images):
-    """What a network makes of normalized images."""
+    """Tokens of normalized images."""
     is_dict = isinstance(backbone.input, dict)
     return np.asarray(backbone({"images": images} if is_dict else images))
 
 
 @pytest.mark.parametrize(("make", "mean", "first"), [(vit, 0.5, 1), (dinov2, None, 3)])
-def test_features_are_the_class_token_or_the_mean_of_the_patches(make, mean, first):
+def test_keras_hub_features_are_the_class_token_or_the_mean_of_the_patches(make, mean, first):
     backbone = make()
-    if mean is None:  # those of ImageNet
+    if mean is None:  # ImageNet's statistics
         normal = (UNIT - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     else:
         normal = (UNIT - mean) / 0.5
     expected = tokens(backbone, normal.astype("float32"))
-    found = encoders.keras_hub(backbone)(UNIT)
-    np.testing.assert_allclose(found, expected[:, 0], atol=1e-5)
-    found = encoders.keras_hub(backbone, pooling="mean")(UNIT)
-    np.testing.assert_allclose(found, expected[:, first:].mean(axis=1), atol=1e-5)
+    features = encoders.keras_hub(backbone)(UNIT)
+    np.testing.assert_allclose(features, expected[:, 0], atol=1e-5)
+    features = encoders.keras_hub(backbone, pooling="mean")(UNIT)
+    np.testing.assert_allclose(features, expected[:, first:].mean(axis=1), atol=1e-5)
 
 
-def test_maps_are_averaged_and_channels_are_normalized_as_told():
+def test_keras_hub_averages_maps_and_normalizes_with_mean_and_std():
     backbone = keras_hub.models.ResNetBackbone(
         [64], [3], [64, 64], [1, 1], [1, 2], "basic_block", image_shape=(None, None, 3)
     )
@@ -69,8 +69,8 @@ def test_maps_are_averaged_and_channels_are_normalized_as_told():
     np.testing.assert_allclose(encoder(UNIT), expected, atol=1e-5)
 
 
-def trained(backbone):
-    """A method that took a step with a network as its encoder."""
+def train(backbone):
+    """Returns a method after one step with a backbone as its encoder."""
     model = keras_ssl.SimCLR(backbone, projector=(8,))
     model.compile("sgd")
     history = model.fit(IMAGES, batch_size=6, verbose=0).history
@@ -78,14 +78,14 @@ def trained(backbone):
     return model
 
 
-def test_dinov2_is_trained_as_it_is():
-    # Its file is not asked for equal features: KerasHub moves the positions that inference uses
-    # when they are loaded, and not when they are trained.
-    assert trained(dinov2()).predict(IMAGES, verbose=0).shape == (6, 8)
+def test_dinov2_backbone_is_trained_as_an_encoder():
+    # The features of a loaded model are not compared: KerasHub updates the positions that
+    # inference uses when weights are loaded, but not when they are trained.
+    assert train(dinov2()).predict(IMAGES, verbose=0).shape == (6, 8)
 
 
-def test_methods_take_them_as_they_are_and_their_files_load_elsewhere(tmp_path):
-    model = trained(vit())
+def test_method_with_a_backbone_is_saved_loaded_and_exported(tmp_path):
+    model = train(vit())
     model.save(tmp_path / "m.keras")
     np.save(tmp_path / "images.npy", IMAGES)
     script = (
@@ -101,24 +101,24 @@ def test_methods_take_them_as_they_are_and_their_files_load_elsewhere(tmp_path):
     np.testing.assert_allclose(loaded.serve(IMAGES), features, atol=1e-5)
 
 
-def test_a_backbone_becomes_a_classifier():
+def test_classifier_accepts_a_backbone():
     classifier = keras_ssl.models.classifier(vit(), 3)
     assert classifier(UNIT).shape == (6, 3)
 
 
-def test_both_encoders_of_a_clip_are_trained_further_from_where_they_are():
+def test_keras_hub_clip_gives_both_encoders_with_their_weights():
     backbone = clip()
     model = keras_ssl.CLIP(*encoders.keras_hub_clip(backbone), projection=None)
-    words = np.array([[1, 5, 19, 0, 0, 0], [1, 4, 3, 19, 0, 0], [1, 19, 0, 0, 0, 0]])
+    token_ids = np.array([[1, 5, 19, 0, 0, 0], [1, 4, 3, 19, 0, 0], [1, 19, 0, 0, 0, 0]])
     mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
     normal = ((UNIT - mean) / std).astype("float32")
     expected = backbone.get_vision_embeddings(normal)
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), expected, atol=1e-5)
     np.testing.assert_allclose(
-        model.encode_text(words), backbone.get_text_embeddings(words), atol=1e-5
+        model.encode_text(token_ids), backbone.get_text_embeddings(token_ids), atol=1e-5
     )
     model.compile("sgd")
-    history = model.fit(IMAGES, np.repeat(words, 2, axis=0), batch_size=6, verbose=0).history
+    history = model.fit(IMAGES, np.repeat(token_ids, 2, axis=0), batch_size=6, verbose=0).history
     assert np.isfinite(history["loss"][0])
 
 
@@ -132,6 +132,6 @@ def test_both_encoders_of_a_clip_are_trained_further_from_where_they_are():
         (lambda: encoders.keras_hub_clip(vit()), "must be a keras_hub.models.CLIPBackbone"),
     ],
 )
-def test_what_is_no_image_network_is_refused(call, message):
+def test_keras_hub_rejects_other_networks_and_bad_arguments(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

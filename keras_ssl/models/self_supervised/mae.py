@@ -89,7 +89,7 @@ class MAE(SelfSupervisedModel):
 
     def patches_of(self, images):
         """Cuts images `(B, H, W, C)` into patches `(B, N, P)`, row by row."""
-        grid = self.encoder.patches_of(images)
+        grid = self.encoder.patchify(images)
         return ops.reshape(grid, (-1, grid.shape[1] * grid.shape[2], grid.shape[3]))
 
     def predict_patches(self, images, mask, training=False):
