@@ -6,9 +6,7 @@ from keras_ssl.encoders.blocks import basic_block, conv_norm, image_input, pooli
 from keras_ssl.validation import check_int
 
 
-def small_resnet(
-    input_shape: tuple[int | None, int | None, int], width: int = 16
-) -> keras.Model:
+def small_resnet(input_shape: tuple[int | None, int | None, int], width: int = 16) -> keras.Model:
     """Builds a 7-layer ResNet for small images on a CPU: 0.3 million parameters at width 16.
 
     A 3x3 convolution with `width` channels at full resolution is followed by three basic blocks
@@ -30,8 +28,7 @@ def small_resnet(
         ValueError: If `input_shape` or `width` is out of range.
 
     Source:
-        Blocks of He et al. 2016, https://arxiv.org/abs/1512.03385. The arrangement is specific to this
-        package.
+        Blocks of He et al. 2016, https://arxiv.org/abs/1512.03385. Their arrangement is our own.
     """
     check_int(1, width=width)
     images, x = image_input(input_shape)

@@ -34,9 +34,7 @@ class ScaledSchedule(Schedule):
         return cls(schedule, config["factor"])
 
 
-def scaled_learning_rate(
-    optimizer: keras.optimizers.Optimizer, factor: float
-) -> FloatOrSchedule:
+def scaled_learning_rate(optimizer: keras.optimizers.Optimizer, factor: float) -> FloatOrSchedule:
     """Returns the learning rate of an optimizer, a float or a schedule, multiplied by `factor`."""
     rate = optimizer.get_config()["learning_rate"]
     if isinstance(rate, dict):

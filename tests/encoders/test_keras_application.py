@@ -95,7 +95,11 @@ def test_bare_network_of_keras_applications_is_an_encoder_of_pixels_in_0_to_1():
             ValueError,
             r"received 'mobilenet_v2'\. Did you mean MobileNetV2",
         ),
-        ({"name": "resnet"}, ValueError, r"Did you mean ResNet50.*All networks: ConvNeXtBase, .*Xception"),
+        (
+            {"name": "resnet"},
+            ValueError,
+            r"Did you mean ResNet50.*All networks: ConvNeXtBase, .*Xception",
+        ),
         ({"name": 3}, ValueError, "`name` must be a network of keras.applications, received 3"),
         (
             {"input_shape": (32, 32, 4)},

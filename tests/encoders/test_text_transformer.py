@@ -67,7 +67,10 @@ def test_text_features_are_float32_in_half_precision():
         ({"tokenizer": 0}, "`tokenizer` must be at least 1, received 0"),
         ({"tokenizer": "a"}, "`tokenizer` must be an adapted"),
         ({"tokenizer": keras.layers.Dense(3)}, "`tokenizer` must be an adapted"),
-        ({"tokenizer": keras.layers.TextVectorization()}, "`tokenizer` has an empty vocabulary; call"),
+        (
+            {"tokenizer": keras.layers.TextVectorization()},
+            "`tokenizer` has an empty vocabulary; call",
+        ),
         (
             {"tokenizer": keras.layers.TextVectorization(10, output_mode="count")},
             "`tokenizer` must return token ids",

@@ -12,7 +12,7 @@ SETTINGS = {"momentum": 0.875, "weight_decay": 0.25, "trust_coefficient": 0.5}
 
 
 class Steps(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate of its own for each step."""
+    """The learning rate `RATES[step]`."""
 
     def __call__(self, step):
         return keras.ops.take(
@@ -21,8 +21,10 @@ class Steps(keras.optimizers.schedules.LearningRateSchedule):
         )
 
 
-def expected(weights, gradients, nesterov=False, momentum=0.875, decay=0.25, trust_coefficient=0.5):
-    """Algorithm 1 of You et al. 2017 in NumPy; biases are given as vectors."""
+def reference_lars(
+    weights, gradients, nesterov=False, momentum=0.875, decay=0.25, trust_coefficient=0.5
+):
+    """Algorithm 1 of You et al. 2017 in NumPy. Vectors are biases."""
     weights = [w.astype("float64") for w in weights]
     velocities = [np.zeros_like(w) for w in weights]
     for rate, step_gradients in zip(RATES, gradients, strict=True):
@@ -54,60 +56,60 @@ def run(optimizer, values, gradients):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_follows_the_paper_while_the_rate_changes(float64, rng, nesterov):
+def test_lars_follows_the_paper_while_the_learning_rate_changes(float64, rng, nesterov):
     values, gradients = variables_and_gradients(rng)
-    found = run(LARS(Steps(), nesterov=nesterov, **SETTINGS), values, gradients)
-    for value, right in zip(found, expected(values, gradients, nesterov), strict=True):
-        np.testing.assert_allclose(value, right, rtol=1e-12)
+    results = run(LARS(Steps(), nesterov=nesterov, **SETTINGS), values, gradients)
+    for value, expected in zip(results, reference_lars(values, gradients, nesterov), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
-def test_trust_is_one_where_weights_or_gradient_are_zero(float64, rng):
+def test_lars_trust_ratio_is_1_if_weights_or_gradient_are_zero(float64, rng):
     values, gradients = variables_and_gradients(rng, [(3, 4), (3, 4)])
     values[0] *= 0
     for step_gradients in gradients:
         step_gradients[1] *= 0
-    found = run(LARS(Steps(), **SETTINGS), values, gradients)
-    for value, right in zip(found, expected(values, gradients), strict=True):
-        np.testing.assert_allclose(value, right, rtol=1e-12)
-    # Without decay nothing moves weights that have no gradient.
-    still = run(LARS(0.5), values[1:], [g[1:] for g in gradients])
-    np.testing.assert_array_equal(still[0], values[1])
+    results = run(LARS(Steps(), **SETTINGS), values, gradients)
+    for value, expected in zip(results, reference_lars(values, gradients), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+    # Without decay, weights that have a zero gradient do not change.
+    unchanged = run(LARS(0.5), values[1:], [g[1:] for g in gradients])
+    np.testing.assert_array_equal(unchanged[0], values[1])
 
 
-def test_variables_excluded_from_decay_keep_their_trust_ratio(float64, rng):
+def test_lars_keeps_the_trust_ratio_of_variables_excluded_from_decay(float64, rng):
     values, gradients = variables_and_gradients(rng, [(3, 4)])
     variable = keras.Variable(values[0], name="prototypes", dtype="float64")
     optimizer = LARS(Steps(), **SETTINGS)
     optimizer.exclude_from_weight_decay(var_names=["prototypes"])
     for step_gradients in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(step_gradients[0])], [variable])
-    right = expected(values, gradients, decay=0.0)[0]
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), right, rtol=1e-12)
+    expected = reference_lars(values, gradients, decay=0.0)[0]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), expected, rtol=1e-12)
 
 
-def test_the_step_ignores_the_size_of_the_gradient(float64, rng):
+def test_lars_step_does_not_depend_on_the_gradient_norm(float64, rng):
     values, gradients = variables_and_gradients(rng, [(3, 4)])
     larger = [[1e6 * g for g in step] for step in gradients]
-    found = run(LARS(0.5), values, larger)
-    np.testing.assert_allclose(found[0], run(LARS(0.5), values, gradients)[0], rtol=1e-12)
+    results = run(LARS(0.5), values, larger)
+    np.testing.assert_allclose(results[0], run(LARS(0.5), values, gradients)[0], rtol=1e-12)
 
 
-def test_norms_do_not_overflow_in_float16(rng):
+def test_lars_norms_do_not_overflow_in_float16(rng):
     keras.config.set_floatx("float16")
-    found = run(LARS(0.5), [np.full((64, 64), 100.0)], [[np.full((64, 64), 1000.0)]])
-    np.testing.assert_allclose(found[0], 100 - 0.5 * 0.001 * 100, rtol=1e-3)
+    results = run(LARS(0.5), [np.full((64, 64), 100.0)], [[np.full((64, 64), 1000.0)]])
+    np.testing.assert_allclose(results[0], 100 - 0.5 * 0.001 * 100, rtol=1e-3)
 
 
-def test_gradients_of_an_embedding_move_the_rows_in_use(rng):
+def test_lars_updates_the_rows_of_an_embedding_that_are_used(rng):
     tokens = keras.Input((3,), dtype="int32")
     embedded = layers.GlobalAveragePooling1D()(layers.Embedding(5, 4)(tokens))
     model = keras.Model(tokens, layers.Dense(1)(embedded))
     model.compile(LARS(1.0, trust_coefficient=0.1), loss="mse")
     before = model.get_weights()[0]
     model.fit(np.array([[0, 1, 1]]), np.ones((1, 1)), verbose=0)
-    moved = np.abs(model.get_weights()[0] - before).max(axis=1)
-    assert (moved[:2] > 0).all()
-    assert (moved[2:] == 0).all()
+    steps = np.abs(model.get_weights()[0] - before).max(axis=1)
+    assert (steps[:2] > 0).all()
+    assert (steps[2:] == 0).all()
 
 
 def small_model(rng):
@@ -136,7 +138,7 @@ def data(rng):
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_goes_with_what_other_optimizers_take(rng, settings, tmp_path):
+def test_lars_supports_the_arguments_of_other_optimizers(rng, settings, tmp_path):
     model = small_model(rng)
     model.compile(LARS(**{"learning_rate": 0.5, "trust_coefficient": 0.02, **settings}), "mse")
     losses = model.fit(*data(rng), batch_size=8, epochs=8, verbose=0).history["loss"]
@@ -145,16 +147,16 @@ def test_goes_with_what_other_optimizers_take(rng, settings, tmp_path):
     assert copy.get_config() == model.optimizer.get_config()
 
 
-def test_accumulated_gradients_equal_one_large_batch(float64, rng):
+def test_lars_with_accumulated_gradients_equals_one_large_batch(float64, rng):
     values, gradients = variables_and_gradients(rng)
     halves = [[g * part for g in step] for step in gradients for part in (0.5, 1.5)]
     optimizer = LARS(0.5, gradient_accumulation_steps=2, **SETTINGS)
-    found = run(optimizer, values, halves)
-    for value, right in zip(found, run(LARS(0.5, **SETTINGS), values, gradients), strict=True):
-        np.testing.assert_allclose(value, right, rtol=1e-12)
+    results = run(optimizer, values, halves)
+    for value, expected in zip(results, run(LARS(0.5, **SETTINGS), values, gradients), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
-def test_a_saved_model_goes_on_with_its_velocities(rng, tmp_path):
+def test_lars_resumes_with_its_velocities_from_a_saved_model(rng, tmp_path):
     model, (x, y) = small_model(rng), data(rng)
     model.compile(LARS(0.5, nesterov=True, **SETTINGS), loss="mse")
     model.fit(x, y, verbose=0, shuffle=False)
@@ -162,32 +164,32 @@ def test_a_saved_model_goes_on_with_its_velocities(rng, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.optimizer, LARS)
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
-    for each in (model, loaded):
-        each.fit(x, y, verbose=0, shuffle=False)
-    for found, right in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-7)
+    for network in (model, loaded):
+        network.fit(x, y, verbose=0, shuffle=False)
+    for actual, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_mixed_float16_moves_weights_as_float32_does(rng):
+def test_lars_updates_are_equal_in_mixed_float16_and_float32(rng):
     values = small_model(rng).get_weights()
     x, y = data(rng)
-    moved = []
+    trained = []
     for policy in ("float32", "mixed_float16"):
         keras.config.set_dtype_policy(policy)
         model = small_model(rng)
         model.set_weights(values)
         optimizer = LARS(0.01, trust_coefficient=1.0)
         if policy == "mixed_float16":
-            # From a scale at which no step is skipped.
+            # No step is skipped at this scale.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=256)
         model.compile(optimizer, loss="mse")
         model.fit(x, y, epochs=4, verbose=0, shuffle=False)
-        moved.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+        trained.append(np.concatenate([w.ravel() for w in model.get_weights()]))
     before = np.concatenate([w.ravel() for w in values])
-    assert np.linalg.norm(moved[1] - moved[0]) < 0.05 * np.linalg.norm(moved[0] - before)
+    assert np.linalg.norm(trained[1] - trained[0]) < 0.05 * np.linalg.norm(trained[0] - before)
 
 
-def test_replicas_equal_one_device(float64, replicas):
+def test_lars_on_replicas_equals_one_device(float64, replicas):
     def numbers():
         model = checks.make("SimCLR")
         optimizer = LARS(Steps(), nesterov=True, **SETTINGS)
@@ -208,14 +210,15 @@ def test_replicas_equal_one_device(float64, replicas):
         ("weight_decay", "small"),
         ("trust_coefficient", -0.001),
         ("trust_coefficient", 0),
+        ("nesterov", 1),
     ],
 )
-def test_names_a_number_out_of_range(argument, value):
-    with pytest.raises(ValueError, match=f"`{argument}` must be a number"):
+def test_lars_rejects_a_number_out_of_range(argument, value):
+    with pytest.raises((TypeError, ValueError), match=f"`{argument}` must be "):
         LARS(**{"learning_rate": 0.1, argument: value})
 
 
-def test_is_found_by_its_registered_name():
+def test_lars_is_deserialized_by_its_registered_name():
     config = keras.saving.serialize_keras_object(keras_ssl.optimizers.LARS(0.1))
     assert config["registered_name"] == "keras_ssl>LARS"
     assert isinstance(keras.saving.deserialize_keras_object(config), LARS)

@@ -281,8 +281,8 @@ def test_names_and_templates_that_say_nothing_are_refused(names, templates, mess
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (lambda: "text", "`text_encoder` must be a keras.Model from words"),
-        (checks.small_encoder, "`text_encoder` must take one batch of words"),
+        (lambda: "text", "`text_encoder` must be a keras.Model from token ids"),
+        (checks.small_encoder, "`text_encoder` must take one batch of token ids"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), "`text_encoder` .* is not built"),
         (
             lambda: keras.Sequential([keras.Input((4,)), keras.layers.Embedding(5, 3)]),
@@ -290,7 +290,7 @@ def test_names_and_templates_that_say_nothing_are_refused(names, templates, mess
         ),
         (
             lambda: averaged(keras.Input((None,), dtype="int32")),
-            "must tell how many words",
+            "The context length of `text_encoder`",
         ),
     ],
 )
