@@ -204,9 +204,11 @@ CASES = {
         for n, given in EVALUATION.items()
     },
     "optimizers.LARS": Case(optimizers.LARS, {}, stepped),
-    "optimizers.SGD": Case(optimizers.L2SGD, {}, stepped),
+    "optimizers.L2SGD": Case(optimizers.L2SGD, {}, stepped),
     "schedules.FixMatchCosineDecay": Case(
-        optimizers.FixMatchCosineDecay, {"learning_rate": 0.1, "steps": 10}, lambda rate: rate(5)
+        keras_ssl.schedules.FixMatchCosineDecay,
+        {"initial_learning_rate": 0.1, "decay_steps": 10},
+        lambda rate: rate(5),
     ),
     "schedules.CosineMomentum": Case(
         keras_ssl.schedules.CosineMomentum,

@@ -109,3 +109,32 @@ def test_custom_weight_decay_turns_off_keras_decay_and_keeps_the_value():
         optimizer.apply([keras.ops.zeros(2)], [variable])
         np.testing.assert_allclose(variable, expected, rtol=1e-6)
         assert optimizer.weight_decay == optimizer.get_config()["weight_decay"] == 0.25
+
+
+def test_loss_tracker_and_compile_metrics_are_what_compile_creates():
+    model = nested_model()
+    assert _internals.compile_metrics(model) is None
+    model.compile("sgd", loss="mse", metrics=["mae"])
+    model.fit(np.ones((4, 3)), np.zeros((4, 1)), epochs=1, verbose=0)
+    assert _internals.loss_tracker(model).name == "loss"
+    loss, mae = model.metrics
+    assert loss is _internals.loss_tracker(model)
+    assert mae is _internals.compile_metrics(model)
+
+
+def test_without_symbolic_build_lets_fit_train_a_model_that_builds_itself():
+    class Averaging(keras.Model):
+        def build(self, input_shape):
+            raise AssertionError("Keras builds the model itself")
+
+        def train_step(self, data):
+            return {"loss": keras.ops.mean(data[0])}
+
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    model = Averaging()
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(Exception, match="Keras builds the model itself"):
+        model.fit(x, y, verbose=0)
+    model = _internals.without_symbolic_build(Averaging)()
+    model.compile("sgd", run_eagerly=True)
+    assert model.fit(x, y, verbose=0).history["loss"] == [1.0]

@@ -9,6 +9,7 @@ from keras import ops
 from keras_ssl import _internals, distribute, export, layers
 from keras_ssl import images as pixels
 from keras_ssl._types import FloatOrSchedule, PathLike, Schedule, Tensor
+from keras_ssl.numerics import as_float
 from keras_ssl.training import compile as compile_checks
 from keras_ssl.training import config, random, state
 from keras_ssl.training.fit import resumable_fit, sources
@@ -101,13 +102,13 @@ class Method(keras.Model):
         """
         images = pixels.to_unit_range(images)
         if training or distribute.num_replicas() == 1:
-            return pixels.as_float(self.run_network(network, images, training))
+            return as_float(self.run_network(network, images, training))
         # The last batch may be empty on some replicas, for which TensorFlow's convolution on CPUs
         # returns a wrong shape. Append a dummy row and drop it again. Concatenate, because
         # TensorFlow merges a pad into the convolution and fails again.
         row = ops.zeros((1, *ops.shape(images)[1:]), images.dtype)
         rows = network(ops.concatenate([images, row]), training=False)
-        return pixels.as_float(rows)[:-1]
+        return as_float(rows)[:-1]
 
     def run_network(self, network: keras.Model, inputs: Tensor, training: bool) -> Tensor:
         """Returns the outputs of a network; a training step runs it in microbatches."""

@@ -7,7 +7,7 @@ from keras_ssl import export
 from keras_ssl import images as pixels
 from keras_ssl.encoders.interface import feature_width
 from keras_ssl.images import image_shape
-from keras_ssl.numerics import l2_normalize
+from keras_ssl.numerics import as_float, l2_normalize
 from keras_ssl.training import config
 from keras_ssl.validation import check_int
 
@@ -41,9 +41,7 @@ class ZeroShotClassifier(keras.Model):
     def call(self, images, training=False):
         """Returns logits `(B, K)`, float32, of images, uint8 0..255 or float 0..1."""
         pixels.check_eager_range(images)
-        features = pixels.as_float(
-            self.image_tower(pixels.to_unit_range(images), training=training)
-        )
+        features = as_float(self.image_tower(pixels.to_unit_range(images), training=training))
         return ops.matmul(l2_normalize(features), ops.convert_to_tensor(self.kernel))
 
     def compute_output_spec(self, images, training=False):
