@@ -1,4 +1,4 @@
-"""Distribution: replicas, workers, and what losses of the whole batch need from them."""
+"""Distribution of training over replicas and workers, on TensorFlow and JAX."""
 
 import contextlib
 import functools

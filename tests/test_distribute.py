@@ -27,7 +27,7 @@ def test_all_gather_returns_the_rows_of_all_replicas_in_order(replicas):
         np.testing.assert_array_equal(gathered, ROWS)
 
 
-def test_all_gather_returns_gradients_to_the_replica_of_each_row(replicas):
+def test_all_gather_returns_gradients_to_the_replicas_of_the_rows(replicas):
     def gradient(rows):
         with tf.GradientTape() as tape:
             tape.watch(rows)
@@ -58,7 +58,7 @@ def test_num_replicas_is_1_outside_of_a_step(replicas):
     assert [float(count) for count in counts] == [2, 2]
 
 
-def test_model_knows_the_strategy_that_it_was_created_under(replicas):
+def test_model_knows_the_strategy_and_replicas_that_it_was_created_under(replicas):
     model = checks.make("SimCLR")
     assert not distribute.has_strategy(model)
     assert distribute.num_replicas_of(model) == 1

@@ -41,14 +41,14 @@ def test_without_shared_object_ids_removes_the_ids_that_make_keras_share_objects
     assert _internals.without_shared_object_ids(nested) == {"a": [{"b": 2}], "c": ({},)}
 
 
-def test_distribute_strategy_is_that_of_the_scope_or_none(replicas):
+def test_distribute_strategy_of_replicas_is_that_of_the_scope(replicas):
     assert _internals.distribute_strategy(nested_model()) is None
     assert _internals.distribute_strategy(object()) is None
     with replicas.scope():
         assert _internals.distribute_strategy(nested_model()) is replicas
 
 
-def test_optimizer_strategy_is_that_of_the_scope(replicas):
+def test_optimizer_strategy_of_replicas_is_that_of_the_scope(replicas):
     default = tf.distribute.get_strategy()
     assert _internals.optimizer_strategy(keras.optimizers.SGD()) is default
     assert _internals.optimizer_strategy(object()) is None
@@ -56,7 +56,7 @@ def test_optimizer_strategy_is_that_of_the_scope(replicas):
         assert _internals.optimizer_strategy(keras.optimizers.SGD()) is replicas
 
 
-def test_is_multi_worker_is_false_for_one_process(replicas):
+def test_is_multi_worker_is_false_for_replicas_of_one_process(replicas):
     for strategy in (None, replicas, tf.distribute.get_strategy()):
         assert not _internals.is_multi_worker(strategy)
 

@@ -81,7 +81,7 @@ def test_block_with_zero_gamma_starts_as_its_shortcut(block, rng):
     np.testing.assert_array_equal(np.asarray(model(x)), x)
 
 
-def test_the_global_data_format_changes_nothing(monkeypatch):
+def test_encoders_ignore_the_global_image_data_format(monkeypatch):
     x = np.random.default_rng(0).random((1, 9, 12, 3), "float32")
     keras.config.set_image_data_format("channels_first")
     try:

@@ -52,7 +52,7 @@ def test_text_transformer_is_saved_and_loaded_with_its_tokenizer(tokenizer, tmp_
     if encoder.tokenizer is None:
         assert loaded.tokenizer is None
     else:
-        phrase = ["one blue unheard word"]
+        phrase = ["one blue unknown word"]
         np.testing.assert_array_equal(loaded.tokenizer(phrase), tokenizer(phrase))
 
 
