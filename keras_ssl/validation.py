@@ -1,28 +1,31 @@
-"""Validation of arguments: each check raises an error that names the argument.
+"""Validation of arguments.
 
-Checks take the values as keyword arguments, `check_int(1, batch_size=batch_size)`.
+Checks take values as keyword arguments, `check_int(1, batch_size=batch_size)`, and raise an error
+that names the argument, the value received and the values accepted: `TypeError` for a value of the
+wrong kind, `ValueError` for a value out of range.
 """
 
 import math
 import numbers
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_ssl._types import Schedule, Size, Tensor, Views
 from keras_ssl.numerics import as_float
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
-SMALLEST = 1e-30  # smaller divisors overflow float32
+MIN_POSITIVE = 1e-30  # dividing by a smaller number overflows float32
 
 
-def is_number(value):
-    """Returns whether a value is a finite Python or NumPy number, and not a bool."""
-    is_real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-    return is_real and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a Python or NumPy number. Bools are not numbers."""
+    return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
 
 
-def check_int(low, /, **values):
+def check_int(low: int, /, **values: Any) -> None:
     """Raises unless each value is an int of at least `low`."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
@@ -31,208 +34,233 @@ def check_int(low, /, **values):
             raise ValueError(f"`{name}` must be at least {low}, received {value}.")
 
 
-def check_number(low=-math.inf, high=math.inf, /, **values):
+def check_number(low: float = -math.inf, high: float = math.inf, /, **values: Any) -> None:
     """Raises unless each value is a finite number in `low..high`."""
     for name, value in values.items():
         if not is_number(value):
             raise TypeError(f"`{name}` must be a number, received {value!r}.")
+        if not math.isfinite(value):
+            raise ValueError(f"`{name}` must be a finite number, received {value!r}.")
         if not low <= value <= high:
             accepted = f"at least {low}" if high == math.inf else f"in {low}..{high}"
             raise ValueError(f"`{name}` must be {accepted}, received {value!r}.")
 
 
-def check_fraction(**values):
+def check_fraction(**values: Any) -> None:
     """Raises unless each value is a number in 0..1."""
     check_number(0, 1, **values)
 
 
-def check_bool(**values):
-    """Raises unless each value is a bool."""
+def check_bool(**values: Any) -> None:
+    """Raises unless each value is a Python or NumPy bool."""
     for name, value in values.items():
-        if not isinstance(value, bool):
+        if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"`{name}` must be a bool, received {value!r}.")
 
 
-def check_choice(choices, /, **values):
-    """Raises unless each value is one of `choices`, which are strings."""
+def check_choice(choices: Collection[str], /, **values: Any) -> None:
+    """Raises `ValueError` unless each value is one of the strings in `choices`."""
     for name, value in values.items():
         if not isinstance(value, str) or value not in choices:
             raise ValueError(f"`{name}` must be one of {tuple(choices)}, received {value!r}.")
 
 
-def check_positive(**numbers):
-    """Raises for a number that is not finite and above 0; tensors of one number pass."""
-    _check_numbers("above 0", lambda number: number >= SMALLEST, numbers)
+def check_positive(**values: Any) -> None:
+    """Raises unless each value is a finite number above 0, a scalar tensor or a Keras schedule.
+
+    The numbers in tensors and schedules are not checked: they may change at each step.
+    """
+    _check_scalars(" above 0", lambda value: value >= MIN_POSITIVE, values)
 
 
-def check_non_negative(**numbers):
-    """Raises for a number that is not finite and at least 0; tensors of one number pass."""
-    _check_numbers("at least 0", lambda number: number >= 0, numbers)
+def check_non_negative(**values: Any) -> None:
+    """Raises unless each value is a finite number >= 0, a scalar tensor or a Keras schedule.
+
+    The numbers in tensors and schedules are not checked: they may change at each step.
+    """
+    _check_scalars(", at least 0", lambda value: value >= 0, values)
 
 
-def _check_numbers(wanted, is_right, numbers):
-    for name, number in numbers.items():
-        if isinstance(number, keras.optimizers.schedules.LearningRateSchedule):
-            continue  # of models, which read it at each step
-        is_number = isinstance(number, (int, float, np.number, np.ndarray))
-        if not is_number and not ops.is_tensor(number) and not isinstance(number, keras.Variable):
-            raise TypeError(f"`{name}` must be a number{_and(wanted)}, received {number!r}.")
-        if tuple(np.shape(number) if is_number else number.shape) != ():
-            raise ValueError(f"`{name}` must be one number{_and(wanted)}, received {number!r}.")
-        is_bad = isinstance(number, bool) or (
-            is_number and not (np.isfinite(number) and is_right(number))
-        )
-        if is_bad:
-            raise ValueError(
-                f"`{name}` must be a finite number{_and(wanted)}, received {number!r}."
-            )
-
-
-def _and(wanted):
-    return f", {wanted}" if wanted.startswith("at") else f" {wanted}" if wanted else ""
-
-
-def check_schedule(**values):
-    """Raises TypeError for what is neither a number nor a Keras schedule."""
+def _check_scalars(accepted: str, is_accepted: Callable, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number and not isinstance(value, Schedule):
+        if isinstance(value, Schedule):
+            continue
+        is_known = isinstance(value, (int, float, np.number, np.ndarray))
+        is_tensor = ops.is_tensor(value) or isinstance(value, keras.Variable)
+        if isinstance(value, bool) or not (is_known or is_tensor):
+            raise TypeError(f"`{name}` must be a number{accepted}, received {value!r}.")
+        if tuple(np.shape(value) if is_known else value.shape) != ():
+            raise ValueError(f"`{name}` must be one number{accepted}, received {value!r}.")
+        if is_known and not (np.isfinite(value) and is_accepted(value)):
+            raise ValueError(f"`{name}` must be a finite number{accepted}, received {value!r}.")
+
+
+def check_schedule(**values: Any) -> None:
+    """Raises `TypeError` unless each value is a number or a Keras schedule."""
+    for name, value in values.items():
+        is_plain_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_plain_number and not isinstance(value, Schedule):
             raise TypeError(
                 f"`{name}` must be a number or a keras.optimizers.schedules.LearningRateSchedule, "
                 f"received {value!r}."
             )
 
 
-def check_momentum(**values):
+def check_momentum(**values: Any) -> None:
     """Raises unless each value is a number in 0..1 or a Keras schedule."""
     check_schedule(**values)
     for name, value in values.items():
         if not isinstance(value, Schedule) and not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must lie in 0..1, received {value!r}.")
+            raise ValueError(f"`{name}` must be in 0..1, received {value!r}.")
 
 
-def check_optional_schedule(**values):
+def check_optional_schedule(**values: Any) -> None:
     """Raises unless each value is None, a number of at least 0, or a Keras schedule."""
-    given = {name: value for name, value in values.items() if value is not None}
-    check_schedule(**given)
-    check_non_negative(**given)
+    values = {name: value for name, value in values.items() if value is not None}
+    check_schedule(**values)
+    check_non_negative(**values)
 
 
-def check_steps(**values):
-    """Raises unless each value is an int of at least 0, steps, or a float in 0..1, a fraction."""
+def check_steps(**values: Any) -> None:
+    """Raises unless each value is a number of steps, an int >= 0, or a fraction, a float in 0..1.
+
+    A fraction is relative to the number of steps of the run.
+    """
+    accepted = "an int >= 0 (steps) or a float in 0..1 (a fraction of the run)"
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(
-                f"`{name}` must be an int, in steps, or a float in 0..1, a fraction of the run; "
-                f"received {value!r}."
-            )
+            raise TypeError(f"`{name}` must be {accepted}, received {value!r}.")
         if not value >= 0 or (isinstance(value, float) and value > 1):
-            raise ValueError(
-                f"`{name}` must be at least 0 steps (an int), or a fraction of the run in 0..1 (a "
-                f"float); received {value!r}."
-            )
+            raise ValueError(f"`{name}` must be {accepted}, received {value!r}.")
 
 
-def check_seed(seed):
-    """Raises unless `seed` is an int that fits 32 bits."""
+def check_seed(seed: Any) -> None:
+    """Raises unless `seed` is an int that fits into 32 bits."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"`seed` must be an int, received {seed!r}.")
     if not -(2**31) <= seed < 2**31:
-        raise ValueError(f"`seed` must fit 32 bits, received {seed}.")
+        raise ValueError(f"`seed` must fit into 32 bits, received {seed}.")
 
 
-def check_interval(low, high=math.inf, /, *, exclusive=False, **values):
+def check_interval(
+    low: float, high: float = math.inf, /, *, exclusive: bool = False, **values: Any
+) -> None:
     """Raises unless each value is a pair `(smallest, largest)` within `low..high`.
 
     Args:
-        low: Number.
-        high: Number.
+        low: Float, the lower limit.
+        high: Float, the upper limit.
         exclusive: Bool, whether `low` itself is rejected.
-        **values: Pairs by name.
+        **values: The pairs, by name.
     """
     for name, value in values.items():
         is_pair = isinstance(value, (tuple, list)) and len(value) == 2
         if not is_pair or not all(map(is_number, value)):
             raise TypeError(f"`{name}` must be a pair (smallest, largest), received {value!r}.")
         smallest, largest = value
-        if not low <= smallest <= largest <= high or (exclusive and smallest == low):
+        is_ordered = low <= smallest <= largest <= high and largest < math.inf
+        if not is_ordered or (exclusive and smallest == low):
             limits = f"{'above' if exclusive else 'from'} {low}"
             limits += "" if high == math.inf else f" to {high}"
             raise ValueError(
-                f"`{name}` must be a pair (smallest, largest) {limits}, in this order, received "
-                f"{value!r}."
+                f"`{name}` must be a pair (smallest, largest) of numbers {limits}, in this order, "
+                f"received {value!r}."
             )
 
 
-def as_size(value, name="size"):
-    """Returns an image size, an int or a pair, as `(height, width)`; raises for anything else."""
+def as_size(value: Size, name: str = "size") -> tuple[int, int]:
+    """Returns an image size as `(height, width)`.
+
+    Args:
+        value: Int > 0, or a pair `(height, width)` of them.
+        name: String, the name of the argument in error messages.
+
+    Raises:
+        ValueError: If `value` is anything else.
+    """
     pair = (value, value) if isinstance(value, int) else value
     is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-    if not is_pair or not all(isinstance(side, int) and side > 0 for side in pair):
+    if not is_pair or not all(_is_side(side) for side in pair):
         raise ValueError(
-            f"`{name}` must be an int above 0, or a pair (height, width) of them, received "
+            f"`{name}` must be an int above 0 or a pair (height, width) of such ints, received "
             f"{value!r}."
         )
     return tuple(pair)
 
 
-def check_view_sequence(views, least):
-    """Raises unless `views` is None or a sequence of at least `least` callables."""
+def _is_side(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def check_view_sequence(views: Views | None, min_views: int) -> None:
+    """Raises unless `views` is None or a sequence of at least `min_views` callables."""
     if views is None:
         return
     if not isinstance(views, (tuple, list)) or not all(callable(view) for view in views):
         raise TypeError(
-            "`views` must be a sequence of views such as keras_ssl.views.simclr(32), one for each "
-            f"output; received {views!r}."
+            "`views` must be a sequence of views, one for each output, such as "
+            f"keras_ssl.views.simclr(32); received {views!r}."
         )
-    if len(views) < least:
-        needed = "two views" if least == 2 else "a view"
-        raise ValueError(f"`views` needs {needed} or more, received {len(views)}.")
+    if len(views) < min_views:
+        raise ValueError(
+            f"`views` must have a length of at least {min_views}, received {len(views)}."
+        )
 
 
-def check_same_shape(**tensors):
-    """Raises ValueError unless all tensors are `(batch, dim)` of one shape, with a row at least."""
-    static = {name: tuple(x.shape) for name, x in tensors.items()}
-    for name, shape in static.items():
-        if len(shape) != 2:
-            raise ValueError(f"`{name}` must have shape (batch, dim), received {shape}.")
-    known = [
-        {shape[axis] for shape in static.values() if shape[axis] is not None} for axis in (0, 1)
-    ]
-    if any(len(sizes) > 1 for sizes in known):
-        listed = ", ".join(f"{name} {shape}" for name, shape in static.items())
-        raise ValueError(f"The tensors must have one shape (batch, dim), received {listed}.")
+def check_matrix(**tensors: Tensor) -> None:
+    """Raises `ValueError` unless each tensor has shape `(batch, dim)` and is not empty."""
+    for name, tensor in tensors.items():
+        if len(tensor.shape) != 2:
+            raise ValueError(
+                f"`{name}` must have shape (batch, dim), received {tuple(tensor.shape)}."
+            )
     check_not_empty(**tensors)
 
 
-def check_not_empty(**tensors):
-    """Raises ValueError for a tensor without a number in it."""
-    for name, x in tensors.items():
-        if 0 in tuple(x.shape):
-            raise ValueError(f"`{name}` is empty: it has shape {tuple(x.shape)}.")
+def check_same_shape(**tensors: Tensor) -> None:
+    """Raises `ValueError` unless all tensors have one shape `(batch, dim)` and are not empty."""
+    check_matrix(**tensors)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for sizes in zip(*shapes.values(), strict=True):
+        if len({size for size in sizes if size is not None}) > 1:
+            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise ValueError(f"The tensors must have one shape (batch, dim), received {listed}.")
 
 
-def check_shape(shape, **tensors):
-    """Raises ValueError for a tensor that has another shape, of which None is not known."""
-    for name, x in tensors.items():
-        given = tuple(x.shape)
-        pairs = zip(given, shape, strict=False)
-        if len(given) != len(shape) or any(
-            None not in pair and pair[0] != pair[1] for pair in pairs
+def check_not_empty(**tensors: Tensor) -> None:
+    """Raises `ValueError` if a tensor has no elements."""
+    for name, tensor in tensors.items():
+        if 0 in tuple(tensor.shape):
+            raise ValueError(f"`{name}` is empty: it has shape {tuple(tensor.shape)}.")
+
+
+def check_shape(shape: Sequence[int | None], **tensors: Tensor) -> None:
+    """Raises `ValueError` unless each tensor has the given shape; None stands for any size."""
+    expected = tuple(shape)
+    for name, tensor in tensors.items():
+        received = tuple(tensor.shape)
+        if len(received) != len(expected) or any(
+            None not in sizes and sizes[0] != sizes[1]
+            for sizes in zip(received, expected, strict=True)
         ):
-            raise ValueError(f"`{name}` must have shape {shape}, received {given}.")
+            raise ValueError(f"`{name}` must have shape {expected}, received {received}.")
 
 
-def check_threshold(threshold, rows):
-    """Raises unless it is a finite number, or there is one for each of the rows `(rows, K)`."""
+def check_threshold(threshold: Any, logits: Tensor) -> None:
+    """Raises unless `threshold` is a finite number, or a tensor with one for each row of logits.
+
+    Args:
+        threshold: The value to check.
+        logits: Tensor `(N, K)`.
+    """
     if hasattr(threshold, "shape") and len(threshold.shape) == 1:
-        check_shape(rows.shape[:1], threshold=as_float(threshold, "threshold"))
+        check_shape(logits.shape[:1], threshold=as_float(threshold, "threshold"))
     else:
-        _check_numbers("", lambda number: True, {"threshold": threshold})
+        _check_scalars("", lambda value: True, {"threshold": threshold})
 
 
-def as_array(name, values, dtype="float64"):
-    """Returns an array of numbers; TypeError or ValueError for what is none."""
+def as_array(name: str, values: Any, dtype: str = "float64") -> np.ndarray:
+    """Converts values to a NumPy array of numbers; raises `TypeError` if that is impossible."""
     try:
         return np.asarray(values, dtype)
     except (TypeError, ValueError) as error:
@@ -240,27 +268,32 @@ def as_array(name, values, dtype="float64"):
         raise TypeError(f"`{name}` must be an array of numbers, received {kind}.") from error
 
 
-def check_labeled_features(**sets):
-    """Raises ValueError unless each `(features, labels)` is `(N, D)` finite and `(N,)`."""
-    widths = set()
+def check_labeled_features(**sets: tuple[Any, Any]) -> None:
+    """Raises unless each value is a pair of finite features `(N, D)` and labels `(N,)`.
+
+    Features have the same width in all sets. Labels are ints or strings.
+    """
+    widths = []
     for name, (features, labels) in sets.items():
         if labels is None:
-            raise ValueError(f"`{name}` has no labels (`{name}_labels`), and accuracy needs them.")
+            raise ValueError(f"`{name}` has no labels: `{name}_labels` is None.")
         features, labels = as_array(f"{name}_features", features), np.asarray(labels)
         if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels):
             raise ValueError(
-                f"`{name}` must have features (N, D) and labels (N,): `{name}_features` has shape "
-                f"{features.shape}, `{name}_labels` {labels.shape}."
+                f"`{name}` must have features (N, D) and labels (N,), received "
+                f"`{name}_features` of shape {features.shape} and `{name}_labels` of shape "
+                f"{labels.shape}."
             )
         if not features.size:
             raise ValueError(f"`{name}` is empty: `{name}_features` has shape {features.shape}.")
         if labels.dtype.kind not in "iubSU":
             raise TypeError(
-                f"`{name}_labels` must be classes, ints or strings; received {labels.dtype}."
+                f"`{name}_labels` must be ints or strings, received dtype {labels.dtype}."
             )
         if not np.isfinite(features).all():
-            raise ValueError(f"`{name}` has NaN or infinite features (`{name}_features`).")
-        widths.add(features.shape[1])
-    if len(widths) > 1:
-        named = " and ".join(f"`{name}_features`" for name in sets)
-        raise ValueError(f"Features differ in width between {named}: {widths}.")
+            raise ValueError(f"`{name}` has NaN or infinite features: see `{name}_features`.")
+        widths.append(features.shape[1])
+    if len(set(widths)) > 1:
+        names = " and ".join(f"`{name}_features`" for name in sets)
+        sizes = " and ".join(map(str, widths))
+        raise ValueError(f"{names} must have the same width but differ in width: {sizes}.")

@@ -5,17 +5,17 @@ import numpy as np
 
 
 def gradients(function, *arrays):
-    """Gradient of a scalar function with respect to each array, as arrays; 0 where it stops."""
+    """Returns the gradient of a scalar function for each array; zeros if no gradient reaches it."""
     if keras.backend.backend() == "jax":
         import jax
 
-        found = jax.grad(function, argnums=tuple(range(len(arrays))))(*map(np.asarray, arrays))
-        return [np.asarray(each) for each in found]
+        compute = jax.grad(function, argnums=tuple(range(len(arrays))))
+        return [np.asarray(gradient) for gradient in compute(*map(np.asarray, arrays))]
     import tensorflow as tf
 
-    tensors = [tf.constant(each) for each in arrays]
+    tensors = [tf.constant(array) for array in arrays]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         value = function(*tensors)
-    found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [each.numpy() for each in found]
+    values = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [gradient.numpy() for gradient in values]

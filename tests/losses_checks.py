@@ -1,4 +1,4 @@
-"""What the tests of the losses share: the comparisons with a formula, and the hard batches."""
+"""Assertions and input batches shared by the tests of losses."""
 
 import numpy as np
 import pytest
@@ -20,55 +20,62 @@ not_positive = pytest.mark.parametrize("number", [0, -0.1, float("nan")])
 
 
 def unit(rows):
-    """Rows of length 1."""
+    """Scales each row to length 1."""
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
 def log_softmax(logits):
-    """Of one row; its largest entry is taken off first, as the exponential would overflow."""
+    """Computes the log-softmax of one row, with its maximum subtracted to avoid an overflow."""
     logits = logits - np.max(logits)
     return logits - np.log(np.sum(np.exp(logits)))
 
 
-def assert_matches(loss, formula, *arrays):
-    """The loss is the formula, in the precision of its input."""
-    expected = formula(*arrays)
+def assert_matches(loss, reference, *arrays):
+    """Asserts that a loss equals its reference, in the precision of its input."""
+    expected = reference(*arrays)
     for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-5)):
-        found = loss(*(each.astype(dtype) for each in arrays))
-        assert standardize_dtype(found.dtype) == dtype
-        np.testing.assert_allclose(found, expected, rtol=tolerance)
+        value = loss(*(array.astype(dtype) for array in arrays))
+        assert standardize_dtype(value.dtype) == dtype
+        np.testing.assert_allclose(value, expected, rtol=tolerance)
 
 
-def assert_gradient_is_the_slope(loss, formula, *arrays, targets=()):
-    """The gradient is the formula's central difference, and 0 in the `targets` (positions)."""
+def assert_gradient_matches(loss, reference, *arrays, targets=()):
+    """Asserts that the gradient equals the central differences of the reference.
+
+    Args:
+        loss: Function of the arrays.
+        reference: NumPy function of the arrays.
+        *arrays: float64 arrays.
+        targets: Positions of the arrays that no gradient may reach.
+    """
     step = 1e-6
     for position, gradient in enumerate(gradients(loss, *arrays)):
         if position in targets:
             np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
             continue
         expected = np.zeros_like(gradient)
-        for at in np.ndindex(expected.shape):
-            ends = []
+        for index in np.ndindex(expected.shape):
+            values = []
             for sign in (1, -1):
-                moved = [each.copy() for each in arrays]
-                moved[position][at] += sign * step
-                ends.append(formula(*moved))
-            expected[at] = (ends[0] - ends[1]) / (2 * step)
+                shifted = [array.copy() for array in arrays]
+                shifted[position][index] += sign * step
+                values.append(reference(*shifted))
+            expected[index] = (values[0] - values[1]) / (2 * step)
         np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-8)
 
 
 def assert_finite(loss, *arrays):
-    """The value and every gradient are finite."""
+    """Asserts that the value and all gradients are finite."""
     assert np.isfinite(float(loss(*arrays)))
     for gradient in gradients(loss, *arrays):
         assert np.all(np.isfinite(gradient))
 
 
-def assert_half_precision_is_computed_in_float32(loss, formula, *arrays):
-    """Rounding to half precision is all that is lost, whatever the magnitude."""
+def assert_half_precision_uses_float32(loss, reference, *arrays):
+    """Asserts that rounding the input to half precision is the only error, at any magnitude."""
     for dtype in ("float16", "bfloat16"):
-        rounded = [ops.cast(each, dtype) for each in arrays]
-        found = loss(*rounded)
-        assert standardize_dtype(found.dtype) == "float32"
-        exact = [ops.convert_to_numpy(ops.cast(each, "float64")) for each in rounded]
-        np.testing.assert_allclose(found, formula(*exact), rtol=1e-4, atol=1e-4)
+        rounded = [ops.cast(array, dtype) for array in arrays]
+        value = loss(*rounded)
+        assert standardize_dtype(value.dtype) == "float32"
+        exact = [ops.convert_to_numpy(ops.cast(tensor, "float64")) for tensor in rounded]
+        np.testing.assert_allclose(value, reference(*exact), rtol=1e-4, atol=1e-4)

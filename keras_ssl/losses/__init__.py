@@ -1,4 +1,14 @@
-"""Losses of the papers as pure functions of `keras.ops`."""
+"""Losses of the papers as pure functions of `keras.ops`.
+
+Each loss has the name of its method, takes batch-first tensors and returns a scalar. All follow the
+same rules:
+
+- float16 and bfloat16 inputs are computed in float32; float64 inputs are computed in float64.
+- No gradient reaches targets, such as the outputs of a teacher or the logits of weak views.
+- A batch of equal rows, or of zeros, has a finite loss and a finite gradient.
+- A loss sees one batch. Under a distribution strategy, gather the rows of all replicas first
+  (`keras_ssl.distribute.all_gather`).
+"""
 
 from keras_ssl.losses.barlow_twins import barlow_twins, barlow_twins_terms
 from keras_ssl.losses.clip import clip

@@ -2,30 +2,33 @@
 
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.losses.chunked import map_row_chunks
 from keras_ssl.numerics import as_float, l2_normalize, mean
 from keras_ssl.validation import check_int, check_positive, check_same_shape
 
 
-def clip(image, text, scale, num_chunks=1):
-    """Contrast of images with their captions, both ways, over the whole batch.
+def clip(image: Tensor, text: Tensor, scale: float | Tensor, num_chunks: int = 1) -> Tensor:
+    """CLIP loss: symmetric contrast of images with their captions.
+
+    The logits are the cosine similarities of all images with all captions of the batch, times
+    `scale`. The loss is the mean of two cross-entropies: of finding the caption of each image, and
+    of finding the image of each caption. Both inputs are normalized here.
 
     Args:
-        image: Float tensor `(B, D)`, projections of images. Both are normalized here.
-        text: Float tensor `(B, D)`, projections of the captions, same order.
-        scale: Float > 0 or scalar tensor, what cosine similarities are multiplied with: the inverse
-            of the temperature.
-        num_chunks: Int >= 1. With more than one the similarities of a part of the images at a time are
-            computed, and again for the gradient: memory for `B * B / num_chunks` of them, where 1
-            keeps all `B * B`, for half as much computing again. The value is the same.
+        image: Float tensor `(B, D)`, projections of the images.
+        text: Float tensor `(B, D)`, projections of the captions, in the same order.
+        scale: Float > 0 or scalar tensor, the logit scale: the inverse of the temperature.
+        num_chunks: Int >= 1. Number of chunks in which the similarity matrix is computed, to save
+            memory. Same value; see `losses.chunked`.
 
     Returns:
-        Scalar >= 0, the mean of both directions and over rows, float32 (float64 for float64 input);
-        log B for a batch without information.
+        Scalar >= 0, float32 (float64 for float64 input). `log(B)` if all rows are equal.
 
     Raises:
-        TypeError: If `num_chunks` is not an int.
-        ValueError: If the shapes differ or are not `(B, D)`, or `num_chunks` is below 1.
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If the shapes differ or are not `(B, D)`, `scale` is not above 0, or
+            `num_chunks` is below 1.
 
     Source:
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3.
@@ -36,14 +39,14 @@ def clip(image, text, scale, num_chunks=1):
     check_int(1, num_chunks=num_chunks)
     image = l2_normalize(image) * ops.convert_to_tensor(scale, image.dtype)
     text = l2_normalize(text)
-    own = ops.sum(image * text, axis=1)
+    positive = ops.sum(image * text, axis=1)
 
-    def log_sums(rows, text):
-        """Log of the sum over captions, of each row, and over these rows, of each caption."""
-        logits = ops.matmul(rows, ops.transpose(text))
+    def log_sums(images, text):
+        """Returns the log-sum-exp of each row (image) and of each column (caption)."""
+        logits = ops.matmul(images, ops.transpose(text))
         return ops.logsumexp(logits, axis=1), ops.logsumexp(logits, axis=0)
 
-    of_images, of_texts = zip(*map_row_chunks(log_sums, num_chunks, (image,), text), strict=True)
-    of_images = ops.concatenate(of_images)
-    of_texts = ops.logsumexp(ops.stack(of_texts), axis=0)
-    return 0.5 * (mean(of_images - own) + mean(of_texts - own))
+    image_sums, text_sums = zip(*map_row_chunks(log_sums, num_chunks, (image,), text), strict=True)
+    image_sum = ops.concatenate(image_sums)
+    text_sum = ops.logsumexp(ops.stack(text_sums), axis=0)
+    return 0.5 * (mean(image_sum - positive) + mean(text_sum - positive))

@@ -1,27 +1,40 @@
-"""The loss of DINO: a student predicts a teacher's centered, sharpened distribution."""
+"""The loss of DINO."""
 
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.numerics import as_float, cross_entropy
-from keras_ssl.validation import check_positive, check_same_shape
+from keras_ssl.validation import check_positive, check_same_shape, check_shape
 
 
-def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=0.04):
-    """Cross-entropy from the teacher's view of an image to the student's view of it.
+def dino(
+    student: Tensor,
+    teacher: Tensor,
+    center: Tensor,
+    student_temperature: float | Tensor = 0.1,
+    teacher_temperature: float | Tensor = 0.04,
+) -> Tensor:
+    """DINO loss: cross-entropy of the student with the centered, sharpened teacher.
+
+    The loss is for one pair of views of the same images. DINO averages it over all pairs of
+    different views whose teacher view is a large crop.
 
     Args:
         student: Float tensor `(B, K)`, the student's scores of one view.
-        teacher: Float tensor `(B, K)`, the teacher's scores of another view, same order; no
+        teacher: Float tensor `(B, K)`, the teacher's scores of another view, in the same order. No
             gradient reaches them.
-        center: Float tensor `(K,)`, the running mean of the teacher's scores, taken off them.
+        center: Float tensor `(K,)`, the running mean of the teacher's scores, which is subtracted
+            from them.
         student_temperature: Float > 0.
-        teacher_temperature: Float > 0; below the student's, which sharpens the target.
+        teacher_temperature: Float > 0. Choose it below `student_temperature`, to sharpen the
+            targets.
 
     Returns:
-        Scalar, float32 (float64 for float64 input); `log(K)` when all scores are equal, which is
-        not the largest value: centring and sharpening together, not the loss, prevent collapse.
+        Scalar >= 0, float32 (float64 for float64 input). `log(K)` if all scores are equal. This is
+        not the maximum: centering and sharpening prevent collapse, not the loss.
 
     Raises:
+        TypeError: If an argument is of the wrong kind.
         ValueError: If the shapes are not as described, or a temperature is not above 0.
 
     Source:
@@ -30,11 +43,8 @@ def dino(student, teacher, center, student_temperature=0.1, teacher_temperature=
     student, teacher = as_float(student, "student"), ops.stop_gradient(as_float(teacher, "teacher"))
     center = ops.stop_gradient(as_float(center, "center"))
     check_same_shape(student=student, teacher=teacher)
-    if tuple(center.shape) != (student.shape[1],):
-        raise ValueError(
-            f"`center` must have shape ({student.shape[1]},), received {tuple(center.shape)}."
-        )
+    check_shape(student.shape[1:], center=center)
     check_positive(student_temperature=student_temperature, teacher_temperature=teacher_temperature)
 
-    target = ops.softmax((teacher - center) / teacher_temperature, axis=1)
-    return cross_entropy(student / student_temperature, target)
+    targets = ops.softmax((teacher - center) / teacher_temperature, axis=1)
+    return cross_entropy(student / student_temperature, targets)

@@ -1,49 +1,58 @@
 """The loss of masked autoencoders."""
 
-import numpy as np
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.numerics import as_float
+from keras_ssl.validation import check_bool, check_not_empty
 
-EPSILON = 1e-6
+EPSILON = 1e-6  # added to variances, as in the authors' code
 
 
-def mae(predicted, patches, mask, normalize=True):
-    """Mean squared error of the masked patches' pixels.
+def mae(predicted: Tensor, patches: Tensor, mask: Tensor, normalize: bool = True) -> Tensor:
+    """MAE loss: mean squared error of the pixels of masked patches.
+
+    Not to be confused with the mean absolute error, `keras.losses.mae`.
 
     Args:
-        predicted: Float tensor `(B, N, P)`, the decoder's P pixel values of each of N patches.
-        patches: Float tensor `(B, N, P)`, the true ones; no gradient reaches them.
-        mask: Bool or float tensor `(B, N)`, 1 for the patches that the encoder did not see.
-        normalize: Bool, whether each true patch has its mean taken off and is divided by its
-            standard deviation.
+        predicted: Float tensor `(B, N, P)`, the decoder's P pixel values for each of N patches.
+        patches: Float tensor `(B, N, P)`, the pixel values of the image. No gradient reaches them.
+        mask: Bool or float tensor `(B, N)`, 1 for masked patches, which the encoder does not see.
+        normalize: Bool, whether to standardize each patch of the image (subtract its mean and
+            divide by its standard deviation). The features are usually better with it.
 
     Returns:
-        Scalar >= 0, mean over pixels and over all masked patches of the batch, float32 (float64 for
-        float64 input); 0 where none is masked.
+        Scalar >= 0, the mean over the pixels of all masked patches of the batch, float32 (float64
+        for float64 input). 0 if no patch is masked. With `normalize`, `(P - 1) / P` if all
+        predictions are 0.
 
     Raises:
-        ValueError: If shapes do not fit.
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If the shapes are not as described.
 
     Source:
-        He et al. 2021, https://arxiv.org/abs/2111.06377, section 3; unbiased variance, as in the
-        authors' code.
+        He et al. 2021, https://arxiv.org/abs/2111.06377, section 3, with the unbiased variance of
+        the authors' code.
     """
-    if not isinstance(normalize, (bool, np.bool_)):
-        raise TypeError(f"`normalize` must be a bool, received {normalize!r}.")
+    check_bool(normalize=normalize)
     predicted = as_float(predicted, "predicted")
-    mask = ops.cast(as_float(mask, "mask"), predicted.dtype)
     patches = ops.stop_gradient(as_float(patches, "patches"))
+    mask = ops.cast(as_float(mask, "mask"), predicted.dtype)
+    _check_shapes(predicted, patches, mask)
+    num_pixels = patches.shape[-1]
+    if normalize:
+        centered = patches - ops.sum(patches, axis=-1, keepdims=True) / num_pixels
+        variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) / max(num_pixels - 1, 1)
+        patches = centered * ops.rsqrt(variance + EPSILON)
+    patch_errors = ops.sum(ops.square(predicted - patches), axis=-1) / num_pixels
+    return ops.sum(mask * patch_errors) / ops.maximum(ops.sum(mask), 1.0)
+
+
+def _check_shapes(predicted, patches, mask):
     shapes = [tuple(x.shape) for x in (predicted, patches, mask)]
     if len(shapes[0]) != 3 or shapes[1] != shapes[0] or shapes[2] != shapes[0][:2]:
         raise ValueError(
-            "`predicted` and `patches` must be (batch, patches, pixels) and `mask` (batch, "
-            f"patches), received {shapes[0]}, {shapes[1]} and {shapes[2]}."
+            "`predicted` and `patches` must have shape (batch, patches, pixels) and `mask` shape "
+            f"(batch, patches), received {shapes[0]}, {shapes[1]} and {shapes[2]}."
         )
-    if normalize:
-        pixels = patches.shape[-1]
-        centered = patches - ops.sum(patches, axis=-1, keepdims=True) / pixels
-        variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) / max(pixels - 1, 1)
-        patches = centered * ops.rsqrt(variance + EPSILON)
-    each = ops.sum(ops.square(predicted - patches), axis=-1) / patches.shape[-1]
-    return ops.sum(mask * each) / ops.maximum(ops.sum(mask), 1.0)
+    check_not_empty(predicted=predicted)

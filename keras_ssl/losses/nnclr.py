@@ -1,31 +1,34 @@
-"""The loss of NNCLR: nearest neighbors as positives."""
+"""The loss of NNCLR."""
 
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.losses.chunked import map_row_chunks
 from keras_ssl.numerics import as_float, l2_normalize, mean
 from keras_ssl.validation import check_int, check_positive, check_same_shape
 
 
-def nnclr(nearest, predicted, temperature=0.1, num_chunks=1):
-    """Cross-entropy of finding, from a neighbor, the prediction of its image in the batch.
+def nnclr(
+    nearest: Tensor, predicted: Tensor, temperature: float | Tensor = 0.1, num_chunks: int = 1
+) -> Tensor:
+    """NNCLR loss: contrast of nearest neighbors with predictions.
 
-    Row i of `nearest` is the nearest neighbor, among past projections, of one view of image i;
-    its right answer is the prediction made from the other view of image i.
+    Row i of `nearest` is the nearest neighbor, among past projections, of one view of image i. Its
+    positive is the prediction for the other view of image i; the other predictions of the batch are
+    its negatives. Both inputs are normalized here.
 
     Args:
-        nearest: Float tensor `(B, D)`, neighbors; no gradient reaches them.
-        predicted: Float tensor `(B, D)`, predictions, same order. Neither need be normalized.
-        temperature: Float > 0.
-        num_chunks: Int >= 1. With more than one the similarities of a part of the rows at a time are
-            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
-            as much computing again. The value is the same.
+        nearest: Float tensor `(B, D)`, nearest neighbors. No gradient reaches them.
+        predicted: Float tensor `(B, D)`, predictions, in the same order.
+        temperature: Float > 0. A smaller temperature gives more weight to the hardest negatives.
+        num_chunks: Int >= 1. Number of chunks in which the similarity matrix is computed, to save
+            memory. Same value; see `losses.chunked`.
 
     Returns:
-        Scalar, float32 (float64 for float64 input). `log(B)` when all rows are equal.
+        Scalar >= 0, float32 (float64 for float64 input). `log(B)` if all rows are equal.
 
     Raises:
-        TypeError: If `num_chunks` is not an int.
+        TypeError: If an argument is of the wrong kind.
         ValueError: If the shapes differ or are not `(B, D)`, `temperature` is not above 0, or
             `num_chunks` is below 1.
 
@@ -42,5 +45,6 @@ def nnclr(nearest, predicted, temperature=0.1, num_chunks=1):
     def log_sums(rows, predicted):
         return ops.logsumexp(ops.matmul(rows, ops.transpose(predicted)) / temperature, axis=1)
 
-    own = ops.sum(nearest * predicted, axis=1) / temperature
-    return mean(ops.concatenate(map_row_chunks(log_sums, num_chunks, (nearest,), predicted)) - own)
+    log_sum = ops.concatenate(map_row_chunks(log_sums, num_chunks, (nearest,), predicted))
+    positive = ops.sum(nearest * predicted, axis=1) / temperature
+    return mean(log_sum - positive)

@@ -3,78 +3,73 @@
 import keras
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.losses.chunked import map_row_chunks
 from keras_ssl.numerics import as_float, l2_normalize
-from keras_ssl.validation import check_int, check_not_empty, check_positive
+from keras_ssl.validation import check_int, check_matrix, check_positive, check_shape
 
 
-def supcon(z, labels, temperature=0.1, num_chunks=1):
-    """Contrast in which all rows of one label are positives of each other.
+def supcon(
+    z: Tensor, labels: Tensor, temperature: float | Tensor = 0.1, num_chunks: int = 1
+) -> Tensor:
+    """SupCon loss: contrast in which all rows of a class are positives of each other.
 
-    For an anchor i with positives P(i), the other rows of its label, the loss is the mean over P(i)
-    of the cross-entropy of picking that positive among all rows but i; the sum over P(i) stands
-    outside the logarithm. Anchors without a positive are left out.
+    The positives of a row are the other rows with its label. The loss of a row is the cross-entropy
+    of finding a positive among all other rows, as the mean over its positives (the mean is outside
+    the logarithm). Rows without a positive are ignored.
+
+        z = ops.concatenate([z1, z2])  # both views of each image
+        loss = keras_ssl.losses.supcon(z, ops.concatenate([labels, labels]))
 
     Args:
-        z: Float tensor `(N, D)`, projections of all views, stacked. Need not be normalized.
-        labels: Integer tensor `(N,)`, the class of each row.
-        temperature: Float > 0. Smaller attends more to the hardest rows.
-        num_chunks: Int >= 1. With more than one the similarities of a part of the rows at a time are
-            computed, and again for the gradient: memory for that part, where 1 keeps all, for half
-            as much computing again. The value is the same.
+        z: Float tensor `(N, D)`, projections of all views, stacked. They are normalized here.
+        labels: Int tensor `(N,)`, the class of each row.
+        temperature: Float > 0. A smaller temperature gives more weight to the hardest rows.
+        num_chunks: Int >= 1. Number of chunks in which the similarity matrix is computed, to save
+            memory. Same value; see `losses.chunked`.
 
     Returns:
-        Scalar, float32 (float64 for float64 input): the mean over anchors that have a positive.
-        0 where none has one.
+        Scalar >= 0, the mean over rows that have a positive, float32 (float64 for float64 input).
+        0 if no row has a positive. `log(N - 1)` if all rows are equal.
 
     Raises:
-        TypeError: If `num_chunks` is not an int.
+        TypeError: If an argument is of the wrong kind, such as labels that are not ints.
         ValueError: If `z` is not `(N, D)`, `labels` is not `(N,)`, `temperature` is not above 0, or
             `num_chunks` is below 1.
 
     Source:
         Khosla et al. 2020, https://arxiv.org/abs/2004.11362, equation 2 ("out").
     """
-    z, labels = as_float(z, "z"), _as_tensor(labels)
-    _check(z, labels)
+    z, labels = as_float(z, "z"), _as_labels(labels)
+    check_matrix(z=z)
+    check_shape(z.shape[:1], labels=labels)
     check_positive(temperature=temperature)
     check_int(1, num_chunks=num_chunks)
 
     z = l2_normalize(z)
-    numbers = ops.arange(ops.shape(z)[0])
+    indices = ops.arange(ops.shape(z)[0])
 
-    def of_rows(rows, of_rows, own, z):
-        """The loss of each row, and 1 where it has a positive."""
-        itself = of_rows[:, None] == numbers
+    def row_losses(rows, row_indices, row_labels, z):
+        """Returns the loss of each row, and 1 for each row that has a positive."""
+        is_self = row_indices[:, None] == indices
         similarity = ops.matmul(rows, ops.transpose(z)) / temperature
-        log_sum = ops.logsumexp(ops.where(itself, -float("inf"), similarity), axis=1)
-        is_positive = ops.cast(ops.equal(own[:, None], labels[None]) & ~itself, z.dtype)
-        positives = ops.sum(is_positive, axis=1)
-        similarity = ops.sum(is_positive * similarity, axis=1)
-        anchors = ops.cast(positives > 0, z.dtype)
-        return log_sum - similarity / ops.maximum(positives, 1.0), anchors
+        log_sum = ops.logsumexp(ops.where(is_self, -float("inf"), similarity), axis=1)
+        is_positive = ops.cast(ops.equal(row_labels[:, None], labels[None]) & ~is_self, z.dtype)
+        num_positives = ops.sum(is_positive, axis=1)
+        positive = ops.sum(is_positive * similarity, axis=1) / ops.maximum(num_positives, 1.0)
+        return log_sum - positive, ops.cast(num_positives > 0, z.dtype)
 
-    parts = zip(*map_row_chunks(of_rows, num_chunks, (z, numbers, labels), z), strict=True)
-    loss, anchors = map(ops.concatenate, parts)
-    return ops.sum(loss * anchors) / ops.maximum(ops.sum(anchors), 1.0)
-
-
-def _check(z, labels):
-    if "int" not in keras.backend.standardize_dtype(labels.dtype):
-        raise TypeError(f"`labels` must be class numbers, ints; received dtype {labels.dtype}.")
-    if len(z.shape) != 2:
-        raise ValueError(f"`z` must have shape (N, D), received {tuple(z.shape)}.")
-    rows, given = z.shape[0], tuple(labels.shape)
-    if len(given) != 1 or (None not in (rows, given[0]) and rows != given[0]):
-        raise ValueError(
-            f"`labels` must have shape ({'N' if rows is None else rows},), one class number for "
-            f"each row of `z`, received shape {given}."
-        )
-    check_not_empty(z=z)
+    outputs = zip(*map_row_chunks(row_losses, num_chunks, (z, indices, labels), z), strict=True)
+    loss, has_positive = map(ops.concatenate, outputs)
+    return ops.sum(loss * has_positive) / ops.maximum(ops.sum(has_positive), 1.0)
 
 
-def _as_tensor(labels):
+def _as_labels(labels):
     try:
-        return ops.convert_to_tensor(labels)
+        labels = ops.convert_to_tensor(labels)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"`labels` must be class numbers, ints; received {labels!r}.") from error
+        raise TypeError(f"`labels` must be a tensor of ints, received {labels!r}.") from error
+    dtype = keras.backend.standardize_dtype(labels.dtype)
+    if "int" not in dtype:
+        raise TypeError(f"`labels` must be a tensor of ints, received dtype {dtype}.")
+    return labels

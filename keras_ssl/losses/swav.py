@@ -1,80 +1,95 @@
-"""The losses of SwAV: assignments to prototypes, and their prediction."""
+"""The losses of SwAV."""
 
 from keras import ops
 
+from keras_ssl._types import Tensor
 from keras_ssl.numerics import as_float, cross_entropy
 from keras_ssl.validation import (
     check_int,
-    check_not_empty,
+    check_matrix,
     check_positive,
     check_same_shape,
     check_shape,
 )
 
+EXCLUDED = -1e9  # logit of rows without a weight; finite, so that all rows may be excluded
 
-def sinkhorn(scores, epsilon=0.05, iterations=3, weights=None):
-    """Assigns rows to prototypes so that all prototypes are used alike.
 
-    In turn, the assignments are scaled to equal sums over each prototype and to equal sums over
-    each row. Computed with logarithms: no score is too large.
+def sinkhorn(
+    scores: Tensor,
+    epsilon: float | Tensor = 0.05,
+    iterations: int = 3,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Assigns rows to prototypes so that all prototypes are used equally (Sinkhorn-Knopp).
+
+    Each iteration scales the assignments to equal sums over each prototype, then to equal sums over
+    each row. They are computed as logarithms, which do not overflow for large scores.
+
+        assignments = keras_ssl.losses.sinkhorn(scores_of_view_1)
+        loss = keras_ssl.losses.swav(scores_of_view_2, assignments)
 
     Args:
         scores: Float tensor `(B, K)`, similarities of rows to prototypes. No gradient reaches them.
-        epsilon: Float > 0; smaller is nearer to one prototype a row.
+        epsilon: Float > 0. A smaller value gives assignments closer to one prototype for each row.
         iterations: Int >= 1.
-        weights: Tensor `(B,)` of 1 for rows that are to be shared out and 0 for those that have no
-            part in it, whose own assignments mean nothing; None for all.
+        weights: Tensor `(B,)`, 1 for the rows to assign and 0 for rows to ignore. The assignments
+            of ignored rows are meaningless. None assigns all rows.
 
     Returns:
-        `(B, K)`, float32 (float64 for float64 input), in 0..1; rows sum to 1.
+        Tensor `(B, K)` in 0..1, float32 (float64 for float64 input). Each row sums to 1. `1 / K`
+        everywhere if all scores are equal.
 
     Raises:
-        ValueError: If `scores` is not `(B, K)`, `epsilon` not above 0 or `iterations` below 1.
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If `scores` is not `(B, K)`, `weights` is not `(B,)`, `epsilon` is not above 0,
+            or `iterations` is below 1.
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, algorithm 1; Cuturi 2013,
         https://arxiv.org/abs/1306.0895.
     """
     scores = ops.stop_gradient(as_float(scores, "scores"))
-    if len(scores.shape) != 2:
-        raise ValueError(f"`scores` must have shape (B, K), received {tuple(scores.shape)}.")
+    check_matrix(scores=scores)
     check_positive(epsilon=epsilon)
     check_int(1, iterations=iterations)
-    check_not_empty(scores=scores)
-    out = 0.0
+    offset = 0.0
     if weights is not None:
         weights = as_float(weights, "weights")
         check_shape(scores.shape[:1], weights=weights)
-        out = -1e9 * (1.0 - ops.cast(weights, scores.dtype))[:, None]
+        offset = EXCLUDED * (1.0 - ops.cast(weights, scores.dtype))[:, None]
 
-    log = scores / epsilon
+    log_assignments = scores / epsilon
     for _ in range(iterations):
-        log = log - ops.logsumexp(log + out, axis=0, keepdims=True)
-        log = log - ops.logsumexp(log, axis=1, keepdims=True)
-    return ops.exp(log)
+        column_sum = ops.logsumexp(log_assignments + offset, axis=0, keepdims=True)
+        log_assignments = log_assignments - column_sum
+        row_sum = ops.logsumexp(log_assignments, axis=1, keepdims=True)
+        log_assignments = log_assignments - row_sum
+    return ops.exp(log_assignments)
 
 
-def swav(scores, assignments, temperature=0.1):
-    """Cross-entropy of predicting, from one view's scores, the assignments of another view.
+def swav(scores: Tensor, assignments: Tensor, temperature: float | Tensor = 0.1) -> Tensor:
+    """SwAV loss: cross-entropy of predicting the assignments of one view from another view.
 
     Args:
-        scores: Float tensor `(B, K)`, similarities to prototypes.
-        assignments: Float tensor `(B, K)`, rows sum to 1; no gradient reaches them.
-        temperature: Float > 0.
+        scores: Float tensor `(B, K)`, similarities of one view to the prototypes.
+        assignments: Float tensor `(B, K)`, assignments of another view, see `sinkhorn`. Each row
+            sums to 1. No gradient reaches them.
+        temperature: Float > 0. A smaller temperature gives sharper predictions.
 
     Returns:
-        Scalar, float32 (float64 for float64 input); at the start about log(K).
+        Scalar >= 0, float32 (float64 for float64 input). `log(K)` if all scores are equal, which is
+        about the value at the start of training.
 
     Raises:
+        TypeError: If an argument is of the wrong kind.
         ValueError: If the shapes differ or are not `(B, K)`, or `temperature` is not above 0.
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, equation 2.
     """
-    scores, assignments = (
-        as_float(scores, "scores"),
-        ops.stop_gradient(as_float(assignments, "assignments")),
-    )
+    scores = as_float(scores, "scores")
+    assignments = ops.stop_gradient(as_float(assignments, "assignments"))
     check_same_shape(scores=scores, assignments=assignments)
     check_positive(temperature=temperature)
     return cross_entropy(scores / temperature, assignments)

@@ -3,8 +3,8 @@ import pytest
 from gradients import gradients
 from losses_checks import (
     assert_finite,
-    assert_gradient_is_the_slope,
-    assert_half_precision_is_computed_in_float32,
+    assert_gradient_matches,
+    assert_half_precision_uses_float32,
     assert_matches,
     degenerate,
     log_softmax,
@@ -17,10 +17,10 @@ RNG = np.random.default_rng(12)
 WEAK, STRONG = 2 * RNG.normal(size=(2, 12, 4))
 
 
-def from_the_paper(threshold, temperature=0.5, hard=False):
-    """The mean over the images whose own loss is below the threshold."""
+def make_reference(threshold, temperature=0.5, hard=False):
+    """Returns the mean over the images whose weak view has a loss below the threshold."""
 
-    def formula(weak, strong):
+    def reference(weak, strong):
         costs = []
         for q, s in zip(weak, strong, strict=True):
             if -log_softmax(q)[np.argmax(q)] < threshold:
@@ -30,7 +30,7 @@ def from_the_paper(threshold, temperature=0.5, hard=False):
                 costs.append(-np.sum(target * log_softmax(s)))
         return np.mean(costs) if costs else 0.0
 
-    return formula
+    return reference
 
 
 def loss_of(*arrays, **kwargs):
@@ -47,15 +47,15 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_matches_the_formula_and_its_slope_in_the_strong_view_alone(case):
+def test_dash_and_its_gradient_for_the_strong_view_match_the_paper(case):
     def loss(*rows):
         return loss_of(*rows, **case)
 
-    assert_matches(loss, from_the_paper(**case), WEAK, STRONG)
-    assert_gradient_is_the_slope(loss, from_the_paper(**case), WEAK, STRONG, targets=[0])
+    assert_matches(loss, make_reference(**case), WEAK, STRONG)
+    assert_gradient_matches(loss, make_reference(**case), WEAK, STRONG, targets=[0])
 
 
-def test_a_masked_image_has_no_gradient():
+def test_dash_has_no_gradient_for_masked_images():
     _, mask = dash(WEAK, STRONG, 0.3)
     gradient = gradients(lambda *rows: loss_of(*rows, threshold=0.3), WEAK, STRONG)[1]
     np.testing.assert_array_equal(np.any(gradient != 0, axis=1), np.asarray(mask) == 1)
@@ -63,23 +63,23 @@ def test_a_masked_image_has_no_gradient():
 
 
 @degenerate
-def test_degenerate_rows_have_a_finite_loss_and_gradient(rows):
+def test_dash_is_finite_for_degenerate_rows(rows):
     for threshold in (0.0, 0.05, 500.0):
-        assert_finite(lambda *both, t=threshold: loss_of(*both, threshold=t), 1e4 * rows, rows)
+        assert_finite(lambda *logits, t=threshold: loss_of(*logits, threshold=t), 1e4 * rows, rows)
 
 
-def test_half_precision_is_computed_in_float32():
-    assert_half_precision_is_computed_in_float32(
-        lambda *rows: loss_of(*rows, threshold=0.5), from_the_paper(0.5), WEAK, 1e4 * STRONG
+def test_dash_computes_half_precision_in_float32():
+    assert_half_precision_uses_float32(
+        lambda *rows: loss_of(*rows, threshold=0.5), make_reference(0.5), WEAK, 1e4 * STRONG
     )
 
 
-def test_names_both_shapes_when_they_differ():
+def test_dash_rejects_different_shapes():
     with pytest.raises(ValueError, match=r"weak_logits \(12, 4\), strong_logits \(5, 4\)"):
         dash(WEAK, STRONG[:5], 0.3)
 
 
 @not_positive
-def test_names_a_bad_temperature(number):
+def test_dash_rejects_a_bad_temperature(number):
     with pytest.raises(ValueError, match="`temperature` must be a finite number above 0"):
         dash(WEAK, STRONG, 0.3, temperature=number)

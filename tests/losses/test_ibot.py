@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from losses_checks import (
     assert_finite,
-    assert_gradient_is_the_slope,
-    assert_half_precision_is_computed_in_float32,
+    assert_gradient_matches,
+    assert_half_precision_uses_float32,
     assert_matches,
     log_softmax,
     not_positive,
@@ -14,13 +14,15 @@ from keras_ssl.losses import ibot
 RNG = np.random.default_rng(21)
 STUDENT, TEACHER = RNG.normal(size=(2, 3, 4, 5)) / 5
 CENTER = RNG.normal(size=5) / 5
-MASK = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]], "float64")  # one image without
+MASK = np.array(
+    [[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]], "float64"
+)  # the second image has no masked patch
 
 
-def from_the_paper(student_temperature=0.1, teacher_temperature=0.04):
-    """Equation 2, patch by patch."""
+def make_reference(student_temperature=0.1, teacher_temperature=0.04):
+    """Returns equation 2, one patch at a time."""
 
-    def formula(student, teacher, mask, center):
+    def reference(student, teacher, mask, center):
         total = 0.0
         for s, t, m in zip(student, teacher, mask, strict=True):
             costs = [
@@ -33,47 +35,47 @@ def from_the_paper(student_temperature=0.1, teacher_temperature=0.04):
             total += np.mean(costs) if costs else 0.0
         return total / len(student)
 
-    return formula
+    return reference
 
 
 ARRAYS = (STUDENT, TEACHER, MASK, CENTER)
 
 
 @pytest.mark.parametrize("temperatures", [(), (0.2, 0.07)])
-def test_matches_the_formula_and_its_slope_in_the_student_alone(temperatures):
-    formula = from_the_paper(*temperatures)
-    assert_matches(lambda *arrays: ibot(*arrays, *temperatures), formula, *ARRAYS)
+def test_ibot_and_its_gradient_for_the_student_match_the_paper(temperatures):
+    reference = make_reference(*temperatures)
+    assert_matches(lambda *arrays: ibot(*arrays, *temperatures), reference, *ARRAYS)
 
     def loss(student, teacher, center):
         return ibot(student, teacher, MASK, center, *temperatures)
 
-    assert_gradient_is_the_slope(
-        loss, lambda s, t, c: formula(s, t, MASK, c), STUDENT, TEACHER, CENTER, targets=[1, 2]
+    assert_gradient_matches(
+        loss, lambda s, t, c: reference(s, t, MASK, c), STUDENT, TEACHER, CENTER, targets=[1, 2]
     )
 
 
-def test_patches_that_are_seen_do_not_count():
+def test_ibot_ignores_patches_without_a_mask():
     other = np.where(MASK[..., None] == 1, STUDENT, 9.0)
     assert float(ibot(other, *ARRAYS[1:])) == pytest.approx(float(ibot(*ARRAYS)), rel=1e-12)
 
 
-def test_a_batch_without_a_mask_costs_nothing():
+def test_ibot_is_zero_without_masked_patches():
     assert_finite(ibot, STUDENT, TEACHER, 0 * MASK, CENTER)
     assert float(ibot(STUDENT, TEACHER, MASK > 2, CENTER)) == 0
 
 
-def test_equal_patches_have_a_finite_loss_and_gradient():
-    same = np.ones((3, 4, 5), "float32")
-    assert_finite(ibot, same, same, np.ones((3, 4), "float32"), np.zeros(5, "float32"))
+def test_ibot_is_finite_for_equal_patches():
+    equal = np.ones((3, 4, 5), "float32")
+    assert_finite(ibot, equal, equal, np.ones((3, 4), "float32"), np.zeros(5, "float32"))
 
 
-def test_half_precision_is_computed_in_float32():
-    assert_half_precision_is_computed_in_float32(
-        ibot, from_the_paper(), 1e3 * STUDENT, 1e3 * TEACHER, MASK, 1e3 * CENTER
+def test_ibot_computes_half_precision_in_float32():
+    assert_half_precision_uses_float32(
+        ibot, make_reference(), 1e3 * STUDENT, 1e3 * TEACHER, MASK, 1e3 * CENTER
     )
 
 
-def test_names_shapes_that_do_not_fit():
+def test_ibot_rejects_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"received \(3, 4, 5\), \(3, 4, 5\) and \(3, 3\)"):
         ibot(STUDENT, TEACHER, MASK[:, :3], CENTER)
     with pytest.raises(ValueError, match=r"`center` must have shape \(5,\), received \(4,\)"):
@@ -82,6 +84,6 @@ def test_names_shapes_that_do_not_fit():
 
 @not_positive
 @pytest.mark.parametrize("name", ["student_temperature", "teacher_temperature"])
-def test_names_a_bad_temperature(name, number):
+def test_ibot_rejects_a_bad_temperature(name, number):
     with pytest.raises(ValueError, match=f"`{name}` must be a finite number above 0"):
         ibot(*ARRAYS, **{name: number})

@@ -3,8 +3,8 @@ import pytest
 from losses_checks import (
     SPREAD,
     assert_finite,
-    assert_gradient_is_the_slope,
-    assert_half_precision_is_computed_in_float32,
+    assert_gradient_matches,
+    assert_half_precision_uses_float32,
     assert_matches,
     degenerate,
     unit,
@@ -15,8 +15,8 @@ from keras_ssl.losses import koleo
 ROWS = np.random.default_rng(22).normal(size=(7, 4))
 
 
-def from_the_paper(rows):
-    """Equation 2, row by row."""
+def reference_loss(rows):
+    """Computes equation 2, one row at a time."""
     rows = unit(rows)
     logs = []
     for i, row in enumerate(rows):
@@ -25,30 +25,30 @@ def from_the_paper(rows):
     return -np.mean(logs)
 
 
-def test_matches_the_formula_and_its_slope():
-    assert_matches(koleo, from_the_paper, ROWS)
-    assert_gradient_is_the_slope(koleo, from_the_paper, ROWS)
+def test_koleo_and_its_gradient_match_the_paper():
+    assert_matches(koleo, reference_loss, ROWS)
+    assert_gradient_matches(koleo, reference_loss, ROWS)
 
 
-def test_rows_that_spread_cost_less_than_equal_ones():
+def test_koleo_is_smaller_for_spread_rows():
     axes = np.concatenate([np.eye(4), -np.eye(4)])
     assert float(koleo(axes)) == pytest.approx(-0.5 * np.log(2))
     assert float(koleo(np.ones((7, 4)))) > float(koleo(ROWS)) > float(koleo(axes))
 
 
 @degenerate
-def test_degenerate_rows_have_a_finite_loss_and_gradient(rows):
+def test_koleo_is_finite_for_degenerate_rows(rows):
     assert_finite(koleo, rows)
 
 
-def test_length_counts_for_nothing():
+def test_koleo_ignores_the_length_of_rows():
     assert float(koleo(9 * ROWS)) == pytest.approx(float(koleo(ROWS)), rel=1e-12)
 
 
-def test_half_precision_is_computed_in_float32():
-    assert_half_precision_is_computed_in_float32(koleo, from_the_paper, 1e3 * ROWS)
+def test_koleo_computes_half_precision_in_float32():
+    assert_half_precision_uses_float32(koleo, reference_loss, 1e3 * ROWS)
 
 
-def test_names_what_is_no_matrix():
+def test_koleo_rejects_features_that_are_no_matrix():
     with pytest.raises(ValueError, match=r"`x` must have shape \(batch, dim\)"):
         koleo(SPREAD[0])
