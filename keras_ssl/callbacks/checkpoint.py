@@ -1,178 +1,178 @@
-"""A run that can be gone on with after it was stopped at any moment."""
+"""Checkpointing that makes interrupted runs resumable."""
 
+import logging
 import os
-import signal
-import sys
-import threading
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_ssl import distribute
+from keras_ssl._types import PathLike
 from keras_ssl.callbacks import checkpoint_files
+from keras_ssl.callbacks.sigterm import SigtermHandler, TrainingTerminated
 from keras_ssl.validation import check_int
 
-PATIENCE = 10.0  # seconds after which another SIGTERM ends the process at once, where no step does
-TERMINATED = 128 + signal.SIGTERM  # the exit status by which shells tell of it
+logger = logging.getLogger(__name__)
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the whole model as training goes on, so that a stopped run can be gone on with.
+    """Saves the whole model during training, so that an interrupted run can be resumed.
 
-    A state is weights, optimizer, momentum copies, queues, schedules, the position in the data and
-    what was logged of the epoch so far. It is written beside its place and moved there when
-    complete: a crash, a kill or a full disk leaves the states before it as they were. SIGTERM, with
-    which schedulers take machines back, saves once more and ends the process with status 143; one
-    of several workers ends without, as it cannot stop the others. To start and to go on are one
-    program:
+    A checkpoint holds the weights, the optimizer, EMA copies, memory banks, schedules, the
+    position in the data and the logs of the current epoch. A resumed run ends with the same
+    weights as an uninterrupted one. Each checkpoint is written to a temporary file and renamed
+    when it is complete, so a crash, a kill or a full disk never damages earlier checkpoints.
+
+    Schedulers of clusters send SIGTERM to preempt a job. The callback then saves a checkpoint,
+    logs where it is and raises `TrainingTerminated`, which ends the process with status 143. One
+    of several workers stops without saving, because it cannot stop the others at the same step.
+
+    The same program starts and resumes a run:
 
         saved = keras_ssl.callbacks.latest_checkpoint("run/checkpoints")
         model = keras.saving.load_model(saved.path) if saved.path else make_model()
+        checkpoint = keras_ssl.callbacks.Checkpoint("run/checkpoints", save_every_steps=500)
         model.fit(x, epochs=100, initial_epoch=saved.epoch, initial_step=saved.step,
-                  callbacks=[keras_ssl.callbacks.Checkpoint("run/checkpoints", save_every_steps=500)])
+                  callbacks=[checkpoint])
 
-    The state of other callbacks, such as the patience of `EarlyStopping`, is not kept. Put it last:
-    what callbacks before it write of an epoch is then written when the epoch is saved.
+    The state of other callbacks, such as the patience of `EarlyStopping`, is not saved. Put this
+    callback last, so that other callbacks have finished an epoch before it is saved.
 
     Args:
-        folder: Folder for the files `<epochs done>[-<steps>].keras`; made if missing.
-        max_to_keep: Int >= 1, how many of the last states to keep.
-        save_every_epochs: Int >= 1, epochs from one state to the next; the last epoch is saved in any case.
-        save_every_steps: Int >= 1, steps from one state to the next within epochs; None for none.
+        folder: Folder for the files `<epochs>[-<steps>].keras`, named after the completed epochs
+            and the completed steps of the next epoch. Created if missing.
+        max_to_keep: Int >= 1, the number of latest checkpoints to keep.
+        save_every_epochs: Int >= 1, the number of epochs between checkpoints. The last epoch is
+            always saved.
+        save_every_steps: Int >= 1, the number of steps between checkpoints within an epoch. None
+            saves at the end of epochs only.
 
     Raises:
-        ValueError: If a number is below 1; in `fit`, if the folder holds states of later steps than
-            the one that begins.
+        ValueError: If a number is below 1; in `fit`, if the folder holds a checkpoint of a later
+            step than the first one of this `fit`.
+        TypeError: If an argument is of an unsupported type.
     """
 
-    def __init__(self, folder, max_to_keep=2, save_every_epochs=1, save_every_steps=None):
+    def __init__(
+        self,
+        folder: PathLike,
+        max_to_keep: int = 2,
+        save_every_epochs: int = 1,
+        save_every_steps: int | None = None,
+    ) -> None:
         super().__init__()
         check_int(1, max_to_keep=max_to_keep, save_every_epochs=save_every_epochs)
         if save_every_steps is not None:
             check_int(1, save_every_steps=save_every_steps)
         if not isinstance(folder, (str, os.PathLike)):
-            raise TypeError(f"`folder` must be a path, received {folder!r}.")
+            raise TypeError(f"`folder` must be a path. Received {folder!r}.")
         self.folder, self.max_to_keep = Path(folder), max_to_keep
         self.save_every_epochs, self.save_every_steps = save_every_epochs, save_every_steps
-        self._epoch, self._step, self._saved_at = 0, 0, None
-        self._is_terminated, self._is_saving, self._before = False, False, None
+        self._epoch = 0
+        self._last_saved = None  # (epochs, steps); None before the first batch of a `fit`
+        self._sigterm = SigtermHandler()
 
     def on_train_begin(self, logs=None):
-        """Makes the folder, so that a place that cannot be written is known at once."""
+        # Created here, so that an unwritable path fails before training.
         self.folder.mkdir(parents=True, exist_ok=True)
         if distribute.is_chief(self.model):
-            for left in self.folder.glob(f"{checkpoint_files.UNFINISHED}*.keras"):
-                left.unlink()
-        self._saved_at, self._is_terminated = None, False
-        self._supports_mid_epoch_resume = getattr(self.model, "supports_mid_epoch_resume", False)
-        self._listen()
+            checkpoint_files.remove_temporary_files(self.folder)
+        self._last_saved = None
+        self._can_save_within_epoch = getattr(self.model, "supports_mid_epoch_resume", False)
+        self._sigterm.install()
 
     def on_train_end(self, logs=None):
-        """Gives SIGTERM back."""
-        self._forget()
+        self._sigterm.restore()
 
     def on_fit_exit(self):
-        """Likewise, where `fit` of our methods ends by an error."""
-        self._forget()
+        """Restores the previous handler of SIGTERM.
+
+        Our methods call it when `fit` returns or raises. Keras does not call `on_train_end` after
+        an exception.
+        """
+        self._sigterm.restore()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Notes where it is."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Saves where it is time, before the step is made."""
-        self._step = batch
-        if self._saved_at is None:  # the first batch of a fit
-            self._begin()
-        since = batch - self._saved_at[1] if self._saved_at[0] == self._epoch else batch
-        is_due = batch and self.save_every_steps and since >= self.save_every_steps
-        if (is_due or self._saves_at_last) and (self._supports_mid_epoch_resume or not batch):
+        if self._last_saved is None:
+            self._start(self._epoch, batch)
+        last_epoch, last_step = self._last_saved
+        steps = batch - last_step if last_epoch == self._epoch else batch
+        is_due = batch and self.save_every_steps and steps >= self.save_every_steps
+        if (is_due or self._saves_on_sigterm) and (self._can_save_within_epoch or not batch):
             self._save(self._epoch, batch)
-        self._stop_if_terminated()
+        self._exit_on_sigterm()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves where it is time."""
         is_last = epoch + 1 == self.params.get("epochs")
-        if not (epoch + 1) % self.save_every_epochs or is_last or self._saves_at_last:
+        if not (epoch + 1) % self.save_every_epochs or is_last or self._saves_on_sigterm:
             self._save(epoch + 1, 0)
-        self._stop_if_terminated()
+        self._exit_on_sigterm()
 
     @property
-    def _saves_at_last(self):
-        """Whether SIGTERM came, and no other worker trains on, with which this one cannot agree."""
-        return self._is_terminated and not distribute.has_other_workers(self.model)
+    def _saves_on_sigterm(self):
+        """Whether SIGTERM came and this is the only worker.
 
-    def _begin(self):
-        """Refuses to mix the states of two runs; goes on with the logs of a stopped epoch."""
-        self._saved_at = (self._epoch, self._step)
-        path, epoch, step = saved = checkpoint_files.latest_checkpoint(self.folder)
-        if saved[1:] > self._saved_at:
-            at = f" and {step} steps" if step else ""
+        Several workers cannot agree on a step to save.
+        """
+        return self._sigterm.is_received and not distribute.has_other_workers(self.model)
+
+    def _start(self, epoch, step):
+        """Raises if the folder holds a later checkpoint; restores the logs of a resumed epoch."""
+        self._last_saved = (epoch, step)
+        path, saved_epoch, saved_step = checkpoint_files.latest_checkpoint(self.folder)
+        if (saved_epoch, saved_step) > (epoch, step):
             raise ValueError(
-                f"`folder` holds {path}, the state after epoch {epoch}{at}, and epoch "
-                f"{self._epoch + 1} begins at step {self._step}. Load that state and pass "
-                f"initial_epoch={epoch}, initial_step={step} to go on with it, or choose another "
-                "folder."
+                f"`folder` holds a later checkpoint, {path} (epoch {saved_epoch}, step "
+                f"{saved_step}), and this `fit` starts at epoch {epoch}, step {step}. To resume, "
+                f"load that checkpoint and pass initial_epoch={saved_epoch}, "
+                f"initial_step={saved_step}. To start a new run, choose another folder."
             )
-        if path is None or saved[1:] != self._saved_at:
-            return
-        metrics, before = (
-            self.model.metrics_variables,
-            checkpoint_files.read_metadata(path)["metrics"],
-        )
-        if step and [list(v.shape) for v in metrics] == [list(np.shape(v)) for v in before]:
-            for variable, value in zip(metrics, before, strict=True):
+        if path is not None and step and (saved_epoch, saved_step) == (epoch, step):
+            self._restore_metrics(checkpoint_files.read_metadata(path)["metrics"])
+
+    def _restore_metrics(self, values):
+        variables = self.model.metrics_variables
+        if [list(v.shape) for v in variables] == [list(np.shape(value)) for value in values]:
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
     def _save(self, epoch, step):
-        """Saves a state, then removes what is older than the last `max_to_keep`; the first worker does."""
-        if self._saved_at == (epoch, step):
+        """Saves a checkpoint, and removes all but the last `max_to_keep`. Only the chief writes."""
+        if self._last_saved == (epoch, step):
             return
-        self._saved_at = (epoch, step)
-        model = self.model  # on JAX this fetches the weights
+        self._last_saved = (epoch, step)
+        model = self.model  # on JAX, this property copies the state of the trainer to the model
+        # All workers must take part in reading metrics.
         metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
-        if not distribute.is_chief(model):  # which all had to read metrics with
+        if not distribute.is_chief(model):
             return
-        self._is_saving = True
+        self._sigterm.is_saving = True
         try:
             checkpoint_files.write_checkpoint(model, self.folder, epoch, step, {"metrics": metrics})
         finally:
-            self._is_saving = False
-        # Later ones are damaged, or not ours: they were there when this run began.
-        done = [
-            each
-            for each in checkpoint_files.list_checkpoints(self.folder)
-            if each[:2] <= (epoch, step)
+            self._sigterm.is_saving = False
+        # Files of later steps are damaged or of another run: they were there when `fit` started.
+        own_paths = [
+            path
+            for saved_epoch, saved_step, path in checkpoint_files.list_checkpoints(self.folder)
+            if (saved_epoch, saved_step) <= (epoch, step)
         ]
-        for _, _, old in done[: -self.max_to_keep]:
-            old.unlink()
+        for path in own_paths[: -self.max_to_keep]:
+            path.unlink()
 
-    def _listen(self):
-        if threading.current_thread() is threading.main_thread():  # no other may listen
-            self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
-
-    def _forget(self):
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-            self._before = None
-
-    def _on_sigterm(self, number, frame):
-        now = time.monotonic()
-        if not self._is_terminated:
-            self._is_terminated, self._terminated_at = True, now
-        elif not self._is_saving and now - self._terminated_at > PATIENCE:  # no step sees it
-            self._forget()
-            signal.raise_signal(number)
-
-    def _stop_if_terminated(self):
-        if self._is_terminated:
-            self._forget()
-            where = (
-                f"the last state is in {self.folder}: run the same again to go on with it"
-                if checkpoint_files.list_checkpoints(self.folder)
-                else "there was nothing to save yet"
+    def _exit_on_sigterm(self):
+        if not self._sigterm.is_received:
+            return
+        self._sigterm.restore()
+        message = "Stopped by SIGTERM; nothing was saved yet."
+        if checkpoint_files.list_checkpoints(self.folder):
+            message = (
+                f"Stopped by SIGTERM; the last checkpoint is in {self.folder}. Run the same "
+                "program again to resume."
             )
-            print(f"Stopped by SIGTERM; {where}.", flush=True)
-            sys.exit(TERMINATED)
+        logger.warning(message)
+        raise TrainingTerminated(message)

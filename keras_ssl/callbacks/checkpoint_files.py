@@ -1,4 +1,4 @@
-"""States of a run in files that are whole or are not there."""
+"""Atomic checkpoint files."""
 
 import json
 import os
@@ -8,17 +8,19 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-UNFINISHED = "unfinished-"
-MEMBER = "keras_ssl.json"  # inside each file: where in the run it was saved
+from keras_ssl._types import PathLike
+
+TEMPORARY_PREFIX = "unfinished-"
+METADATA_NAME = "keras_ssl.json"  # inside the .keras archive
 
 
 class CheckpointInfo(NamedTuple):
-    """A state that `Checkpoint` saved, or the lack of one.
+    """A checkpoint of `callbacks.Checkpoint`, or the absence of one.
 
     Attributes:
-        path: Path of a `.keras` file; None where there is none.
-        epoch: Int, epochs done: `initial_epoch` to go on with.
-        step: Int, steps of the epoch after them: `initial_step`.
+        path: Path of a `.keras` file, or None if there is no checkpoint.
+        epoch: Int, the number of completed epochs: the `initial_epoch` to resume with.
+        step: Int, the number of completed steps of the next epoch: the `initial_step`.
     """
 
     path: Path | None
@@ -26,90 +28,95 @@ class CheckpointInfo(NamedTuple):
     step: int
 
 
-def latest_checkpoint(folder):
-    """Finds the last state that `Checkpoint` saved.
+def latest_checkpoint(folder: PathLike) -> CheckpointInfo:
+    """Finds the latest checkpoint of `callbacks.Checkpoint`.
 
-    A file that is damaged, or that `Checkpoint` did not write, is named in a warning, and the one
-    before it is taken.
+    A file that is damaged, or that `Checkpoint` did not write, is skipped with a warning.
 
     Args:
-        folder: The folder given to `Checkpoint`; it need not exist.
+        folder: The folder given to `Checkpoint`. It may be missing.
 
     Returns:
-        `Saved`: path, epochs done, and steps of the epoch after them; None, 0 and 0 where there is
-        no state.
+        Named tuple `(path, epoch, step)`: the file, the number of completed epochs, and the number
+        of completed steps of the next epoch. `(None, 0, 0)` if there is no checkpoint.
     """
     for epoch, step, path in reversed(list_checkpoints(Path(folder))):
-        problem = _problem(path)
+        problem = _find_problem(path)
         if problem is None:
             return CheckpointInfo(path, epoch, step)
-        warnings.warn(f"{path} {problem}: the state before it is used.", stacklevel=2)
+        warnings.warn(f"{path} {problem}. The checkpoint before it is used.", stacklevel=2)
     return CheckpointInfo(None, 0, 0)
 
 
 def list_checkpoints(folder):
-    """The states in a folder, `(epoch, step, path)`, from the first to the last."""
-    found = []
+    """Returns the checkpoints in a folder, `(epoch, step, path)`, from the first to the last."""
+    checkpoints = []
     for path in folder.glob("*.keras"):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", path.stem)
         if match:
-            found.append((int(match[1]), int(match[2] or 0), path))
-    return sorted(found)
+            checkpoints.append((int(match[1]), int(match[2] or 0), path))
+    return sorted(checkpoints)
 
 
-def write_checkpoint(model, folder, epoch, step, note):
-    """Writes a state beside its place, and moves it there when it is complete on the disk.
+def remove_temporary_files(folder):
+    """Removes incomplete checkpoints that a killed run left behind."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*.keras"):
+        path.unlink()
+
+
+def write_checkpoint(model, folder, epoch, step, metadata):
+    """Writes a checkpoint to a temporary file, and renames it when it is on the disk.
 
     Args:
         model: The model.
         folder: Path.
-        epoch: Int, epochs done.
-        step: Int, steps of the epoch after them.
-        note: Dict of what JSON can hold.
+        epoch: Int, the number of completed epochs.
+        step: Int, the number of completed steps of the next epoch.
+        metadata: Dict of JSON values.
 
     Raises:
-        OSError: If it cannot be written; states before it stay.
+        OSError: If the checkpoint cannot be written. Earlier checkpoints are unchanged.
     """
     path = folder / (f"{epoch:05d}-{step:06d}.keras" if step else f"{epoch:05d}.keras")
-    unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
     try:
-        model.save(unfinished)
-        with zipfile.ZipFile(unfinished, "a") as file:
-            file.writestr(MEMBER, json.dumps(note))
-        _fsync(unfinished)
-        os.replace(unfinished, path)
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as file:
+            file.writestr(METADATA_NAME, json.dumps(metadata))
+        _fsync(temporary)
+        os.replace(temporary, path)
         _fsync(folder)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise OSError(
-            f"The state after epoch {epoch}, step {step} could not be saved in {folder}: {error}. "
-            "States saved before it are whole: make room, and run the same again to go on from the "
-            "last of them."
+            f"The checkpoint of epoch {epoch}, step {step} could not be saved in {folder}: "
+            f"{error}. Earlier checkpoints are intact. Fix the cause, such as a full disk, and run "
+            "the same program again to resume from the last one."
         ) from error
 
 
-def _problem(path):
-    """What is wrong with a file, in words; None where it is whole."""
+def read_metadata(path):
+    """Returns the metadata that `write_checkpoint` wrote."""
+    with zipfile.ZipFile(path) as file:
+        return json.loads(file.read(METADATA_NAME))
+
+
+def _find_problem(path):
+    """Returns what is wrong with a file, as the end of a sentence, or None if it is intact."""
     try:
         with zipfile.ZipFile(path) as file:
-            broken = file.testzip()
-            if broken:
-                return f"is damaged, in {broken}"
-            if MEMBER not in file.namelist():
+            damaged_member = file.testzip()
+            if damaged_member:
+                return f"is damaged: {damaged_member} is corrupt"
+            if METADATA_NAME not in file.namelist():
                 return "was not saved by keras_ssl.callbacks.Checkpoint"
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        return f"is damaged ({error})"
+        return f"is damaged: {error}"
     return None
 
 
-def read_metadata(path):
-    """What `write` noted in a state."""
-    with zipfile.ZipFile(path) as file:
-        return json.loads(file.read(MEMBER))
-
-
 def _fsync(path):
-    """Asks the machine to have a file, or the names in a folder, on the disk."""
+    """Flushes a file, or the entries of a folder, to the disk."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:  # folders on Windows

@@ -1,121 +1,164 @@
-"""Watches whether features collapse while training goes on."""
+"""Detection of collapsed features during training."""
 
 import warnings
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from keras_ssl._types import Dataset
 from keras_ssl.evaluation import extract_features, feature_std, rankme
-from keras_ssl.evaluation.features import images_of
+from keras_ssl.evaluation.datasets import load_images
 from keras_ssl.validation import check_int
 
-# Shares of the spread of evenly spread features. Untrained residual networks have 0.1 to 0.3 of
-# it, so that a value below a tenth means something only where it has fallen.
-LOW, NOTHING = 0.1, 0.01
-LINE = 1.5  # effective dimensions; untrained networks have 2 to 40
-FALLEN = 0.05  # of the largest effective rank of this fit
-ADVICE = (
-    "Common causes: a learning rate that is too high; views that differ too little; batches that "
-    "are too small; in methods with a momentum encoder, a momentum that is too low."
+# The thresholds are our own. Standard deviations are relative to `1 / sqrt(D)`, that of evenly
+# spread features. Untrained residual networks have 0.1 to 0.3 of it, so a value below a tenth
+# counts only if it fell.
+LOW_STD = 0.1
+COLLAPSED_STD = 0.01  # counts even if it did not fall
+STD_DROP = 0.5  # of the value before `fit`
+MIN_EFFECTIVE_RANK = 1.5  # untrained networks have 2 to 40
+RANK_DROP = 0.05  # of the largest effective rank of this `fit`
+
+COLLAPSE_ADVICE = (
+    "What to try: lower the learning rate or warm it up for longer; use the default views of the "
+    "method if yours are weaker; use larger batches; raise the momentum if the method has a "
+    "momentum encoder. Then start again, or resume from a checkpoint from before the collapse."
 )
+DIVERGENCE_ADVICE = (
+    "What to try: lower the learning rate, warm it up for longer, or clip gradients with the "
+    "optimizer's `clipnorm`. Then start again, or resume from a checkpoint from before this epoch."
+)
+
+
+class Measurement(NamedTuple):
+    """A value, and the dimension of the vectors that it was measured on."""
+
+    value: float
+    dim: int
 
 
 class CollapseMonitor(keras.callbacks.Callback):
     """Adds `feature_std` and `effective_rank` to the logs, and warns when features collapse.
 
-    `feature_std` is 0 where all images have one feature vector, and about `1 / sqrt(D)` where the
-    features point evenly in all directions. `effective_rank` is the number of dimensions that the
-    features use. For a model with a projector, `projection_std` is the first number of its
-    projections: where these collapse, the loss is content and teaches the encoder nothing more,
-    though features still look well.
+    - `feature_std` is 0 if all images have the same features, and about `1 / sqrt(D)` if the
+      features are spread evenly over all directions.
+    - `effective_rank` is the number of dimensions that the features use.
+    - `projection_std` is the counterpart of `feature_std` for the output of the projector, if the
+      model has one. If projections collapse, the loss stays low but no longer trains the encoder,
+      even though the features still look healthy.
 
-    One `UserWarning` in a `fit` is given, with advice, when a spread falls below a tenth of
-    `1 / sqrt(D)` and half of what it was before, or `effective_rank` below 1.5 or a twentieth of
-    its largest value. The logs are NaN after epochs that are skipped. Put it before callbacks
-    that read them.
+    The callback gives at most one `UserWarning` in each `fit`, with advice. It warns if a standard
+    deviation falls below a tenth of `1 / sqrt(D)` and below half of its value before training, or
+    below a hundredth of `1 / sqrt(D)`; if `effective_rank` falls below 1.5 or below a twentieth of
+    its largest value; or if features are not finite. Skipped epochs log NaN. Put this callback
+    before callbacks that read its values.
 
         model.fit(x, callbacks=[keras_ssl.callbacks.CollapseMonitor(images)])
 
     Args:
-        images: Data set, labels or none; see `evaluation.extract_features`. Its first `limit`
-            images are read once, into memory.
-        every: Int >= 1, epochs from one measurement to the next.
-        limit: Int >= 2, images to look at.
+        images: Dataset, with labels or without; see `evaluation.extract_features`. Its first
+            `limit` images are read once and stay in memory.
+        every: Int >= 1, the number of epochs between measurements. The last epoch is always
+            measured.
+        limit: Int >= 2, the largest number of images to use.
 
     Raises:
         ValueError: If there are fewer than two images, or a number is out of range.
-        TypeError: If the data set is of another kind.
+        TypeError: If an argument is of an unsupported type.
 
     Source:
         `evaluation.feature_std` and `evaluation.rankme`; the thresholds are our own.
     """
 
-    def __init__(self, images, every=1, limit=1024):
+    def __init__(self, images: Dataset, every: int = 1, limit: int = 1024) -> None:
         super().__init__()
-        check_int(1, every=every, limit=limit)
-        self.images, _ = images_of("images", images, limit)
+        check_int(1, every=every)
+        check_int(2, limit=limit)
+        self.images, _ = load_images(images, "images", limit)
         if len(self.images) < 2:
-            raise ValueError("`images` and `limit` must give two images or more, received one.")
+            raise ValueError("`images` must have at least two images. Received one.")
         self.every = every
 
     def on_train_begin(self, logs=None):
-        """Measures what a fall is measured from."""
-        self._warned, self._before = False, self._measure()
+        self._has_warned = False
+        self._initial = self._measure()
+        self._largest_rank = self._initial["effective_rank"].value
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds the numbers, and warns once."""
         is_last = epoch + 1 == self.params.get("epochs")
         if (epoch + 1) % self.every and not is_last:
-            logs.update(dict.fromkeys(self._before, float("nan")))
+            logs.update(dict.fromkeys(self._initial, float("nan")))
             return
-        found = self._measure()
-        logs.update({name: value for name, (value, _) in found.items()})
-        what = self._find_collapse(found)
-        if what and not self._warned:
-            self._warned = True
-            warnings.warn(f"CollapseMonitor, epoch {epoch + 1}: {what} {ADVICE}", stacklevel=2)
+        measured = self._measure()
+        logs.update({name: measurement.value for name, measurement in measured.items()})
+        problem = self._find_problem(measured)
+        if problem and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"CollapseMonitor, epoch {epoch + 1}: {problem}", stacklevel=2)
 
     def _measure(self):
-        """Returns, for each quantity, its value and the width of what it was measured on."""
+        """Returns a dict from the name of a quantity to its `Measurement`."""
         features, _ = extract_features(self.model, self.images)
-        width = features.shape[1]
-        is_finite = np.isfinite(features).all()
-        found = {
-            "feature_std": (feature_std(features) if is_finite else float("nan"), width),
-            "effective_rank": (rankme(features) if is_finite else float("nan"), width),
+        measured = {
+            "feature_std": _measure_if_finite(feature_std, features),
+            "effective_rank": _measure_if_finite(rankme, features),
         }
         projector = getattr(self.model, "projector", None)
         if isinstance(projector, keras.Layer):
-            projected = projector(keras.ops.convert_to_tensor(features), training=False)
-            projected = keras.ops.convert_to_numpy(keras.ops.cast(projected, "float32"))
-            is_finite = np.isfinite(projected).all()
-            spread = feature_std(projected) if is_finite else float("nan")
-            found["projection_std"] = (spread, projected.shape[1])
-        return found
+            projections = projector(keras.ops.convert_to_tensor(features), training=False)
+            projections = keras.ops.convert_to_numpy(keras.ops.cast(projections, "float32"))
+            measured["projection_std"] = _measure_if_finite(feature_std, projections)
+        return measured
 
-    def _find_collapse(self, found):
-        """Says in words what is wrong, if anything is."""
-        if not all(np.isfinite(value) for value, _ in found.values()):
-            return "features are not finite: the weights have diverged."
-        for name, of in (("feature_std", "features"), ("projection_std", "projections")):
-            if name not in found:
-                continue
-            (spread, width), (before, _) = found[name], self._before[name]
-            even = 1 / np.sqrt(width)
-            has_fallen = spread < LOW * even and spread < before / 2
-            if has_fallen or spread < NOTHING * even:
-                return (
-                    f"{of} collapse to a point: all images look nearly alike, {name} is "
-                    f"{spread:.2g} where evenly spread {of} have {even:.2g}."
-                )
-        rank, width = found["effective_rank"]
-        largest = max(rank, self._before["effective_rank"][0])
-        self._before["effective_rank"] = (largest, width)
-        if rank < LINE and width > 1:
-            return f"features collapse to a line: their effective rank is {rank:.2f}."
-        if rank < FALLEN * largest:
+    def _find_problem(self, measured):
+        """Returns what is wrong and what to try, or None."""
+        if not all(np.isfinite(measurement.value) for measurement in measured.values()):
+            return f"features are not finite, so the weights have diverged. {DIVERGENCE_ADVICE}"
+        problem = self._find_low_std(measured) or self._find_low_rank(measured)
+        return problem and f"{problem} {COLLAPSE_ADVICE}"
+
+    def _find_low_std(self, measured):
+        if self._is_low_std("feature_std", measured):
+            std, dim = measured["feature_std"]
             return (
-                "features collapse to few dimensions: their effective rank fell from "
-                f"{largest:.1f} to {rank:.1f}."
+                "features collapse to a point. All images have nearly the same features: "
+                f"`feature_std` is {std:.2g}, and evenly spread features have {dim**-0.5:.2g}."
+            )
+        if self._is_low_std("projection_std", measured):
+            std, dim = measured["projection_std"]
+            return (
+                "projections collapse to a point. The projector returns nearly the same output for "
+                "all images, so the loss no longer trains the encoder, even if the features look "
+                f"healthy: `projection_std` is {std:.2g}, and evenly spread projections have "
+                f"{dim**-0.5:.2g}."
             )
         return None
+
+    def _is_low_std(self, name, measured):
+        if name not in measured:
+            return False
+        std, dim = measured[name]
+        relative = std * np.sqrt(dim)
+        has_dropped = std < STD_DROP * self._initial[name].value
+        return relative < COLLAPSED_STD or (relative < LOW_STD and has_dropped)
+
+    def _find_low_rank(self, measured):
+        rank, dim = measured["effective_rank"]
+        self._largest_rank = max(rank, self._largest_rank)
+        if rank < MIN_EFFECTIVE_RANK and dim > 1:
+            return (
+                "features collapse to a line. They use a single dimension: `effective_rank` is "
+                f"{rank:.2f} of {dim}."
+            )
+        if rank < RANK_DROP * self._largest_rank:
+            return (
+                "features collapse to few dimensions: `effective_rank` fell from "
+                f"{self._largest_rank:.1f} to {rank:.1f}."
+            )
+        return None
+
+
+def _measure_if_finite(metric, features):
+    value = metric(features) if np.isfinite(features).all() else float("nan")
+    return Measurement(value, features.shape[1])

@@ -1,4 +1,4 @@
-"""The logs of a run, over all its sittings."""
+"""A CSV log that survives resumes."""
 
 import csv
 import os
@@ -7,54 +7,54 @@ from pathlib import Path
 import keras
 
 from keras_ssl import distribute
+from keras_ssl._types import PathLike
 
 
 class ResumableCSVLogger(keras.callbacks.Callback):
-    """Keeps the logs of every epoch in a CSV file, also when a run is gone on with.
+    """Writes the logs of each epoch to a CSV file, across interruptions and resumes.
 
-    Unlike `keras.callbacks.CSVLogger` it drops rows of epochs that a continued run does again,
-    and takes up quantities that begin to be logged later. The file is replaced as a whole at each
-    epoch, so that a crash leaves the one before.
+    Unlike `keras.callbacks.CSVLogger`, it replaces the rows of epochs that a resumed run repeats,
+    and accepts quantities that are logged for the first time in a later epoch. The file is
+    replaced as a whole after each epoch, so a crash never damages it.
 
     Args:
-        path: File, `.csv`. Columns: `epoch` (0 is the first), then the logs.
+        path: File to write, `.csv`. Columns: `epoch` (0 is the first), then the logs.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         super().__init__()
         self.path = Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds the row of this epoch; of several workers the first one does."""
         if not distribute.is_chief(self.model):
             return
-        rows = [row for row in _rows(self.path) if row["epoch"] < epoch]
+        rows = [row for row in _read_rows(self.path) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
         names = list(dict.fromkeys(name for row in rows for name in row))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(".unfinished")
-        with open(unfinished, "w", newline="") as file:
+        temporary = self.path.with_suffix(".unfinished")
+        with open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, names, restval="nan")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(unfinished, self.path)
+        os.replace(temporary, self.path)
 
 
-def read_history(path):
-    """Reads what `ResumableCSVLogger` wrote.
+def read_history(path: PathLike) -> dict[str, list[float]]:
+    """Reads the file of a `ResumableCSVLogger`.
 
     Args:
-        path: The file; it need not exist.
+        path: The file. It may be missing.
 
     Returns:
-        Dict of lists of equal length, as `fit(...).history`, with `epoch` among them; empty where
-        there is no file. NaN stands where an epoch logged no such quantity.
+        Dict of lists of equal length, like `fit(...).history`, with the additional key `epoch`.
+        Epochs that did not log a quantity have NaN. The dict is empty if there is no file.
     """
-    rows = _rows(Path(path))
+    rows = _read_rows(Path(path))
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _rows(path):
+def _read_rows(path):
     if not path.exists():
         return []
     with open(path, newline="") as file:

@@ -1,71 +1,85 @@
-"""Accuracy of nearest neighbors while training goes on."""
+"""k-nearest-neighbor accuracy during training."""
 
 import keras
 import numpy as np
 
+from keras_ssl._types import Dataset
 from keras_ssl.evaluation import extract_features, knn_from_features
-from keras_ssl.evaluation.features import images_of
+from keras_ssl.evaluation.datasets import load_images
 from keras_ssl.validation import check_int, check_positive
 
 
 class KNNProbe(keras.callbacks.Callback):
-    """Adds `knn_accuracy` to the logs: what the features are worth so far, with nothing to train.
+    """Adds `knn_accuracy` to the logs: the accuracy of a kNN classifier on the current features.
 
-    Labels come from data sets of their own, apart from the one being fitted. The accuracy is NaN
-    after the epochs that are skipped; the first and the last epoch of a `fit` never are. It is NaN
-    too where features are not finite. Put it before callbacks that read it, such as
-    `EarlyStopping(monitor="knn_accuracy", mode="max")` or `ResumableCSVLogger`. Patience counts skipped
-    epochs too.
+    Labels come from separate datasets; the dataset being fitted needs none. The first and the last
+    epoch of a `fit` are always measured. Skipped epochs log NaN, and so do epochs whose features
+    are not finite.
+
+    Put this callback before callbacks that read the accuracy, such as
+    `EarlyStopping(monitor="knn_accuracy", mode="max")` or `ResumableCSVLogger`. The patience of
+    `EarlyStopping` counts skipped epochs too.
 
         model.fit(x, callbacks=[keras_ssl.callbacks.KNNProbe(train, test, every=5)])
 
-    An accuracy that decides when to stop is no longer a measurement of the model that comes out:
-    stop by one data set and report another.
+    If the accuracy decides when to stop, it is biased. Use one dataset for stopping, and report
+    the accuracy on another.
 
     Args:
-        train: Data set with labels, the memory; see `evaluation.extract_features`. Its images are
-            read once, into memory.
-        test: Data set with labels, the queries; likewise.
-        every: Int >= 1, epochs from one measurement to the next.
-        k: Int >= 1, neighbors; capped at the number of training images.
+        train: Dataset with labels whose images vote, see `evaluation.extract_features`. Its images
+            are read once and stay in memory.
+        test: Dataset with labels whose images are classified. It stays in memory too.
+        every: Int >= 1, the number of epochs between measurements.
+        k: Int >= 1, the number of neighbors, capped at the number of training images.
         temperature: Float > 0, see `evaluation.knn`.
 
     Raises:
-        ValueError: If a data set is empty or has no labels, or a number is out of range.
-        TypeError: If a data set is of another kind.
+        ValueError: If a dataset is empty or has no labels, or a number is out of range.
+        TypeError: If an argument is of an unsupported type.
 
     Source:
         Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4.
     """
 
-    def __init__(self, train, test, every=1, k=200, temperature=0.1):
+    def __init__(
+        self,
+        train: Dataset,
+        test: Dataset,
+        every: int = 1,
+        k: int = 200,
+        temperature: float = 0.1,
+    ) -> None:
         super().__init__()
         check_int(1, every=every, k=k)
         check_positive(temperature=temperature)
-        self.train, self.test = images_of("train", train), images_of("test", test)
+        self.train, self.test = load_images(train, "train"), load_images(test, "test")
         for name, (_, labels) in (("train", self.train), ("test", self.test)):
             if labels is None:
                 raise ValueError(
-                    f"`{name}` has no labels, and accuracy needs them: give elements "
-                    "(image, label), or leave this callback out."
+                    f"`{name}` has no labels, and accuracy needs them. Pass elements "
+                    "(image, label), or remove this callback."
                 )
         self.every, self.k, self.temperature = every, k, temperature
 
     def on_train_begin(self, logs=None):
-        """Starts anew: where the first value is NaN, Keras's EarlyStopping never sees a better."""
-        self._is_first = True
+        self._is_first_epoch = True
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds the accuracy, or NaN."""
         is_last = epoch + 1 == self.params.get("epochs")
         logs["knn_accuracy"] = float("nan")
-        if (epoch + 1) % self.every and not is_last and not self._is_first:
+        # The first epoch is always measured: if its value were NaN, no later value would count as
+        # better for Keras's EarlyStopping.
+        if (epoch + 1) % self.every and not is_last and not self._is_first_epoch:
             return
-        self._is_first = False
-        (train, train_labels), (test, test_labels) = (
-            extract_features(self.model, images) for images in (self.train, self.test)
-        )
-        if np.isfinite(train).all() and np.isfinite(test).all():
+        self._is_first_epoch = False
+        train_features, train_labels = extract_features(self.model, self.train)
+        test_features, test_labels = extract_features(self.model, self.test)
+        if np.isfinite(train_features).all() and np.isfinite(test_features).all():
             logs["knn_accuracy"] = knn_from_features(
-                train, train_labels, test, test_labels, k=self.k, temperature=self.temperature
+                train_features,
+                train_labels,
+                test_features,
+                test_labels,
+                k=self.k,
+                temperature=self.temperature,
             )

@@ -1,15 +1,20 @@
 """Evaluation of representations: metrics, tables and plots."""
 
 from keras_ssl.evaluation import plots
-from keras_ssl.evaluation.features import extract_features, read_images
-from keras_ssl.evaluation.metrics.collapse import alignment, feature_std, rankme, uniformity
-from keras_ssl.evaluation.metrics.knn import knn, knn_from_features
-from keras_ssl.evaluation.metrics.linear_probe import (
+from keras_ssl.evaluation.datasets import read_images
+from keras_ssl.evaluation.features import extract_features
+from keras_ssl.evaluation.metrics import (
+    alignment,
+    feature_std,
+    knn,
+    knn_from_features,
     linear_probe,
     linear_probe_from_features,
     low_shot_probe,
+    rankme,
+    recall_at_k,
+    uniformity,
 )
-from keras_ssl.evaluation.metrics.retrieval import recall_at_k
 from keras_ssl.evaluation.report import baselines, report
 from keras_ssl.evaluation.table import format_table, probe_table
 

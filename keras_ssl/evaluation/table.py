@@ -1,68 +1,82 @@
-"""One table of what features are worth: neighbors, all labels, few labels."""
+"""Tables that compare features by kNN, linear probe and low-shot probe."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from keras_ssl.evaluation.metrics.knn import knn_from_features
-from keras_ssl.evaluation.metrics.linear_probe import linear_probe_from_features, low_shot_probe
+from keras_ssl._types import Tensor
+from keras_ssl.evaluation.metrics import (
+    knn_from_features,
+    linear_probe_from_features,
+    low_shot_probe,
+)
 
 
-def probe_table(features, train_labels, test_labels, labels_per_class=(1, 5), seeds=5, k=200):
+def probe_table(
+    features: Mapping[str, tuple[Tensor, Tensor]],
+    train_labels: Tensor,
+    test_labels: Tensor,
+    labels_per_class: Sequence[int] = (1, 5),
+    seeds: int = 5,
+    k: int = 200,
+) -> list[dict[str, Any]]:
     """Compares several features of the same images.
 
     Args:
         features: Dict from a name to arrays `(train (N, D), test (M, D))`.
         train_labels: Integers `(N,)`.
         test_labels: Integers `(M,)`.
-        labels_per_class: Ints, labels of each class for the few-label columns; a number that the
-            smallest class does not have is left out.
-        seeds: Int, how many draws of labels are averaged.
-        k: Int, neighbors.
+        labels_per_class: Sequence of ints, the numbers of labels of the low-shot columns. Numbers
+            above the size of the smallest class are left out.
+        seeds: Int, the number of draws of labels to average over.
+        k: Int, the number of neighbors.
 
     Returns:
-        List of dicts, one for each name: `features` (the name), `knn`, `linear`, and for each
-        number n `labels_n` and `labels_n_std`, mean and standard deviation over the draws; all
-        0..1.
+        List of dicts, one for each name, with the keys `features` (the name), `knn`, `linear`, and
+        for each number n `labels_n` and `labels_n_std`: the mean and standard deviation over the
+        draws. Accuracies are 0..1.
     """
-    smallest = np.unique(train_labels, return_counts=True)[1].min()
+    smallest_class = np.unique(train_labels, return_counts=True)[1].min()
     rows = []
     for name, (train, test) in features.items():
-        sets = (train, train_labels, test, test_labels)
+        data = (train, train_labels, test, test_labels)
         row = {
             "features": name,
-            "knn": knn_from_features(*sets, k=k),
-            "linear": linear_probe_from_features(*sets),
+            "knn": knn_from_features(*data, k=k),
+            "linear": linear_probe_from_features(*data),
         }
-        for number in labels_per_class:
-            if number <= smallest:
-                accuracies = low_shot_probe(*sets, labels_per_class=number, seeds=range(seeds))
-                row[f"labels_{number}"] = float(accuracies.mean())
-                row[f"labels_{number}_std"] = float(accuracies.std())
+        for n in labels_per_class:
+            if n <= smallest_class:
+                accuracies = low_shot_probe(*data, labels_per_class=n, seeds=range(seeds))
+                row[f"labels_{n}"] = float(accuracies.mean())
+                row[f"labels_{n}_std"] = float(accuracies.std())
         rows.append(row)
     return rows
 
 
-def format_table(rows):
-    """Sets the rows of `probe_table` in columns, accuracy in percent.
+def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Formats the rows of `probe_table` as aligned columns, with accuracies in percent.
 
     Args:
-        rows: What `probe_table` returned.
+        rows: The result of `probe_table`.
 
     Returns:
         String of several lines.
     """
-    numbers = [name for name in rows[0] if name.startswith("labels_") and "std" not in name]
+    low_shot = [name for name in rows[0] if name.startswith("labels_") and "std" not in name]
     titles = ["features", "kNN", "linear"]
-    titles += [f"{name.removeprefix('labels_')} per class" for name in numbers]
+    titles += [f"{name.removeprefix('labels_')} per class" for name in low_shot]
     lines = [titles]
     for row in rows:
         line = [row["features"], f"{100 * row['knn']:.1f}", f"{100 * row['linear']:.1f}"]
-        line += [f"{100 * row[name]:.1f} ± {100 * row[f'{name}_std']:.1f}" for name in numbers]
+        line += [f"{100 * row[name]:.1f} ± {100 * row[f'{name}_std']:.1f}" for name in low_shot]
         lines.append(line)
     widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
     return "\n".join(
         "  ".join(
             [line[0].ljust(widths[0])]
-            + [c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)]
+            + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
         )
         for line in lines
     )

@@ -11,14 +11,14 @@ from keras_ssl.evaluation import (
 
 
 @pytest.fixture
-def sets(rng):
+def data(rng):
     means = rng.normal(size=(3, 5))
     labels = np.arange(90) % 3
     return means[labels] + rng.normal(size=(90, 5)), labels
 
 
-def test_each_number_is_that_of_its_own_measurement(sets, rng):
-    x, y = sets
+def test_probe_table_has_the_accuracies_of_the_probes(data, rng):
+    x, y = data
     noise = rng.normal(size=x.shape)
     features = {"good": (x[:60], x[60:]), "noise": (noise[:60], noise[60:])}
     rows = probe_table(features, y[:60], y[60:], labels_per_class=(1, 4), seeds=3, k=7)
@@ -29,20 +29,20 @@ def test_each_number_is_that_of_its_own_measurement(sets, rng):
         assert row["knn"] == knn_from_features(*arguments, k=7)
         assert row["linear"] == linear_probe_from_features(*arguments)
         for n in (1, 4):
-            found = low_shot_probe(*arguments, labels_per_class=n, seeds=range(3))
-            assert row[f"labels_{n}"] == pytest.approx(np.mean(found))
-            assert row[f"labels_{n}_std"] == pytest.approx(np.std(found))
+            accuracies = low_shot_probe(*arguments, labels_per_class=n, seeds=range(3))
+            assert row[f"labels_{n}"] == pytest.approx(np.mean(accuracies))
+            assert row[f"labels_{n}_std"] == pytest.approx(np.std(accuracies))
     assert rows[0]["linear"] > rows[1]["linear"]
 
 
-def test_leaves_out_numbers_of_labels_that_a_class_does_not_have(sets):
-    x, y = sets
+def test_probe_table_leaves_out_more_labels_than_a_class_has(data):
+    x, y = data
     rows = probe_table({"all": (x[:60], x[60:])}, y[:60], y[60:], labels_per_class=(2, 21), seeds=1)
     assert "labels_2" in rows[0]
     assert "labels_21" not in rows[0]
 
 
-def test_is_set_in_columns_in_percent():
+def test_format_table_aligns_percentages_in_columns():
     rows = [
         {"features": "raw pixels", "knn": 1, "linear": 0.5, "labels_1": 0.25, "labels_1_std": 0.01},
         {"features": "ours", "knn": 0.9, "linear": 0.1, "labels_1": 1.0, "labels_1_std": 0.0},

@@ -1,45 +1,59 @@
-"""How often the right one is among the nearest: images by text, and text by images."""
+"""Recall of cross-modal retrieval."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_ssl.evaluation.metrics.nearest_neighbors import nearest_neighbors
+from keras_ssl._types import Tensor
+from keras_ssl.evaluation.nearest_neighbors import nearest_neighbors
 from keras_ssl.validation import as_array, check_int
 
 
-def recall_at_k(queries, gallery, k=1, groups=None):
-    """Share of queries of which a right answer is among the k nearest by cosine.
+def recall_at_k(
+    queries: Tensor,
+    gallery: Tensor,
+    k: int = 1,
+    groups: Sequence[int] | Sequence[str] | None = None,
+) -> float:
+    """Fraction of queries with a correct answer among the `k` nearest rows of the gallery.
+
+    Nearest means the largest cosine similarity. With images as queries and captions as gallery,
+    this is image-to-text recall. Swap the two for text-to-image recall.
 
     Args:
-        queries: Float array `(N, D)`, encodings of images, say.
-        gallery: Float array `(N, D)`, of their captions: row i answers query i.
-        k: Int >= 1; capped at N.
-        groups: Sequence of N labels, or captions: rows of equal ones answer each other. None where
-            row i alone answers query i.
+        queries: Float array `(N, D)`, such as encodings of images.
+        gallery: Float array `(N, D)`, such as encodings of their captions. Row i is the answer to
+            query i.
+        k: Int >= 1, capped at N.
+        groups: Sequence of N ints or strings, such as labels or captions. All rows of the same
+            group answer each other. None means that only row i answers query i.
 
     Returns:
-        Float in 0..1.
+        Float 0..1.
 
     Raises:
-        ValueError: If the shapes do not fit, or `k` is below 1.
+        ValueError: If the shapes do not match, or `k` is below 1.
+        TypeError: If an argument is of an unsupported type.
     """
     queries = as_array("queries", queries, "float32")
     gallery = as_array("gallery", gallery, "float32")
     check_int(1, k=k)
     if queries.ndim != 2 or queries.shape != gallery.shape or not len(queries):
         raise ValueError(
-            "`queries` and `gallery` must be of one shape (N, D), N > 0; received "
+            "`queries` and `gallery` must have the same shape (N, D), N > 0. Received "
             f"{queries.shape} and {gallery.shape}."
         )
-    answers = np.arange(len(gallery))
+    group_ids = np.arange(len(gallery))
     if groups is not None:
         groups = np.asarray(groups)
-        if groups.shape != answers.shape or groups.dtype.kind not in "iubSU":
+        if groups.shape != group_ids.shape or groups.dtype.kind not in "iubSU":
             raise ValueError(
-                f"`groups` has {groups.size} labels for {len(gallery)} rows, of dtype {groups.dtype} and "
-                f"shape {groups.shape}: there must be one for each row, ints or strings."
+                f"`groups` must be {len(gallery)} ints or strings, one for each row. Received "
+                f"shape {groups.shape} and dtype {groups.dtype}."
             )
-        answers = np.unique(groups, return_inverse=True)[1]
-    k, right = min(k, len(gallery)), 0
-    for rows, places, _ in nearest_neighbors(queries, gallery, k):
-        right += int(np.any(answers[places] == answers[rows, None], axis=1).sum())
-    return right / len(queries)
+        group_ids = np.unique(groups, return_inverse=True)[1]
+    k, num_correct = min(k, len(gallery)), 0
+    for rows, indices, _ in nearest_neighbors(queries, gallery, k):
+        is_correct = group_ids[indices] == group_ids[rows, None]
+        num_correct += int(np.any(is_correct, axis=1).sum())
+    return num_correct / len(queries)

@@ -1,17 +1,13 @@
-"""Plots: what views do to images, how a run went, what features look like."""
+"""Plots of training, views, features and predictions, written to image files."""
 
 from keras_ssl.evaluation.plots.attention import plot_attention
 from keras_ssl.evaluation.plots.classification import (
     plot_confusion_matrix,
     plot_pseudo_label_counts,
 )
-from keras_ssl.evaluation.plots.figures import (
-    plot_history,
-    plot_images,
-    plot_nearest_neighbors,
-    plot_tsne,
-    plot_views,
-)
+from keras_ssl.evaluation.plots.embeddings import plot_tsne
+from keras_ssl.evaluation.plots.history import plot_history
+from keras_ssl.evaluation.plots.images import plot_images, plot_nearest_neighbors, plot_views
 from keras_ssl.evaluation.plots.similarity import plot_similarity_matrix
 
 __all__ = [
