@@ -1,9 +1,9 @@
-"""Kills one of two workers in the middle of a run, starts both again, and compares.
+"""Kills one of two workers during a run, resumes the run, and compares it with an unkilled run.
 
 python benchmarks/kill_worker.py
 
-Both workers are processes of this machine. What the interrupted run ends with must be what one that
-was left alone ends with, bit for bit.
+Both workers are processes on this machine. The results of the interrupted run must equal those of
+an uninterrupted run, bit for bit.
 """
 
 import json
@@ -20,7 +20,7 @@ import kills
 import tyro
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 120  # seconds until a worker that waits for the other one is ended
+TIMEOUT_SECONDS = 120  # after this, a worker that waits for the killed one is killed too
 
 
 def main(
@@ -30,66 +30,67 @@ def main(
     seed: int = 0,
     output: Path = Path("runs/kill_worker"),
 ) -> None:
-    """Runs, kills, compares and prints.
+    """Runs a recipe, kills workers, compares the results and prints them.
 
     Args:
-        recipe: Which.
-        epochs: Of it.
-        times: How often a worker is killed, one or the other.
-        seed: Of the moments.
-        output: Folder for the runs; removed first.
+        recipe: Recipe to run.
+        epochs: Number of epochs.
+        times: Number of kills; each kills a random worker.
+        seed: Seed of the moments of the kills.
+        output: Folder for the runs. It is removed first.
     """
     random.seed(seed)
     shutil.rmtree(output, ignore_errors=True)
     command = [sys.executable, str(ROOT / "recipes" / f"{recipe}.py"), "--epochs", str(epochs)]
     command += ["--strategy", "multiworker", "--save-steps", "3", "--no-baselines"]
-    whole, parts = output / "whole", output / "parts"
-    for worker in start(command, whole):
+    uninterrupted, interrupted = output / "whole", output / "parts"
+    for worker in start_workers(command, uninterrupted):
         worker.wait()
-    ended = []
+    endings = []
     for _ in range(times):
-        workers, victim = start(command, parts), random.randrange(2)
-        kills.wait(workers[0], parts, False, 5.0)
+        workers, victim = start_workers(command, interrupted), random.randrange(2)
+        kills.wait_to_kill(workers[0], interrupted, False, 5.0)
         workers[victim].kill()
-        began = time.perf_counter()
-        ended.append(ending(workers[1 - victim], began))
-    for worker in start(command, parts):
+        killed_at = time.perf_counter()
+        endings.append(wait_for_end(workers[1 - victim], killed_at))
+    for worker in start_workers(command, interrupted):
         if worker.wait():
-            raise SystemExit(f"A worker failed: see {parts}-0.log and {parts}-1.log.")
-    arrays = [kills.states(folder / "model.keras") for folder in (whole, parts)]
-    differing = kills.differences(*arrays)
+            raise SystemExit(f"A worker failed: see {interrupted}-0.log and {interrupted}-1.log.")
+    folders = (uninterrupted, interrupted)
+    arrays = [kills.read_arrays(folder / "model.keras") for folder in folders]
+    differing = kills.find_differences(*arrays)
     verdict = f"{len(differing)} differ" if differing else f"all {len(arrays[0])} equal"
-    print(f"{recipe}, a worker of two killed {times} times; the other {'; '.join(ended)}.")
-    print(f"Weights and state after {epochs} epochs, against a run left alone: {verdict}.")
+    print(f"{recipe}, one of two workers killed {times} times. The other {'; '.join(endings)}.")
+    print(f"Weights and state after {epochs} epochs, against an uninterrupted run: {verdict}.")
     sys.exit(bool(differing))
 
 
-def start(command, folder):
-    """Starts two workers that know each other."""
+def start_workers(command, folder):
+    """Starts two workers of one cluster. Their output goes to `<folder>-<index>.log`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as one, socket.socket() as other:
-        for each in (one, other):
-            each.bind(("localhost", 0))
-        workers = [f"localhost:{each.getsockname()[1]}" for each in (one, other)]
-    started = []
+    with socket.socket() as first, socket.socket() as second:
+        for bound in (first, second):
+            bound.bind(("localhost", 0))
+        workers = [f"localhost:{bound.getsockname()[1]}" for bound in (first, second)]
+    processes = []
     for index in range(2):
-        told = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(told)}
+        config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
         with open(f"{folder}-{index}.log", "ab") as log:
             options = {"stdout": log, "stderr": log, "env": environment}
-            started.append(subprocess.Popen([*command, "--output", str(folder)], **options))
-    return started
+            processes.append(subprocess.Popen([*command, "--output", str(folder)], **options))
+    return processes
 
 
-def ending(worker, began):
-    """Waits for the worker that is left, and tells in words how it ended."""
+def wait_for_end(worker, killed_at):
+    """Waits for the remaining worker, and returns how it ended."""
     try:
-        status = worker.wait(PATIENCE)
+        status = worker.wait(TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         worker.kill()
         worker.wait()
-        return f"waited for {PATIENCE} s and was ended"
-    return f"ended by itself, status {status}, after {time.perf_counter() - began:.0f} s"
+        return f"still waited after {TIMEOUT_SECONDS} s and was killed"
+    return f"ended with status {status} after {time.perf_counter() - killed_at:.0f} s"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Seconds and accuracy of kNN and the linear probe on features at hand, beside the peers'.
+"""Time, memory and accuracy of kNN and the linear probe on precomputed features, against peers.
 
 python benchmarks/probes.py
 python benchmarks/probes.py --lightly path/to/other/environment/bin/python --output probes.json
 python benchmarks/probes.py --probes knn --train 1000000 --test 1000
 
-scikit-learn's kNN votes with the same weights, by brute force on all cores; its linear model is
-`LogisticRegression` after `StandardScaler`, as anybody would write it. lightly's `knn_predict` is
-given 256 queries at a time, as its callers do; its linear probe is the head of its
-`LinearClassifier` trained as there: SGD, momentum 0.9, rate 0.1 a batch of 256, cosine, 90 epochs.
-All are given the same features of ten classes that overlap, and take turns.
+scikit-learn's kNN votes with the same weights, by brute force on all cores. Its linear probe is
+`LogisticRegression` after `StandardScaler`. lightly's `knn_predict` gets 256 queries at a time, as
+in lightly's own code. Its linear probe is the head of its `LinearClassifier`, trained as there:
+SGD, momentum 0.9, learning rate 0.1 for batches of 256, cosine decay, 90 epochs. All
+implementations get the same features of ten overlapping classes, and run in turns.
 """
 
 import json
@@ -27,7 +27,8 @@ from peer import peer
 
 from keras_ssl.evaluation import knn_from_features, linear_probe_from_features
 
-K, TEMPERATURE = 200, 0.1
+K, TEMPERATURE = 200, 0.1  # the defaults of keras_ssl
+CLASS_DISTANCE = 0.12  # relative to the noise, so that accuracies are far from 0 and 1
 
 
 def main(
@@ -40,90 +41,90 @@ def main(
     lightly: Path | None = None,
     output: Path | None = None,
 ) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures all implementations, prints a table and optionally writes it to a file.
 
     Args:
-        probes: Which.
-        train: Images that are known.
-        test: Images to tell.
-        width: Numbers in a feature.
-        runs: Turns to take the median of.
-        peers: Whether to ask the peers at all.
-        lightly: Python of an environment with lightly; None to leave it out.
+        probes: Probes to measure.
+        train: Number of training images.
+        test: Number of test images.
+        width: Dimension of the features.
+        runs: Number of runs of each implementation; the table has their median.
+        peers: Whether to measure the peers.
+        lightly: Python interpreter of an environment with lightly; None to leave lightly out.
         output: JSON file to write.
     """
     print(f"{methods_table.machine()}; load {os.getloadavg()[0]:.1f}")
-    print(f"{test:,} images over {train:,} x {width}, {runs} turns")
+    print(f"{test:,} test images, {train:,} training images, {width} dimensions, {runs} runs")
     print("| probe | by | seconds | lowest to highest | accuracy, % | peak memory, MiB |")
     print("| --- | --- | --- | --- | --- | --- |")
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as folder, peer(lightly, "lightly_probes.py") as ask:
-        arrays = features(train, test, width)
+        arrays = random_features(train, test, width)
         np.savez(Path(folder) / "features.npz", *arrays)
         for probe in probes:
-            turns = {"keras_ssl": lambda probe=probe: own(OURS[probe], arrays)}
+            runners = {"keras_ssl": lambda probe=probe: run_in_fork(KERAS_SSL[probe], arrays)}
             if peers:
-                turns["scikit-learn"] = lambda probe=probe: own(SKLEARN[probe], arrays)
+                runners["scikit-learn"] = lambda probe=probe: run_in_fork(SKLEARN[probe], arrays)
             if ask:
                 task = {"probe": probe, "file": f"{folder}/features.npz"}
-                turns["lightly"] = lambda task=task: ask(**task)
-            found[probe] = measure(probe, turns, runs)
+                runners["lightly"] = lambda task=task: ask(**task)
+            results[probe] = measure(probe, runners, runs)
     if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n")
+        output.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def features(train, test, width, classes=10):
-    """Returns features and labels of classes that overlap: train, then test."""
-    draw = np.random.default_rng(0)
-    centers = draw.standard_normal((classes, width), "float32")
-    found = []
+def random_features(train, test, width, classes=10):
+    """Returns features and labels of overlapping classes: for training, then for testing."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((classes, width), "float32")
+    # Most of the variance is in a few directions, as in learned features.
+    spectrum = (1 / np.sqrt(1 + np.arange(width))).astype("float32")
+    arrays = []
     for count in (train, test):
-        labels = draw.integers(0, classes, count)
-        noise = draw.standard_normal((count, width), "float32")
-        # Few directions carry most of it, as in features that were learned.
-        spectrum = (1 / np.sqrt(1 + np.arange(width))).astype("float32")
-        found += [spectrum * (0.12 * centers[labels] + noise), labels]
-    return found
+        labels = rng.integers(0, classes, count)
+        noise = rng.standard_normal((count, width), "float32")
+        arrays += [spectrum * (CLASS_DISTANCE * centers[labels] + noise), labels]
+    return arrays
 
 
-def measure(probe, turns, runs):
-    """Lets all take turns, prints a row for each and returns them."""
-    seconds, last = {name: [] for name in turns}, {}
+def measure(probe, runners, runs):
+    """Runs all implementations in turns, prints a row for each and returns the rows."""
+    seconds, last_results = {name: [] for name in runners}, {}
     for _ in range(runs):
-        for name, turn in turns.items():
-            last[name] = turn()
-            seconds[name].append(last[name]["seconds"])
+        for name, run in runners.items():
+            last_results[name] = run()
+            seconds[name].append(last_results[name]["seconds"])
     rows = {}
-    for name, each in seconds.items():
-        row = {"seconds": statistics.median(each), "all": each}
-        rows[name] = row | {key: last[name][key] for key in ("accuracy", "peak_mib")}
+    for name, times in seconds.items():
+        row = {"seconds": statistics.median(times), "all": times}
+        rows[name] = row | {key: last_results[name][key] for key in ("accuracy", "peak_mib")}
         print(
-            f"| {probe} | {name} | {row['seconds']:.1f} | {min(each):.1f} to {max(each):.1f} | "
+            f"| {probe} | {name} | {row['seconds']:.1f} | {min(times):.1f} to {max(times):.1f} | "
             f"{100 * rows[name]['accuracy']:.2f} | {rows[name]['peak_mib']:,.0f} |",
             flush=True,
         )
     return rows
 
 
-def own(function, arrays):
-    """Runs a probe in a process of its own, so that its memory is its own."""
-    with tempfile.TemporaryFile() as answer:
+def run_in_fork(probe, arrays):
+    """Runs a probe in a forked process, so that the peak memory is that of this probe alone."""
+    with tempfile.TemporaryFile() as file:
         child = os.fork()
         if child == 0:
-            began = time.perf_counter()
-            found = {"accuracy": float(function(*arrays))}
-            found["seconds"] = time.perf_counter() - began
-            found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            answer.write(json.dumps(found).encode())
-            answer.flush()
+            start = time.perf_counter()
+            result = {"accuracy": float(probe(*arrays))}
+            result["seconds"] = time.perf_counter() - start
+            result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            file.write(json.dumps(result).encode())
+            file.flush()
             os._exit(0)
         os.waitpid(child, 0)
-        answer.seek(0)
-        return json.loads(answer.read())
+        file.seek(0)
+        return json.loads(file.read())
 
 
 def sklearn_knn(train, train_labels, test, test_labels):
-    """The same votes by scikit-learn."""
+    """scikit-learn's kNN with the same weights of votes."""
     from sklearn.neighbors import KNeighborsClassifier
 
     def weights(distance):
@@ -136,7 +137,7 @@ def sklearn_knn(train, train_labels, test, test_labels):
 
 
 def sklearn_linear(train, train_labels, test, test_labels):
-    """Logistic regression on standardized features."""
+    """scikit-learn's logistic regression on standardized features."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -145,7 +146,7 @@ def sklearn_linear(train, train_labels, test, test_labels):
     return model.fit(train, train_labels).score(test, test_labels)
 
 
-OURS = {"knn": knn_from_features, "linear": linear_probe_from_features}
+KERAS_SSL = {"knn": knn_from_features, "linear": linear_probe_from_features}
 SKLEARN = {"knn": sklearn_knn, "linear": sklearn_linear}
 
 

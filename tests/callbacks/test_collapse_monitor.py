@@ -14,7 +14,7 @@ from keras_ssl.evaluation import feature_std, rankme
 
 
 class Attraction(keras_ssl.SelfSupervisedModel):
-    """Views attract and nothing repels: the textbook case of collapse."""
+    """Views attract and nothing repels, so features collapse."""
 
     def __init__(self, encoder, *, projector=None, **kwargs):
         super().__init__(encoder, **kwargs)
@@ -23,14 +23,14 @@ class Attraction(keras_ssl.SelfSupervisedModel):
         )
 
     def compute_losses(self, batch, training):
-        make = self.project if self.projector else self.features
-        first, second = (make(view, training) for view in batch.views)
-        # Not ops.normalize: of a black image it has no gradient on JAX.
+        encode = self.project if self.projector else self.features
+        first, second = (encode(view, training) for view in batch.views)
+        # ops.normalize has no gradient for a black image on JAX.
         lengths = [ops.sqrt(ops.sum(ops.square(z), -1) + 1e-12) for z in (first, second)]
         return {"loss": -ops.mean(ops.sum(first * second, -1) / lengths[0] / lengths[1])}
 
 
-def model_of(method, learning_rate, **kwargs):
+def new_model(method, learning_rate, **kwargs):
     encoder = encoders.small_resnet((8, 8, 1))
     model = method(encoder, **kwargs)
     model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9))
@@ -48,8 +48,8 @@ def noise(rng):
     return rng.random((16, 8, 8, 1), "float32"), rng.random((16, 8, 8, 1), "float32")
 
 
-def collapsed():
-    """A model that gives all images one feature vector, and does not learn."""
+def collapsed_model():
+    """A model that returns the same features for all images, and does not learn."""
     model = small_model()
     for weight in model.encoder.weights:
         if "kernel" in weight.path or "gamma" in weight.path:
@@ -70,17 +70,17 @@ def fit(model, x, monitor, **kwargs):
     return model.fit(x, callbacks=[monitor], **settings).history
 
 
-def test_a_healthy_run_is_not_warned_of(digits):
+def test_collapse_monitor_does_not_warn_in_a_healthy_run(digits):
     train, test = digits
-    model = model_of(keras_ssl.SimCLR, 0.06, projector=(64, 64))
+    model = new_model(keras_ssl.SimCLR, 0.06, projector=(64, 64))
     history = fit(model, train, CollapseMonitor(test), epochs=2)  # a warning would be an error
-    even = 1 / np.sqrt(128)
-    assert min(history["feature_std"]) > 0.3 * even
+    even_std = 1 / np.sqrt(128)
+    assert min(history["feature_std"]) > 0.3 * even_std
     assert min(history["effective_rank"]) > 20
     assert min(history["projection_std"]) > 0.3 / 8
 
 
-def test_logs_what_the_measures_say_of_the_first_images(digits, noise):
+def test_collapse_monitor_logs_the_metrics_of_the_first_images(digits, noise):
     _, test = digits
     model = small_model(0.01)
     history = fit(model, noise, CollapseMonitor(test, limit=50), epochs=1, batch_size=8)
@@ -92,29 +92,29 @@ def test_logs_what_the_measures_say_of_the_first_images(digits, noise):
     assert history["projection_std"] == [pytest.approx(feature_std(projections), rel=1e-4)]
 
 
-def test_features_that_only_attract_are_warned_of(digits):
+def test_collapse_monitor_warns_of_collapsed_features(digits):
     train, test = digits
     model = Attraction(checks.small_encoder(1, width=32, batch_norm=False))
     model.compile(keras.optimizers.SGD(1.0, momentum=0.9))
     with pytest.warns(UserWarning, match="features collapse to a point") as caught:
         fit(model, train, CollapseMonitor(test), epochs=2)
     assert len(caught) == 1
-    assert "learning rate that is too high" in str(caught[0].message)
+    assert "lower the learning rate" in str(caught[0].message)
 
 
-def test_projections_that_only_attract_are_warned_of(digits):
-    """The features of this encoder stay spread: only its projections tell."""
+def test_collapse_monitor_warns_of_collapsed_projections(digits):
+    """Only the projections collapse; the features of this encoder stay spread."""
     train, test = digits
-    model = model_of(Attraction, 0.1, projector=(64, 64))
+    model = new_model(Attraction, 0.1, projector=(64, 64))
     with pytest.warns(UserWarning, match="projections collapse to a point") as caught:
         history = fit(model, train, CollapseMonitor(test), epochs=4)
     assert len(caught) == 1
     assert min(history["feature_std"]) > 0.3 / np.sqrt(128)
 
 
-def test_one_feature_vector_for_all_is_warned_of_once_in_a_fit(rng, noise):
+def test_collapse_monitor_warns_once_in_a_fit(rng, noise):
     monitor = CollapseMonitor(rng.random((20, 8, 8, 1), "float32"))
-    model = collapsed()
+    model = collapsed_model()
     for _ in range(2):
         with pytest.warns(UserWarning, match="CollapseMonitor, epoch 1: features coll") as caught:
             history = fit(model, noise, monitor, epochs=3, batch_size=8)
@@ -123,8 +123,8 @@ def test_one_feature_vector_for_all_is_warned_of_once_in_a_fit(rng, noise):
         np.testing.assert_allclose(history["effective_rank"], 1, atol=1e-3)
 
 
-class Fixed(keras.layers.Layer):
-    """Gives the features it was told to."""
+class FixedFeatures(keras.layers.Layer):
+    """Returns given features."""
 
     def __init__(self, values):
         super().__init__()
@@ -139,36 +139,37 @@ class Fixed(keras.layers.Layer):
     ("rank", "message"),
     [(1, "collapse to a line"), (2, "from (49|50).* to 2"), (3, None), (50, None)],
 )
-def test_a_rank_that_falls_is_warned_of(rng, rank, message):
-    """Features of full rank before the first epoch and of a given one after the second."""
+def test_collapse_monitor_warns_if_the_rank_falls(rng, rank, message):
+    """Features have full rank in the first epoch, and the given rank after the second."""
     images = np.zeros((60, 2, 2, 1), "float32")
     images[:, 0, 0, 0] = (np.arange(60) + 0.5) / 100
     full, _ = np.linalg.qr(rng.normal(size=(60, 50)))
     x = keras.Input((2, 2, 1))
-    layer = Fixed(full)
+    layer = FixedFeatures(full)
     model = keras.Model(x, layer(x))
     model.compile("sgd", loss="mse")
 
-    def fall(epoch, logs):
+    def reduce_rank(epoch, logs):
         if epoch == 1:
             layer.values.assign(full * (np.arange(50) < rank) * 3)
 
-    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=fall), CollapseMonitor(images)]
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=reduce_rank), CollapseMonitor(images)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         history = model.fit(
             images, np.zeros((60, 50)), epochs=3, callbacks=callbacks, verbose=0
         ).history
-    ours = [str(each.message) for each in caught if "CollapseMonitor" in str(each.message)]
+    messages = [str(warning.message) for warning in caught]
+    messages = [text for text in messages if "CollapseMonitor" in text]
     assert history["effective_rank"][1:] == [pytest.approx(rank, rel=0.01)] * 2
     assert "projection_std" not in history
-    assert len(ours) == (message is not None)
+    assert len(messages) == (message is not None)
     if message:
-        assert ours[0].startswith("CollapseMonitor, epoch 2: ")
-        assert re.search(message, ours[0])
+        assert messages[0].startswith("CollapseMonitor, epoch 2: ")
+        assert re.search(message, messages[0])
 
 
-def test_weights_that_diverge_are_warned_of(rng):
+def test_collapse_monitor_warns_of_diverged_weights(rng):
     model, logs = small_model(), {}
     monitor = CollapseMonitor(rng.random((20, 8, 8, 1), "float32"))
     model.encoder.set_weights([w * np.nan for w in model.encoder.get_weights()])
@@ -180,7 +181,7 @@ def test_weights_that_diverge_are_warned_of(rng):
     assert np.isnan(logs["effective_rank"])
 
 
-def test_skipped_epochs_are_nan(rng, noise):
+def test_collapse_monitor_logs_nan_for_skipped_epochs(rng, noise):
     model = small_model()
     monitor = CollapseMonitor(rng.random((20, 8, 8, 1), "float32"), every=2)
     history = fit(model, noise, monitor, epochs=5, batch_size=8)
@@ -188,7 +189,7 @@ def test_skipped_epochs_are_nan(rng, noise):
         assert list(np.isfinite(history[name])) == [False, True, False, True, True]
 
 
-def test_replicas_are_measured_too(rng, noise, replicas):
+def test_collapse_monitor_supports_replicas(rng, noise, replicas):
     with replicas.scope():
         model = small_model(0.01)
     images = rng.random((20, 8, 8, 1), "float32")
@@ -198,11 +199,11 @@ def test_replicas_are_measured_too(rng, noise, replicas):
     ]
 
 
-def test_names_a_bad_argument():
+def test_collapse_monitor_rejects_bad_arguments():
     images = np.zeros((4, 8, 8, 1), "uint8")
     with pytest.raises(ValueError, match="`every`"):
         CollapseMonitor(images, every=0)
     with pytest.raises(ValueError, match="`limit`"):
         CollapseMonitor(images, limit=1)
-    with pytest.raises(ValueError, match="two images or more"):
+    with pytest.raises(ValueError, match="at least two images"):
         CollapseMonitor(images[:1])

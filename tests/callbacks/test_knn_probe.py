@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import keras_ssl
 from keras_ssl.callbacks import KNNProbe, ResumableCSVLogger, read_history
-from keras_ssl.evaluation.metrics import knn
+from keras_ssl.evaluation import knn
 
 
 def new_model():
@@ -23,8 +23,8 @@ def model():
 
 
 @pytest.fixture
-def sets(rng):
-    """Two noisy classes, of images that are not trained on."""
+def probe_data(rng):
+    """Two noisy classes of images that are not trained on."""
     labels = rng.integers(0, 2, 60)
     images = rng.random((60, 8, 8, 3)) * 0.8
     images[..., 0] += 0.2 * labels[:, None, None]
@@ -42,67 +42,71 @@ def fit(model, views, callbacks, **kwargs):
     return model.fit(views, callbacks=callbacks, **settings).history
 
 
-def test_the_history_has_the_accuracy_of_each_epoch(model, sets, views):
-    measured = []
+def test_knn_probe_logs_the_accuracy_of_each_epoch(model, probe_data, views):
+    accuracies = []
 
     class Measure(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            measured.append(knn(self.model, *sets, k=5, temperature=0.2))
+            accuracies.append(knn(self.model, *probe_data, k=5, temperature=0.2))
 
-    probe = KNNProbe(*sets, k=5, temperature=0.2)
+    probe = KNNProbe(*probe_data, k=5, temperature=0.2)
     history = fit(model, views, [probe, Measure()])
-    assert history["knn_accuracy"] == measured
-    assert 0.3 < measured[0] <= 1
+    assert history["knn_accuracy"] == accuracies
+    assert 0.3 < accuracies[0] <= 1
 
 
-def test_measuring_does_not_change_the_training(sets, views):
-    curves = []
-    for callbacks in ([], [KNNProbe(*sets)]):
+def test_knn_probe_does_not_change_training(probe_data, views):
+    losses = []
+    for callbacks in ([], [KNNProbe(*probe_data)]):
         keras.utils.set_random_seed(5)
-        curves.append(fit(new_model(), views, callbacks)["loss"])
-    np.testing.assert_allclose(*curves, rtol=1e-6)
+        losses.append(fit(new_model(), views, callbacks)["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
 
 
-def test_skipped_epochs_are_nan_and_the_first_and_last_are_not(model, sets, views, tmp_path):
+def test_knn_probe_measures_the_first_and_last_epoch_and_logs_nan_for_skipped_ones(
+    model, probe_data, views, tmp_path
+):
     callbacks = [
-        KNNProbe(*sets, every=3),
+        KNNProbe(*probe_data, every=3),
         keras.callbacks.CSVLogger(str(tmp_path / "keras.csv")),
         ResumableCSVLogger(tmp_path / "ours.csv"),
     ]
-    found = fit(model, views, callbacks, epochs=7)["knn_accuracy"]
+    accuracies = fit(model, views, callbacks, epochs=7)["knn_accuracy"]
     expected = [True, False, True, False, False, True, True]
-    assert list(np.isfinite(found)) == expected
-    np.testing.assert_array_equal(read_history(tmp_path / "ours.csv")["knn_accuracy"], found)
+    assert list(np.isfinite(accuracies)) == expected
+    np.testing.assert_array_equal(read_history(tmp_path / "ours.csv")["knn_accuracy"], accuracies)
     with open(tmp_path / "keras.csv") as file:
-        kept = [float(row["knn_accuracy"]) for row in csv.DictReader(file)]
-    np.testing.assert_allclose(kept, found)
+        logged = [float(row["knn_accuracy"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(logged, accuracies)
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_early_stopping_keeps_the_weights_of_the_best_epoch(model, sets, views, every, monkeypatch):
+def test_early_stopping_on_knn_accuracy_restores_the_best_weights(
+    model, probe_data, views, every, monkeypatch
+):
     accuracies = iter([0.2, 0.6, 0.4, 0.3, 0.1, 0.1, 0.1])
     monkeypatch.setattr(
         "keras_ssl.callbacks.knn_probe.knn_from_features", lambda *a, **k: next(accuracies)
     )
     weights = []
-    probe = KNNProbe(*sets, every=every)
+    probe = KNNProbe(*probe_data, every=every)
     stopping = keras.callbacks.EarlyStopping(
         monitor="knn_accuracy", mode="max", patience=2 * every, restore_best_weights=True
     )
-    keep = keras.callbacks.LambdaCallback(
+    record_weights = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: weights.append(model.get_weights())
     )
-    history = fit(model, views, [probe, keep, stopping], epochs=20)
+    history = fit(model, views, [probe, record_weights, stopping], epochs=20)
     assert len(history["loss"]) == (4 if every == 1 else 6)
     assert stopping.best == 0.6
     best = weights[1]  # 0.6 is measured after the second epoch either way
-    for found, right in zip(model.get_weights(), best, strict=True):
-        np.testing.assert_array_equal(found, right)
+    for restored, expected in zip(model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(restored, expected)
 
 
-def test_features_that_are_not_finite_give_nan(model, sets):
+def test_knn_probe_logs_nan_for_features_that_are_not_finite(model, probe_data):
     model.encoder.set_weights([w * np.nan for w in model.encoder.get_weights()])
-    probe, logs = KNNProbe(*sets), {}
+    probe, logs = KNNProbe(*probe_data), {}
     probe.set_model(model)
     probe.set_params({"epochs": 1})
     probe.on_train_begin()
@@ -110,33 +114,33 @@ def test_features_that_are_not_finite_give_nan(model, sets):
     assert np.isnan(logs["knn_accuracy"])
 
 
-def test_data_sets_are_read_once(model, sets, views):
+def test_knn_probe_reads_datasets_once(model, probe_data, views):
     reads = []
 
     def elements():
         reads.append(1)
-        yield from zip(*sets[0], strict=True)
+        yield from zip(*probe_data[0], strict=True)
 
     train = tf.data.Dataset.from_generator(
         elements,
         output_signature=(tf.TensorSpec((8, 8, 3), "float32"), tf.TensorSpec((), "int64")),
     )
-    fit(model, views, [KNNProbe(train, sets[1])])
+    fit(model, views, [KNNProbe(train, probe_data[1])])
     assert len(reads) == 1
 
 
-def test_replicas_are_measured_too(sets, views, replicas):
+def test_knn_probe_supports_replicas(probe_data, views, replicas):
     with replicas.scope():
         model = new_model()
-    found = fit(model, views, [KNNProbe(*sets)], epochs=1)["knn_accuracy"]
-    assert found == [pytest.approx(knn(model, *sets))]
+    accuracies = fit(model, views, [KNNProbe(*probe_data)], epochs=1)["knn_accuracy"]
+    assert accuracies == [pytest.approx(knn(model, *probe_data))]
 
 
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
         ({"every": 0}, ValueError, "`every`"),
-        ({"every": 1.5}, ValueError, "`every`"),
+        ({"every": 1.5}, TypeError, "`every`"),
         ({"k": 0}, ValueError, "`k`"),
         ({"temperature": 0.0}, ValueError, "`temperature`"),
         ({"train": np.zeros((4, 8, 8, 3), "uint8")}, ValueError, "`train` has no labels"),
@@ -145,7 +149,7 @@ def test_replicas_are_measured_too(sets, views, replicas):
         ({"train": "digits"}, TypeError, "must be a tf.data.Dataset"),
     ],
 )
-def test_names_a_bad_argument_before_training(sets, changed, error, message):
-    arguments = {"train": sets[0], "test": sets[1], **changed}
+def test_knn_probe_rejects_bad_arguments(probe_data, changed, error, message):
+    arguments = {"train": probe_data[0], "test": probe_data[1], **changed}
     with pytest.raises(error, match=message):
         KNNProbe(**arguments)
