@@ -31,7 +31,7 @@ OPTIONS = {  # enough epochs that a run does not end before it is killed
     "fixmatch": ("--epochs", "20"),
     "dash": ("--epochs", "20"),
 }
-# Quantities of callbacks, which a resumed run also measures in its first epoch.
+# Quantities that are measured in some epochs only: a resumed run may measure other ones.
 PROBE_COLUMNS = ("knn_accuracy", "feature_std", "effective_rank", "projection_std")
 EARLY_KILLS = 0.25  # fraction of kills during the start of the process
 STARTUP_SECONDS = 10

@@ -161,14 +161,14 @@ EVALUATION = {
     "alignment": rows("features_1", "features_2"),
     "extract_features": {"model": None, "dataset": IMAGES},
     "feature_std": {"features": Z[0]},
-    "few_labels": {**POOLINGS, "labels_per_class": 1, "seeds": (0, 1)},
+    "low_shot_probe": {**POOLINGS, "labels_per_class": 1, "seeds": (0, 1)},
     "knn": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
     "knn_from_features": POOLINGS,
     "linear_probe": {"model": None, "train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
     "linear_probe_from_features": POOLINGS,
     "rankme": {"features": Z[0]},
     "read_images": {"dataset": IMAGES},
-    "recall_at_k": {"queries": Z[0], "memory": Z[1]},
+    "recall_at_k": {"queries": Z[0], "gallery": Z[1]},
     "uniformity": {"features": Z[0]},
 }
 

@@ -117,13 +117,22 @@ def test_ready_views_train_on_jax_where_tensorflow_is_absent():
     assert "(16, 32)" in run_python(script, KERAS_BACKEND="jax")
 
 
+def public_objects(package):
+    """Yields the full name and the object of each public name, nested modules included."""
+    for name in package.__all__:
+        value = getattr(package, name)
+        if inspect.ismodule(value):
+            yield from public_objects(value)
+        else:
+            yield f"{package.__name__}.{name}", value
+
+
 def test_every_public_name_is_documented():
     for room in ("losses", "encoders", "views", "data", "evaluation", "callbacks", "optimizers"):
-        package = getattr(keras_ssl, room)
-        for name in package.__all__:
-            doc = inspect.getdoc(getattr(package, name))
-            assert doc, f"{room}.{name} has no docstring"
-            assert "Args:" in doc, f"{room}.{name} does not say its arguments"
+        for name, value in public_objects(getattr(keras_ssl, room)):
+            doc = inspect.getdoc(value)
+            assert doc, f"{name} has no docstring"
+            assert "Args:" in doc, f"{name} does not document its arguments"
 
 
 def test_every_method_has_a_recipe_a_test_line_and_a_source():
