@@ -1,67 +1,46 @@
-"""BYOL: Grill et al. 2020, https://arxiv.org/abs/2006.07733.
+"""BYOL (Grill et al. 2020, https://arxiv.org/abs/2006.07733).
 
-python recipes/byol.py                                       # digits, bundled
-python recipes/byol.py --dataset cifar10 --epochs 15 --output runs/cifar10
+    python recipes/byol.py                                  # bundled digits
+    python recipes/byol.py --dataset cifar10 --epochs 15 --output runs/cifar10
 
-What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
-ResNet-18, a far larger encoder than the default: 48.9 % linear accuracy after 10 epochs (README of
-EMP-SSL, Tong et al. 2023, https://arxiv.org/abs/2304.03977).
+Results: RESULTS.md. Published for a ResNet-18 on CIFAR-10, a far larger encoder than the default:
+48.9 % linear accuracy after 10 epochs (README of EMP-SSL, Tong et al. 2023,
+https://arxiv.org/abs/2304.03977).
 """
 
+import dataclasses
 from pathlib import Path
 
-import keras
-import tyro
-
 import keras_ssl
-from keras_ssl import views
 from keras_ssl.recipes import pretraining
-from keras_ssl.recipes.pretraining import Run
 
 
-def main(
-    epochs: int = 200,
-    batch_size: int = 256,
-    learning_rate: float = 0.12,
-    weight_decay: float = 5e-4,
-    momentum: float = 0.99,
-    run: Run = Run(Path("runs/byol")),
-) -> None:
-    """Trains BYOL, tells what its features are worth, and keeps all of it in a folder.
-
-    The same command again goes on where a stopped run ended.
+@dataclasses.dataclass(frozen=True)
+class Config(pretraining.Config):
+    """Options of BYOL.
 
     Args:
-        epochs: Passes over the images.
-        batch_size: Images in a step, over all devices.
-        learning_rate: At a batch size of 256, scaled with the batch size; falls on a cosine to 0.
-        weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
-        momentum: Of the momentum encoder at the start; rises on a cosine to 1.
-        run: Options that all recipes share.
+        momentum: Initial momentum of the EMA encoder. It rises on a cosine to 1.
     """
-    settings = dict(locals())
-    train, test = pretraining.start(run, settings)
-    shape = pretraining.image_shape(train)
-    own_views = views.byol(shape[:2], flip=run.flip)
-    steps = pretraining.count_steps(train, epochs, batch_size)
 
-    def new_model():
-        model = keras_ssl.BYOL(
-            pretraining.new_encoder(run, shape),
-            projector=(1024, 256),
-            predictor=(1024, 256),
-            momentum=keras_ssl.schedules.CosineMomentum(momentum, steps),
-            views=own_views,
-            seed=run.seed,
-        )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate * batch_size / 256, steps)
-        model.compile(keras.optimizers.L2SGD(rate, momentum=0.9, weight_decay=weight_decay))
-        return model
+    output: Path = Path("runs/byol")
+    momentum: float = 0.99
 
-    pretraining.train(
-        run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
+
+def build(config, image_shape, total_steps):
+    """Returns the compiled model and its views."""
+    views = keras_ssl.views.byol(image_shape[:2], flip=config.flip)
+    model = keras_ssl.BYOL(
+        pretraining.encoder(config, image_shape),
+        projector=(1024, 256),
+        predictor=(1024, 256),
+        momentum=keras_ssl.schedules.CosineMomentum(config.momentum, total_steps),
+        views=views,
+        seed=config.seed,
     )
+    model.compile(pretraining.sgd(config, total_steps))
+    return model, views
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    pretraining.main(Config, build)

@@ -1,66 +1,63 @@
-"""Dash: Xu et al. 2021, http://proceedings.mlr.press/v139/xu21e.html.
+"""Dash (Xu et al. 2021, http://proceedings.mlr.press/v139/xu21e.html).
 
-python recipes/dash.py                                       # digits, bundled, 4 labels per class
-python recipes/dash.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
-    --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --warmup 0.00977 \
-    --decay-interval 0.00879 --output runs/dash_cifar10
+    python recipes/dash.py                              # bundled digits, 4 labels per class
+    python recipes/dash.py --dataset cifar10 --encoder wide_resnet \
+        --labels-per-class 25 --epochs 9450 --batch-size 64 --unlabeled-ratio 7 \
+        --ema-momentum 0.999 --warmup 0.00977 --decay-interval 0.00879 \
+        --output runs/dash_cifar10
 
-RESULTS.md has figures on digits. The second has the settings of the authors' code, 2^20 steps,
-and takes weeks on a CPU.
+Results on digits: RESULTS.md. The second command has the settings of the authors' code, 2^20
+steps, which takes weeks on a CPU.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 import keras_ssl
 from keras_ssl.recipes import semi_supervised
-from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
-def main(
-    initial_threshold: Literal["unlabeled", "labeled"] = "unlabeled",
-    warmup: float = 0.1,
-    decay_interval: float = 0.05,
-    decay: float = 1.27,
-    min_threshold: float = 0.05,
-    temperature: float = 0.5,
-    run: FewLabelRun = FewLabelRun(Path("runs/dash")),
-) -> None:
-    """Trains Dash, tells how right it is on test images, and keeps all of it in a folder.
-
-    The same command again goes on where a stopped run ended.
+@dataclasses.dataclass(frozen=True)
+class Config(semi_supervised.Config):
+    """Options of Dash.
 
     Args:
-        initial_threshold: Whose mean loss, at the end of the warm-up, it is.
-        warmup: How long all images count, a fraction of the run; 10 / 1024 in the authors' code,
-            which in a run of hundreds of steps is over before anything is learned.
-        decay_interval: After which fraction of the run the threshold falls once more; 9 / 1024
-            there.
-        decay: By what it is then divided.
-        min_threshold: The lowest threshold, from which on targets are hard.
-        temperature: Of the soft targets before.
-        run: Options that all recipes with few labels share.
+        initial_threshold: Images whose mean loss at the end of the warmup is the initial threshold.
+        warmup: Fraction of the run in which all images are selected. The authors' code uses
+            10 / 1024, which is too short for a run of hundreds of steps.
+        decay_interval: Fraction of the run between two decays of the threshold. The authors' code
+            uses 9 / 1024.
+        decay: Divisor of the threshold at each decay.
+        min_threshold: Lowest threshold. Pseudo-labels are hard once it is reached.
+        temperature: Temperature of the soft pseudo-labels before that.
     """
-    settings = dict(locals())
-    task = semi_supervised.start(run, settings)
 
-    def new_model():
-        return keras_ssl.Dash(
-            semi_supervised.new_classifier(run, task),
-            initial_threshold=initial_threshold,
-            warmup=warmup,
-            decay_interval=decay_interval,
-            decay=decay,
-            min_threshold=min_threshold,
-            temperature=temperature,
-            ema_momentum=run.ema_momentum,
-            seed=run.seed,
-        )
+    output: Path = Path("runs/dash")
+    initial_threshold: Literal["unlabeled", "labeled"] = "unlabeled"
+    warmup: float = 0.1
+    decay_interval: float = 0.05
+    decay: float = 1.27
+    min_threshold: float = 0.05
+    temperature: float = 0.5
 
-    semi_supervised.train(run, settings, task, new_model)
+
+def build(config, image_shape, num_classes, total_steps):
+    """Returns the compiled model and its weak and strong views."""
+    model = keras_ssl.Dash(
+        semi_supervised.classifier(config, image_shape, num_classes),
+        initial_threshold=config.initial_threshold,
+        warmup=config.warmup,
+        decay_interval=config.decay_interval,
+        decay=config.decay,
+        min_threshold=config.min_threshold,
+        temperature=config.temperature,
+        ema_momentum=config.ema_momentum,
+        seed=config.seed,
+    )
+    model.compile(semi_supervised.sgd(config, total_steps), metrics=["accuracy"])
+    return model, semi_supervised.views(config, image_shape)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    semi_supervised.main(Config, build)

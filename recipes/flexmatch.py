@@ -1,48 +1,44 @@
-"""FlexMatch: Zhang et al. 2021, https://arxiv.org/abs/2110.08263.
+"""FlexMatch (Zhang et al. 2021, https://arxiv.org/abs/2110.08263).
 
-python recipes/flexmatch.py                                  # digits, bundled, 4 labels per class
-python recipes/flexmatch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
-    --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --output runs/flexmatch_cifar10
+    python recipes/flexmatch.py                         # bundled digits, 4 labels per class
+    python recipes/flexmatch.py --dataset cifar10 --encoder wide_resnet \
+        --labels-per-class 25 --epochs 9450 --batch-size 64 --unlabeled-ratio 7 \
+        --ema-momentum 0.999 --output runs/flexmatch_cifar10
 
-RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes
-weeks on a CPU.
+Results on digits: RESULTS.md. The second command has the settings of the paper, 2^20 steps, which
+takes weeks on a CPU.
 """
 
+import dataclasses
 from pathlib import Path
-
-import tyro
 
 import keras_ssl
 from keras_ssl.recipes import semi_supervised
-from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
-def main(
-    threshold: float = 0.95,
-    run: FewLabelRun = FewLabelRun(Path("runs/flexmatch")),
-) -> None:
-    """Trains FlexMatch, tells how right it is on test images, and keeps all of it in a folder.
-
-    The same command again goes on where a stopped run ended.
+@dataclasses.dataclass(frozen=True)
+class Config(semi_supervised.Config):
+    """Options of FlexMatch.
 
     Args:
-        threshold: The highest threshold, and the probability from which an image is taken for a
-            class.
-        run: Options that all recipes with few labels share.
+        threshold: Highest threshold of a class, and the confidence that counts an image as learned.
     """
-    settings = dict(locals())
-    task = semi_supervised.start(run, settings)
 
-    def new_model():
-        return keras_ssl.FlexMatch(
-            semi_supervised.new_classifier(run, task),
-            threshold=threshold,
-            ema_momentum=run.ema_momentum,
-            seed=run.seed,
-        )
+    output: Path = Path("runs/flexmatch")
+    threshold: float = 0.95
 
-    semi_supervised.train(run, settings, task, new_model)
+
+def build(config, image_shape, num_classes, total_steps):
+    """Returns the compiled model and its weak and strong views."""
+    model = keras_ssl.FlexMatch(
+        semi_supervised.classifier(config, image_shape, num_classes),
+        threshold=config.threshold,
+        ema_momentum=config.ema_momentum,
+        seed=config.seed,
+    )
+    model.compile(semi_supervised.sgd(config, total_steps), metrics=["accuracy"])
+    return model, semi_supervised.views(config, image_shape)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    semi_supervised.main(Config, build)

@@ -1,52 +1,48 @@
-"""FreeMatch: Wang et al. 2022, https://arxiv.org/abs/2205.07246.
+"""FreeMatch (Wang et al. 2022, https://arxiv.org/abs/2205.07246).
 
-python recipes/freematch.py                                  # digits, bundled, 4 labels per class
-python recipes/freematch.py --dataset cifar10 --encoder wide_resnet --labels-per-class 25 --epochs 9450 \
-    --batch-size 64 --unlabeled-ratio 7 --ema-momentum 0.999 --threshold-momentum 0.999 \
-    --output runs/freematch_cifar10
+    python recipes/freematch.py                         # bundled digits, 4 labels per class
+    python recipes/freematch.py --dataset cifar10 --encoder wide_resnet \
+        --labels-per-class 25 --epochs 9450 --batch-size 64 --unlabeled-ratio 7 \
+        --ema-momentum 0.999 --threshold-momentum 0.999 --output runs/freematch_cifar10
 
-RESULTS.md has figures on digits. The second has the settings of the paper, 2^20 steps, and takes
-weeks on a CPU.
+Results on digits: RESULTS.md. The second command has the settings of the paper, 2^20 steps, which
+takes weeks on a CPU.
 """
 
+import dataclasses
 from pathlib import Path
-
-import tyro
 
 import keras_ssl
 from keras_ssl.recipes import semi_supervised
-from keras_ssl.recipes.semi_supervised import FewLabelRun
 
 
-def main(
-    threshold_momentum: float = 0.99,
-    fairness_weight: float = 0.001,
-    run: FewLabelRun = FewLabelRun(Path("runs/freematch")),
-) -> None:
-    """Trains FreeMatch, tells how right it is on test images, and keeps all of it in a folder.
-
-    The same command again goes on where a stopped run ended.
+@dataclasses.dataclass(frozen=True)
+class Config(semi_supervised.Config):
+    """Options of FreeMatch.
 
     Args:
-        threshold_momentum: How much of the running means stays at each step; 0.999 in the paper,
-            whose runs are a thousand times as long.
-        fairness_weight: Of the fairness term.
-        run: Options that all recipes with few labels share.
+        threshold_momentum: Momentum of the running means. The paper uses 0.999, in runs that are a
+            thousand times as long.
+        fairness_weight: Weight of the fairness term.
     """
-    settings = dict(locals())
-    task = semi_supervised.start(run, settings)
 
-    def new_model():
-        return keras_ssl.FreeMatch(
-            semi_supervised.new_classifier(run, task),
-            threshold_momentum=threshold_momentum,
-            fairness_weight=fairness_weight,
-            ema_momentum=run.ema_momentum,
-            seed=run.seed,
-        )
+    output: Path = Path("runs/freematch")
+    threshold_momentum: float = 0.99
+    fairness_weight: float = 0.001
 
-    semi_supervised.train(run, settings, task, new_model)
+
+def build(config, image_shape, num_classes, total_steps):
+    """Returns the compiled model and its weak and strong views."""
+    model = keras_ssl.FreeMatch(
+        semi_supervised.classifier(config, image_shape, num_classes),
+        threshold_momentum=config.threshold_momentum,
+        fairness_weight=config.fairness_weight,
+        ema_momentum=config.ema_momentum,
+        seed=config.seed,
+    )
+    model.compile(semi_supervised.sgd(config, total_steps), metrics=["accuracy"])
+    return model, semi_supervised.views(config, image_shape)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    semi_supervised.main(Config, build)

@@ -1,63 +1,41 @@
-"""VICReg: Bardes et al. 2021, https://arxiv.org/abs/2105.04906.
+"""VICReg (Bardes et al. 2021, https://arxiv.org/abs/2105.04906).
 
-python recipes/vicreg.py                                     # digits, bundled
-python recipes/vicreg.py --dataset cifar10 --epochs 15 --output runs/cifar10
+    python recipes/vicreg.py                                # bundled digits
+    python recipes/vicreg.py --dataset cifar10 --epochs 15 --output runs/cifar10
 
-What the first one measured, and on which machine, is in RESULTS.md. Published on CIFAR-10 for a
-ResNet-18, a far larger encoder than the default: 69.7 % linear accuracy after 10 epochs (README of
-EMP-SSL, Tong et al. 2023, https://arxiv.org/abs/2304.03977).
+Results: RESULTS.md. Published for a ResNet-18 on CIFAR-10, a far larger encoder than the default:
+69.7 % linear accuracy after 10 epochs (README of EMP-SSL, Tong et al. 2023,
+https://arxiv.org/abs/2304.03977).
 """
 
+import dataclasses
 from pathlib import Path
 
-import keras
-import tyro
-
 import keras_ssl
-from keras_ssl import views
 from keras_ssl.recipes import pretraining
-from keras_ssl.recipes.pretraining import Run
 
 
-def main(
-    epochs: int = 200,
-    batch_size: int = 256,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 1e-4,
-    run: Run = Run(Path("runs/vicreg")),
-) -> None:
-    """Trains VICReg, tells what its features are worth, and keeps all of it in a folder.
+@dataclasses.dataclass(frozen=True)
+class Config(pretraining.Config):
+    """Options of VICReg."""
 
-    The same command again goes on where a stopped run ended.
+    output: Path = Path("runs/vicreg")
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
 
-    Args:
-        epochs: Passes over the images.
-        batch_size: Images in a step, over all devices.
-        learning_rate: At a batch size of 256, scaled with the batch size; falls on a cosine to 0.
-        weight_decay: How much of each weight an optimizer step takes off, times the learning rate.
-        run: Options that all recipes share.
-    """
-    settings = dict(locals())
-    train, test = pretraining.start(run, settings)
-    shape = pretraining.image_shape(train)
-    own_views = views.vicreg(shape[:2], flip=run.flip)
-    steps = pretraining.count_steps(train, epochs, batch_size)
 
-    def new_model():
-        model = keras_ssl.VICReg(
-            pretraining.new_encoder(run, shape),
-            projector=(512, 512, 512),
-            views=own_views,
-            seed=run.seed,
-        )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate * batch_size / 256, steps)
-        model.compile(keras.optimizers.AdamW(rate, weight_decay=weight_decay))
-        return model
-
-    pretraining.train(
-        run, settings, new_model, own_views, train, test, epochs=epochs, batch_size=batch_size
+def build(config, image_shape, total_steps):
+    """Returns the compiled model and its views."""
+    views = keras_ssl.views.vicreg(image_shape[:2], flip=config.flip)
+    model = keras_ssl.VICReg(
+        pretraining.encoder(config, image_shape),
+        projector=(512, 512, 512),
+        views=views,
+        seed=config.seed,
     )
+    model.compile(pretraining.adamw(config, total_steps))
+    return model, views
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))
+    pretraining.main(Config, build)

@@ -1,1 +1,1 @@
-"""What the recipe scripts share."""
+"""Options, encoders and training loops that the recipe scripts share."""

@@ -1,34 +1,40 @@
-"""What the recipes with few labels share: options, data, and all that stands around training."""
+"""Options, optimizer and the run of the semi-supervised recipes."""
 
 import dataclasses
 import json
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import tyro
 
-from keras_ssl import callbacks, data, distribute, evaluation, models, optimizers, schedules, views
-from keras_ssl.recipes import pretraining
+from keras_ssl import callbacks, data, distribute, evaluation, models, optimizers, schedules
+from keras_ssl import views as all_views
+from keras_ssl._types import Dataset, View
+from keras_ssl.recipes import base, encoders
 
 
 @dataclasses.dataclass(frozen=True)
-class FewLabelRun(pretraining.Run):
-    """Data, labels, classifier, optimizer and folder: every recipe with few labels takes these.
+class Config(base.Config):
+    """Options of the semi-supervised recipes.
 
-    The defaults suit digits; the paper's settings for CIFAR-10 stand in the recipes.
+    The defaults suit digits. The recipes show the settings of the papers for CIFAR-10.
 
     Args:
-        labels_per_class: Labels of each class.
-        label_seed: Which images carry them.
-        pretrained: A `.keras` file of a self-supervised model, whose encoder is trained further;
-            `--encoder` then says nothing.
-        epochs: Passes over the unlabeled images.
-        batch_size: Labeled images in a step, over all devices.
-        unlabeled_ratio: How many times as many unlabeled images.
-        learning_rate: At the start; falls on 7/16 of a cosine.
-        weight_decay: How much of each kernel is added to its gradient.
-        ema_momentum: How much of the averaged weights stays at each step.
+        labels_per_class: Number of labeled images in each class.
+        label_seed: Seed that selects the labeled images.
+        pretrained: `.keras` file of a self-supervised model whose encoder is fine-tuned. It
+            replaces `--encoder`. None to train from scratch.
+        epochs: Number of passes over the unlabeled images.
+        batch_size: Number of labeled images in a step, over all devices.
+        unlabeled_ratio: Number of unlabeled images for each labeled image in a step.
+        learning_rate: Initial learning rate. It falls on 7/16 of a cosine.
+        weight_decay: L2 weight decay of the kernels, added to the gradient.
+        ema_momentum: Momentum of the averaged (EMA) weights.
     """
 
     labels_per_class: int = 4
@@ -40,157 +46,163 @@ class FewLabelRun(pretraining.Run):
     learning_rate: float = 0.03
     weight_decay: float = 5e-4
     ema_momentum: float = 0.95
-    probe_every: int = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """The data of one run.
-
-    Attributes:
-        labeled: The images that keep their labels.
-        unlabeled: All training images.
-        test: Test images with labels.
-        shape: `(height, width, channels)`.
-        classes: Int, K.
-        steps: Int, of the whole run.
-    """
-
-    labeled: object
-    unlabeled: object
-    test: object
-    shape: tuple
-    classes: int
-    steps: int
+Build = Callable[[Any, tuple[int, int, int], int, int], tuple[keras.Model, tuple[View, View]]]
 
 
-def start(run, settings):
-    """Sets the seed and the precision of a run, loads its images and keeps a few labels.
+def classifier(config: Config, image_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """Builds a classifier: a new or a pretrained encoder, and a dense layer.
 
     Args:
-        run: A `FewLabelRun`.
-        settings: As in `runs.start`.
-
-    Returns:
-        A `Task`.
-
-    Raises:
-        ValueError: If the folder holds a run with other settings, the data cannot be loaded or has
-            no labels, or a class has fewer images than asked.
+        config: Options of the run.
+        image_shape: `(height, width, channels)`.
+        num_classes: Int, number of logits.
     """
-    train, test = pretraining.start(run, settings)
-    labeled, unlabeled = data.split_labels(train, run.labels_per_class, run.label_seed)
-    classes = 1 + max(int(label) for _, label in labeled.as_numpy_iterator())
-    rows = run.batch_size * run.unlabeled_ratio
-    steps = pretraining.count_steps(train, run.epochs, rows)
-    return Task(labeled, unlabeled, test, pretraining.image_shape(train), classes, steps)
-
-
-def new_classifier(run, task):
-    """Makes the classifier of a run: a new encoder, or a pre-trained one, and a dense layer."""
-    if run.pretrained is None:
-        encoder = pretraining.new_encoder(run, task.shape)
+    if config.pretrained is None:
+        encoder = encoders.encoder(config, image_shape)
     else:
-        encoder = keras.saving.load_model(run.pretrained, compile=False).encoder
+        encoder = keras.saving.load_model(config.pretrained, compile=False).encoder
         encoder.trainable = True
-    return models.classifier(encoder, task.classes)
+    return models.classifier(encoder, num_classes)
 
 
-def compiled(run, task, model):
-    """Compiles a model with the optimizer of a run, and returns it."""
-    rate = schedules.FixMatchCosineDecay(run.learning_rate, task.steps)
-    model.compile(
-        optimizers.L2SGD(rate, momentum=0.9, nesterov=True, weight_decay=run.weight_decay),
-        metrics=["accuracy"],
-    )
-    return model
+def sgd(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
+    """Returns FixMatch's optimizer: SGD with Nesterov momentum 0.9 and a cosine decay."""
+    schedule = schedules.FixMatchCosineDecay(config.learning_rate, total_steps)
+    return optimizers.L2SGD(schedule, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
 
 
-def train(run, settings, task, new_model, weak=None, strong=None):
-    """Trains a model, tells how right it is on test images, and keeps all of it in a folder.
+def views(config: Config, image_shape: tuple[int, int, int]) -> tuple[View, View]:
+    """Returns FixMatch's weak and strong views."""
+    size = image_shape[:2]
+    weak = all_views.fixmatch_weak(size, flip=config.flip)
+    return weak, all_views.fixmatch_strong(size, flip=config.flip)
 
-    A folder whose run was stopped is gone on with.
+
+def main(config_class: type[Config], build: Build) -> None:
+    """Parses the command line of a recipe and runs it.
 
     Args:
-        run: A `FewLabelRun`.
-        settings: As in `runs.start`.
-        task: What `start` returned.
-        new_model: Function that makes the model, not yet compiled.
-        weak: The weak view; None for `views.fixmatch_weak`, without flip on digits.
-        strong: The strong view; None for `views.fixmatch_strong`, likewise.
+        config_class: Dataclass of the options.
+        build: See `run`.
+    """
+    description = sys.modules[config_class.__module__].__doc__
+    run(tyro.cli(config_class, description=description), build)
+
+
+def run(config: Config, build: Build) -> keras.Model:
+    """Trains a model, evaluates its EMA weights and writes everything to `config.output`.
+
+    Run it again with the same options to resume an interrupted run.
+
+    Args:
+        config: Options of the run.
+        build: Function `build(config, image_shape, num_classes, total_steps) -> (model, (weak,
+            strong))` that returns the compiled model.
 
     Returns:
         The trained model.
+
+    Raises:
+        ValueError: If the output directory holds a run with other options, the dataset has no
+            labels, or a class has fewer images than `labels_per_class`.
     """
-    size = task.shape[:2]
-    weak = weak or views.fixmatch_weak(size, flip=run.flip)
-    strong = strong or views.fixmatch_strong(size, flip=run.flip)
-    with distribute.strategy(run.strategy).scope():
-        saved = pretraining.open_folder(run, settings)
-        if saved.path:
-            model = keras.saving.load_model(saved.path)
-        else:
-            model = compiled(run, task, new_model())
-    x = data.semi_supervised(
-        task.labeled,
-        task.unlabeled,
-        run.batch_size,
-        run.unlabeled_ratio,
+    # Data. The unlabeled images are all training images.
+    strategy = base.setup(config)
+    train, test = base.load_data(config)
+    labeled, unlabeled = data.split_labels(train, config.labels_per_class, config.label_seed)
+    num_classes = 1 + max(int(label) for _, label in labeled.as_numpy_iterator())
+    image_shape = base.image_shape(train)
+    total_steps = base.count_steps(train, config.epochs, config.batch_size * config.unlabeled_ratio)
+
+    # Model, from the latest checkpoint if the run was interrupted.
+    with strategy.scope():
+        model, (weak, strong) = build(config, image_shape, num_classes, total_steps)
+        checkpoint = base.open_run_dir(config)
+        if checkpoint.path:
+            model = keras.saving.load_model(checkpoint.path)
+
+    # Training.
+    output = config.output
+    training_data = data.semi_supervised(
+        labeled,
+        unlabeled,
+        config.batch_size,
+        config.unlabeled_ratio,
         weak=weak,
         strong=strong,
-        seed=run.seed,
+        seed=config.seed,
     )
-    test = task.test.batch(256)
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     model.fit(
-        x,
-        epochs=run.epochs,
-        initial_epoch=saved.epoch,
-        initial_step=saved.step,
-        validation_data=test,
-        validation_freq=run.probe_every,
+        training_data,
+        epochs=config.epochs,
+        initial_epoch=checkpoint.epoch,
+        initial_step=checkpoint.step,
+        validation_data=test.batch(256),
+        validation_freq=config.probe_every,
         callbacks=[
-            callbacks.ResumableCSVLogger(run.output / "history.csv"),
-            callbacks.Checkpoint(run.output / "checkpoints", save_every_steps=run.save_steps),
+            callbacks.ResumableCSVLogger(output / "history.csv"),
+            callbacks.Checkpoint(output / "checkpoints", save_every_steps=config.save_steps),
         ],
         verbose=2,
     )
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start_time
+
+    # Evaluation, by one process.
     if not distribute.is_chief(model):
         return model
-    pretraining.write_time(run, run.epochs - saved.epoch, seconds)
-    model.save(run.output / "model.keras")
-    model.export(run.output / "classifier", verbose=False)
-    model.export_encoder(run.output / "encoder")
-    _report(run, task, model, (weak, strong))
+    base.write_time(config, config.epochs - checkpoint.epoch, seconds)
+    model.save(output / "model.keras")
+    model.export(output / "classifier", verbose=False)
+    model.export_encoder(output / "encoder")
+    logits, labels = evaluation.extract_features(model, test)
+    results = {
+        **accuracy_and_loss(logits, labels),
+        "labels_per_class": config.labels_per_class,
+        "label_seed": config.label_seed,
+        "seed": config.seed,
+        "steps": total_steps,
+    }
+    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    evaluation.plots.plot_confusion_matrix(logits, labels, output / "confusion.png")
+    plot(config, model, (weak, strong), unlabeled, test)
+    print(
+        f"Test accuracy {100 * results['accuracy']:.1f} % on {len(labels)} images, with "
+        f"{config.labels_per_class} labels for each of "
+        f"{num_classes} classes (label seed {config.label_seed}, seed {config.seed}), by the EMA "
+        f"weights after {total_steps} steps.\n\n"
+        f"{output} contains config.json, history.csv, time.json, results.json and the plots "
+        "curves.png, views.png, pseudo_labels.png and confusion.png.\n"
+        f'Load it in Keras:       model = keras.saving.load_model("{output / "model.keras"}")\n'
+        f'Load it in TensorFlow:  classifier = tf.saved_model.load("{output / "classifier"}")\n'
+        "                        logits = classifier.serve(uint8_images)"
+    )
     return model
 
 
-def _report(run, task, model, two_views):
-    """Measures the last averaged weights, and draws what there is to look at."""
-    folder = run.output
-    logits, labels = evaluation.extract_features(model, task.test)
-    accuracy = float(np.mean(logits.argmax(axis=1) == labels))
-    log_sum = np.logaddexp.reduce(logits.astype("float64"), axis=1)
-    loss = float(np.mean(log_sum - logits[np.arange(len(labels)), labels]))
-    results = {"accuracy": accuracy, "loss": loss, "labels_per_class": run.labels_per_class}
-    results |= {"label_seed": run.label_seed, "seed": run.seed, "steps": task.steps}
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    evaluation.plots.plot_confusion_matrix(logits, labels, folder / "confusion.png")
-    guessed, true = evaluation.extract_features(model, task.unlabeled)
-    evaluation.plots.plot_pseudo_label_counts(guessed, folder / "pseudo_labels.png", labels=true)
-    images, _ = evaluation.read_images(task.test, 8)
-    evaluation.plots.plot_views(images, two_views, folder / "views.png", names=("weak", "strong"))
-    evaluation.plots.plot_history(
-        callbacks.read_history(folder / "history.csv"), folder / "curves.png"
-    )
-    print(
-        f"Test accuracy {100 * accuracy:.1f} %, of {len(labels)} images, with {run.labels_per_class} "
-        f"labels of each of {task.classes} classes (label seed {run.label_seed}, seed {run.seed}); "
-        f"averaged weights after {task.steps} steps.\n\n"
-        f"In {folder}: config.json, history.csv, time.json, results.json, and as pictures "
-        "curves.png, views.png, pseudo_labels.png and confusion.png.\n"
-        f'To go on in Keras:  model = keras.saving.load_model("{folder / "model.keras"}")\n'
-        f'To use elsewhere:   classifier = tf.saved_model.load("{folder / "classifier"}")\n'
-        "                    logits = classifier.serve(uint8_images)"
-    )
+def accuracy_and_loss(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns the accuracy and the cross-entropy of logits `(N, K)` and labels `(N,)`."""
+    log_normalizers = np.logaddexp.reduce(logits.astype("float64"), axis=1)
+    label_logits = logits[np.arange(len(labels)), labels]
+    return {
+        "accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
+        "loss": float(np.mean(log_normalizers - label_logits)),
+    }
+
+
+def plot(
+    config: Config,
+    model: keras.Model,
+    weak_and_strong: tuple[View, View],
+    unlabeled: Dataset,
+    test: Dataset,
+) -> None:
+    """Plots the pseudo-labels, the views and the training curves."""
+    output, plots = config.output, evaluation.plots
+    logits, labels = evaluation.extract_features(model, unlabeled)
+    plots.plot_pseudo_label_counts(logits, output / "pseudo_labels.png", labels=labels)
+    images, _ = evaluation.read_images(test, 8)
+    plots.plot_views(images, weak_and_strong, output / "views.png", names=("weak", "strong"))
+    plots.plot_history(callbacks.read_history(output / "history.csv"), output / "curves.png")
