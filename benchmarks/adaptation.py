@@ -1,11 +1,10 @@
-"""ReCLIP on spoiled images: what adapting adds to a CLIP, part by part, over several seeds.
+"""Adaptation of CLIP to corrupted images by ReCLIP, over several seeds.
 
-python benchmarks/adaptation.py                                        # digits
-python benchmarks/adaptation.py --dataset cifar10 --data-dir DIR --clip-epochs 6 --epochs 5
+    python benchmarks/adaptation.py                         # digits
+    python benchmarks/adaptation.py --dataset cifar10 --data-dir DIR --clip-epochs 6 --epochs 5
 
-Each seed trains a CLIP of its own on images that are not spoiled (recipes/clip.py), then adapts it
-(recipes/reclip.py). The table goes to RESULTS.md; the same command again goes on where a stopped
-one ended.
+Each seed trains a CLIP on clean images (recipes/clip.py), then adapts it (recipes/reclip.py). The
+table goes to RESULTS.md. Rerun the same command to resume.
 """
 
 import dataclasses
@@ -23,24 +22,24 @@ import tyro
 ROOT = Path(__file__).parents[1]
 CLIP = {
     "zero_shot": "CLIP, test images as they are",
-    "zero_shot_held_out_phrases": "CLIP, likewise, in phrases that training never saw",
+    "zero_shot_held_out_phrases": "CLIP, test images as they are, in phrases not seen in training",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to run, and where to write.
+    """Options of the runs.
 
     Args:
         dataset: As in the recipes.
         data_dir: As in the recipes.
         encoder: As in the recipes.
-        clip_epochs: As in recipes/reclip.py; None for its own.
-        epochs: Likewise.
-        images: Likewise.
-        seeds: As in the recipes, one after the other.
-        output: Folder for the runs.
-        results: File to write the table to.
+        clip_epochs: As in recipes/reclip.py. None for its default.
+        epochs: As in recipes/reclip.py. None for its default.
+        images: As in recipes/reclip.py.
+        seeds: Seeds, as in the recipes.
+        output: Directory of the runs.
+        results: File of the table.
     """
 
     dataset: str = "digits"
@@ -55,47 +54,51 @@ class Options:
 
 
 def main(options):
-    """Runs what is not there yet, then prints the table and writes it."""
+    """Runs what is missing, then prints and writes the table."""
     name = Path(options.dataset).name
-    found, minutes = [], []
+    results, minutes = [], []
     for seed in options.seeds:
         folder = options.output / name / f"seed-{seed}"
-        wanted = {"dataset": options.dataset, "encoder": options.encoder, "seed": seed}
-        wanted["images"] = options.images  # None says all of them
+        recipe_options = {
+            "dataset": options.dataset,
+            "encoder": options.encoder,
+            "seed": seed,
+            "images": options.images,  # None for all
+        }
         for option in ("clip_epochs", "epochs"):
             if getattr(options, option) is not None:
-                wanted[option] = getattr(options, option)
+                recipe_options[option] = getattr(options, option)
         data_dir = ["--data-dir", str(options.data_dir)] if options.data_dir else []
-        recipe_runs.run(ROOT / "recipes" / "reclip.py", folder, wanted, data_dir)
-        found.append(results_of(folder))
+        recipe_runs.run(ROOT / "recipes" / "reclip.py", folder, recipe_options, data_dir)
+        results.append(results_of(folder))
         minutes.append(recipe_runs.read(folder / "process.json")["minutes"])
     config = recipe_runs.read(folder / "config.json")
-    text = table(options, found, minutes, config)
+    text = table(options, results, minutes, config)
     methods_table.put(text, f"{name} ReCLIP", options.results, f"CLIP and ReCLIP on {name}")
-    print(f"\n{text}\n\nIn {options.results}.")
+    print(f"\n{text}\n\nWritten to {options.results}.")
 
 
 def results_of(folder):
-    """Returns what a run of the recipe measured, by title: of its CLIP, then of adapting it."""
-    of_clip = json.loads((folder / "clip" / "clip.json").read_text())
+    """Returns the results of a run by title: of CLIP, then of its adaptation."""
+    clip = json.loads((folder / "clip" / "clip.json").read_text())
     adapted = json.loads((folder / "results.json").read_text())
-    return {**{title: of_clip[key] for key, title in CLIP.items()}, **adapted}
+    return {**{title: clip[key] for key, title in CLIP.items()}, **adapted}
 
 
-def table(options, found, minutes, config):
-    """Returns the Markdown: command, machine, and each figure's mean over seeds."""
+def table(options, results, minutes, config):
+    """Returns the Markdown of the table: command, machine, means over seeds."""
     command = shlex.join(["python", "benchmarks/adaptation.py", *sys.argv[1:]])
-    spoiling = ", ".join(f"{name} {config[name]}" for name in ("noise", "blur", "contrast", "cast"))
+    corruption = [f"{name} {config[name]}" for name in ("noise", "blur", "contrast", "cast")]
     images = f"{config['images']} training images" if config["images"] else "all training images"
     facts = (
         f"{options.encoder}, {config['clip_epochs']} epochs of CLIP and {config['epochs']} of "
-        f"adapting to {images}, {statistics.mean(minutes):.0f} minutes a seed in all; spoiled by "
-        f"{spoiling}; {methods_table.machine()}. Mean and standard deviation over seeds "
-        f"{', '.join(map(str, options.seeds))}."
+        f"adapting to {images}, {statistics.mean(minutes):.0f} minutes per seed; corruption: "
+        f"{', '.join(corruption)}; {methods_table.machine()}. Mean and standard deviation over "
+        f"seeds {', '.join(map(str, options.seeds))}."
     )
     lines = ["| | % |", "| --- | --- |"]
-    for title in found[0]:
-        shares = [100 * each[title] for each in found]
+    for title in results[0]:
+        shares = [100 * result[title] for result in results]
         spread = f" ± {statistics.stdev(shares):.1f}" if len(shares) > 1 else ""
         lines.append(f"| {title} | {statistics.mean(shares):.1f}{spread} |")
     facts = textwrap.fill(facts, 108, break_on_hyphens=False)

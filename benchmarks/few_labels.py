@@ -1,11 +1,12 @@
-"""Methods of learning with few labels side by side: runs their recipes, writes table and curves.
+"""Comparison of the semi-supervised methods: runs their recipes and writes the table and curves.
 
-python benchmarks/few_labels.py                              # digits: 1, 2 and 4 labels per class
-python benchmarks/few_labels.py --dataset fashion_mnist --data-dir DIR --labels-per-class 4 25 --epochs 20
+    python benchmarks/few_labels.py                         # digits: 1, 2 and 4 labels per class
+    python benchmarks/few_labels.py --dataset fashion_mnist --data-dir DIR \
+        --labels-per-class 4 25 --epochs 20
 
-Each cell is the mean and the standard deviation, over label seeds, of the accuracy of the last
-averaged weights on all test images. The table goes to RESULTS.md, the curves beside the runs. The
-same command again goes on where a stopped one ended.
+Each cell is the mean and the standard deviation over label seeds of the test accuracy of the final
+EMA weights. The table goes to RESULTS.md, the curves to the directory of the runs. Rerun the same
+command to resume.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ import recipe_runs
 import tyro
 
 ROOT = Path(__file__).parents[1]
-# Name: title, recipe, whether it starts from a pre-trained encoder.
+# Name: title, recipe, whether it starts from a pretrained encoder.
 METHODS = {
     "supervised": ("labels alone", "supervised", False),
     "pseudo_label": ("Pseudo-Label", "pseudo_label", False),
@@ -35,30 +36,38 @@ METHODS = {
     "pretrained_supervised": ("labels alone, from SimCLR", "supervised", True),
     "pretrained_fixmatch": ("FixMatch, from SimCLR", "fixmatch", True),
 }
-OWN = ("epochs", "batch_size", "unlabeled_ratio", "ema_momentum", "learning_rate", "probe_every")
+TRAINING_OPTIONS = (
+    "epochs",
+    "batch_size",
+    "unlabeled_ratio",
+    "ema_momentum",
+    "learning_rate",
+    "probe_every",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to compare.
+    """Options of the comparison.
 
     Args:
         dataset: As in the recipes.
         data_dir: As in the recipes.
         encoder: As in the recipes.
-        labels_per_class: Numbers of labels per class.
-        label_seeds: How many draws of the labels; the first are 0, 1, 2 ...
+        labels_per_class: Numbers of labels per class to compare.
+        label_seeds: Number of label seeds, 0, 1, 2 ...
         seed: As in the recipes.
-        epochs: As in the recipes; None for their own, and so on.
+        epochs: As in the recipes. None for their default, also below.
         batch_size: As in the recipes.
         unlabeled_ratio: As in the recipes.
         ema_momentum: As in the recipes.
         learning_rate: As in the recipes.
-        probe_every: Epochs from one point of the curves to the next.
-        pretrain_epochs: Of SimCLR, where a method starts from it; None for its recipe's own.
-        methods: Which to compare.
-        output: Folder for the runs; each data set and encoder has a folder in it.
-        results: File to write the table to.
+        probe_every: Number of epochs between two points of the curves.
+        pretrain_epochs: Epochs of SimCLR for the methods that start from it. None for the default
+            of its recipe.
+        methods: Methods to compare.
+        output: Directory of the runs, with a subdirectory for each dataset and encoder.
+        results: File of the table.
     """
 
     dataset: str = "digits"
@@ -80,17 +89,17 @@ class Options:
 
     @property
     def folder(self):
-        """Folder of all runs of this data set and encoder."""
+        """Directory of all runs with this dataset and encoder."""
         return self.output / f"{Path(self.dataset).name}-{self.encoder}"
 
     @property
     def shared(self):
-        """What all runs are given."""
+        """Options of all runs."""
         return {"dataset": self.dataset, "seed": self.seed, "encoder": self.encoder}
 
 
 def main(options):
-    """Runs what is not there yet, then prints the table and writes it."""
+    """Runs what is missing, then prints and writes the table."""
     errors = []
     for labels_per_class in options.labels_per_class:
         for label_seed in range(options.label_seeds):
@@ -101,50 +110,57 @@ def main(options):
                     errors.append(f"{name}, {labels_per_class} per class, label seed {label_seed}")
                     print(f"    failed: {error}", flush=True)
     titles = {name: METHODS[name][0] for name in options.methods}
-    found = {
+    folders = {
         (name, labels_per_class): [
-            place(options, name, labels_per_class, seed) for seed in range(options.label_seeds)
+            run_folder(options, name, labels_per_class, seed) for seed in range(options.label_seeds)
         ]
         for name in options.methods
         for labels_per_class in options.labels_per_class
     }
     command = shlex.join(["python", "benchmarks/few_labels.py", *sys.argv[1:]])
-    text = few_labels_table.section(found, titles, options.labels_per_class, command)
+    text = few_labels_table.section(folders, titles, options.labels_per_class, command)
     title = f"few labels, {Path(options.dataset).name}"
     heading = f"Few labels on {Path(options.dataset).name}"
     methods_table.put(text, title, options.results, heading)
-    few_labels_table.curves(found, titles, options.labels_per_class, options.folder / "curves.png")
-    print(f"\n{text}\n\nIn {options.results}; curves in {options.folder / 'curves.png'}.")
+    curves_file = options.folder / "curves.png"
+    few_labels_table.plot_curves(folders, titles, options.labels_per_class, curves_file)
+    print(f"\n{text}\n\nWritten to {options.results}; curves in {curves_file}.")
     if errors:
-        raise SystemExit(f"Failed: {'; '.join(errors)}. See log.txt in their folders.")
+        raise SystemExit(f"Failed: {'; '.join(errors)}. See log.txt in their directories.")
 
 
-def place(options, name, labels_per_class, label_seed):
-    """Folder of one run."""
+def run_folder(options, name, labels_per_class, label_seed):
+    """Returns the directory of one run."""
     return options.folder / name / f"{labels_per_class}-per-class-{label_seed}"
 
 
 def run(name, options, labels_per_class, label_seed):
-    """Runs a recipe with some labels, and SimCLR before where it starts from that.
+    """Runs a recipe, after SimCLR if the method starts from it.
 
     Raises:
         RecipeError: If a recipe fails.
     """
     _, recipe, from_pretrained = METHODS[name]
-    wanted = {**options.shared, "labels_per_class": labels_per_class, "label_seed": label_seed}
-    wanted |= {key: getattr(options, key) for key in OWN if getattr(options, key) is not None}
+    recipe_options = {
+        **options.shared,
+        "labels_per_class": labels_per_class,
+        "label_seed": label_seed,
+    }
+    for option in TRAINING_OPTIONS:
+        if getattr(options, option) is not None:
+            recipe_options[option] = getattr(options, option)
     if from_pretrained:
-        wanted["pretrained"] = pretrain(options)
+        recipe_options["pretrained"] = pretrain(options)
     recipe_runs.run(
         ROOT / "recipes" / f"{recipe}.py",
-        place(options, name, labels_per_class, label_seed),
-        wanted,
+        run_folder(options, name, labels_per_class, label_seed),
+        recipe_options,
         flags(options),
     )
 
 
 def pretrain(options):
-    """Runs SimCLR on all images, once, and returns the path of its model."""
+    """Runs SimCLR on all images unless it has run, and returns the path of its model."""
     folder = options.folder / "simclr"
     epochs = {} if options.pretrain_epochs is None else {"epochs": options.pretrain_epochs}
     recipe_runs.run(
@@ -157,7 +173,7 @@ def pretrain(options):
 
 
 def flags(options):
-    """Words of a command that do not make a run what it is."""
+    """Returns the words of a command that do not identify a run."""
     return ["--data-dir", str(options.data_dir)] if options.data_dir else []
 
 

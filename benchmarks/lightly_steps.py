@@ -1,7 +1,7 @@
-"""Training steps in PyTorch with lightly's heads and losses, for `throughput.py`.
+"""Training steps in PyTorch with the heads and losses of lightly, for `throughput.py`.
 
-Runs in an environment that has lightly and torch. Networks are torchvision's, channels last; for
-images of 32 pixels with the stem of CIFAR, as ours.
+Runs in an environment with lightly and torch. The networks are those of torchvision, channels
+last, with the CIFAR stem for images of 32 pixels, as in keras_ssl.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from torch import nn
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PROTOTYPES = 4096
-READY = {}
+MODELS = {}  # the compiled model of the last task
 
 
 def encoder(name, size):
-    """Makes a network that ends in its pooled features."""
+    """Returns a network from images to pooled features, and their width."""
     network = getattr(torchvision.models, name)()
     width = network.fc.in_features
     network.fc = nn.Identity()
@@ -33,11 +33,11 @@ def encoder(name, size):
 
 
 class Method(nn.Module):
-    """A method of lightly's, from views to its loss."""
+    """A method of lightly, from views to its loss."""
 
     def __init__(self, method, network, width):
         super().__init__()
-        self.method, self.inference_model = method, network
+        self.method, self.network = method, network
         self.prediction = None
         if method == "SimCLR":
             self.projection = heads.SimCLRProjectionHead(width, 512, 128, batch_norm=False)
@@ -61,7 +61,7 @@ class Method(nn.Module):
             self.loss = losses.DINOLoss(PROTOTYPES)
         self.teacher = None
         if method in ("BYOL", "DINO"):
-            # weight_norm cannot be copied while its weight is a result: a new head and its numbers
+            # deepcopy fails for weight_norm, so build a new head and load the weights
             self.teacher = nn.ModuleList(
                 [copy.deepcopy(network), type(self.projection)(*SIZES[method](width))]
             )
@@ -69,22 +69,22 @@ class Method(nn.Module):
             self.teacher.requires_grad_(False)
 
     def forward(self, views):
-        """Returns the loss of views, each passed on its own as lightly's examples do."""
-        z = [self.projection(self.inference_model(view)) for view in views]
+        """Returns the loss. Each view has its own forward pass, as in the examples of lightly."""
+        z = [self.projection(self.network(view)) for view in views]
         with torch.no_grad():
-            late = self.teacher and [self.teacher[1](self.teacher[0](view)) for view in views]
+            targets = self.teacher and [self.teacher[1](self.teacher[0](view)) for view in views]
         if self.method == "DINO":
-            return self.loss(late, z)
+            return self.loss(targets, z)
         if self.prediction is None:
             return self.loss(*z)
-        p = [self.prediction(each) for each in z]
-        target = late or [each.detach() for each in z]
-        return (self.loss(p[0], target[1]) + self.loss(p[1], target[0])) / 2
+        p = [self.prediction(projection) for projection in z]
+        targets = targets or [projection.detach() for projection in z]
+        return (self.loss(p[0], targets[1]) + self.loss(p[1], targets[0])) / 2
 
     def update(self):
-        """Moves the teacher, where there is one."""
+        """Updates the teacher, if there is one."""
         if self.teacher is not None:
-            update_momentum(self.inference_model, self.teacher[0], 0.996)
+            update_momentum(self.network, self.teacher[0], 0.996)
             update_momentum(self.projection, self.teacher[1], 0.996)
 
 
@@ -95,34 +95,34 @@ SIZES = {
 
 
 def answer(method, encoder_name, size, batch, steps, half, compiled):
-    """Returns seconds a step, after one to warm up where the task is new."""
+    """Returns the seconds per step, after warming up if the task is new."""
     task = (method, encoder_name, size, batch, half, compiled)
-    if task not in READY:
-        READY.clear()
+    if task not in MODELS:
+        MODELS.clear()
         torch.manual_seed(0)
         model = Method(method, *encoder(encoder_name, size)).to(DEVICE)
         model = model.to(memory_format=torch.channels_last).train()
         optimizer = torch.optim.SGD(
-            [each for each in model.parameters() if each.requires_grad], 0.01, momentum=0.9
+            [weight for weight in model.parameters() if weight.requires_grad], 0.01, momentum=0.9
         )
         views = [
             torch.rand(batch, 3, size, size, device=DEVICE).to(memory_format=torch.channels_last)
             for _ in range(2)
         ]
-        READY[task] = model, torch.compile(model) if compiled else model, optimizer, views
-        run(*READY[task], half, 3 if compiled else 1)
+        MODELS[task] = model, torch.compile(model) if compiled else model, optimizer, views
+        run(*MODELS[task], half, 3 if compiled else 1)
     return {
-        "seconds": run(*READY[task], half, steps),
+        "seconds": run(*MODELS[task], half, steps),
         "device": device(),
         "torch": torch.__version__,
     }
 
 
 def run(model, forward, optimizer, views, half, steps):
-    """Does steps and returns the seconds of each."""
+    """Runs steps and returns the seconds per step."""
     cast = torch.autocast(DEVICE, torch.bfloat16) if half else contextlib.nullcontext()
     wait()
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     for _ in range(steps):
         optimizer.zero_grad(set_to_none=True)
         with cast:
@@ -131,17 +131,17 @@ def run(model, forward, optimizer, views, half, steps):
         optimizer.step()
         model.update()
     wait()
-    return (time.perf_counter() - began) / steps
+    return (time.perf_counter() - start_time) / steps
 
 
 def wait():
-    """Waits for a card; a processor has nothing open."""
+    """Waits for the GPU, if there is one."""
     if DEVICE == "cuda":
         torch.cuda.synchronize()
 
 
 def device():
-    """Name of the card, or "cpu"."""
+    """Returns the name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
 
 

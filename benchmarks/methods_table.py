@@ -1,4 +1,4 @@
-"""The table of `methods.py`: from the folders of runs to Markdown and CSV."""
+"""The table of `methods.py`: from the directories of runs to Markdown and CSV."""
 
 import csv
 import importlib.metadata
@@ -37,7 +37,7 @@ PUBLISHED = {
 
 
 def read_baselines(folder):
-    """Returns the rows of raw pixels and the untrained encoder; empty where no run has them."""
+    """Returns the rows of raw pixels and the untrained encoder, empty if no run has them."""
     for file in sorted(folder.glob("*/results.json")):
         rows = [row for row in read(file) if row["features"] in BASELINES]
         if rows:
@@ -46,37 +46,39 @@ def read_baselines(folder):
 
 
 def read_rows(folder, titles, errors, each_untrained=False):
-    """Collects what runs measured.
+    """Collects the results of runs.
 
     Args:
-        folder: Folder with a folder for each method.
-        titles: Dict from the name of a method, that of its folder, to its title.
-        errors: Dict from the names of those that failed to the last line of their error.
-        each_untrained: Bool, whether each method has an untrained encoder of its own.
+        folder: Directory with a subdirectory for each method.
+        titles: Dict from the name of a method and its subdirectory to its title.
+        errors: Dict from the names of failed methods to the last line of their error.
+        each_untrained: Bool, whether each method has its own untrained encoder.
 
     Returns:
-        List of dicts with the keys `COLUMNS`, None where something is missing: the baselines, then
-        for each method one row, or several where its features were measured in several ways.
+        List of dicts with the keys `COLUMNS`, with None for missing values: the baselines, then
+        one row for each method, or several if its features were evaluated in several ways.
     """
-    once = BASELINES[: 1 if each_untrained else 2]
+    shared_baselines = BASELINES[: 1 if each_untrained else 2]
     rows = [{"method": row["features"], **row} for row in read_baselines(folder)]
-    rows = [row for row in rows if row["features"] in once]
+    rows = [row for row in rows if row["features"] in shared_baselines]
     for name, title in titles.items():
-        run, took = folder / name, read(folder / name / "process.json")
-        config, timed = read(run / "config.json"), read(run / "time.json")
-        shared = {"method": title, "epochs": config.get("epochs"), **took}
-        shared["settings"] = " ".join(_option(*item) for item in took.get("settings", {}).items())
-        if timed:  # of the last sitting, where the run was stopped between
-            seconds = timed["seconds"] / timed["epochs"] * config["epochs"]
+        run, process = folder / name, read(folder / name / "process.json")
+        config, times = read(run / "config.json"), read(run / "time.json")
+        shared = {"method": title, "epochs": config.get("epochs"), **process}
+        settings = process.get("settings", {})
+        shared["settings"] = " ".join(_option(*item) for item in settings.items())
+        if times:  # of the last part, if the run was resumed
+            seconds = times["seconds"] / times["epochs"] * config["epochs"]
             shared["training_minutes"] = seconds / 60
-        measured = [row for row in read(run / "results.json") if row["features"] not in once]
-        shared["error"] = errors.get(name) or (None if measured else "it left no results")
-        rows += [{**shared, **row} for row in ([{}] if shared["error"] else measured)]
+        results = read(run / "results.json")
+        results = [row for row in results if row["features"] not in shared_baselines]
+        shared["error"] = errors.get(name) or (None if results else "no results")
+        rows += [{**shared, **row} for row in ([{}] if shared["error"] else results)]
     return [{column: row.get(column) for column in COLUMNS} for row in rows]
 
 
 def write_csv(rows, path):
-    """Writes the rows as they are: shares, not percent."""
+    """Writes the rows, with accuracies in 0..1."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -85,61 +87,64 @@ def write_csv(rows, path):
 
 
 def section(title, rows, command):
-    """Returns the Markdown of a table: command, machine, rows, settings, what the columns are."""
+    """Returns the Markdown of a table: command, machine, rows, settings and legend."""
     published = {} if "vit" in title else PUBLISHED.get(title.split()[0], {})
     head = ["method", "kNN", "linear", "1 per class", "5 per class", "epochs", "training, min"]
-    head += ["in all, min", "peak memory, MiB"] + ["published, ResNet-18"] * bool(published)
+    head += ["total, min", "peak memory, MiB"] + ["published, ResNet-18"] * bool(published)
     lines = [_line(head), _line(["---"] * len(head))]
     for i, row in enumerate(rows):
         is_last = i + 1 == len(rows) or rows[i + 1]["method"] != row["method"]
         cells = _cells(row, published.get(row["method"]) if is_last else None)
         lines.append(_line(cells[: len(head)]))
-    of_runs = []
+    facts = []
     for key in ("encoder", "seed", "commit"):
         values = sorted({str(row[key]) for row in rows if row[key] is not None})
-        of_runs += [f"{key} {' and '.join(values)}"] if values else []
+        facts += [f"{key} {' and '.join(values)}"] if values else []
     settings = {row["method"]: row["settings"] for row in rows if row["settings"]}
     notes = [
-        f"{', '.join(of_runs)}; {machine()}.",
-        "*Training* is `fit` with its probes; *in all* also the start of the process, data, "
-        "evaluation and pictures, and, where a run has them, raw pixels and the untrained encoder. "
-        "*Peak memory* is of the process.",
+        f"{', '.join(facts)}; {machine()}.",
+        "*Training* is `fit` with its probes. *Total* adds the start of the process, loading, "
+        "evaluation and plots, and the baselines if the run evaluates them. *Peak memory* is that "
+        "of the process.",
     ]
     if settings:
-        given = "; ".join(f"{method} `{given}`" for method, given in settings.items())
-        notes.append(f"Settings given to the recipes: {given}.")
+        listed = "; ".join(f"{method} `{options}`" for method, options in settings.items())
+        notes.append(f"Options of the recipes: {listed}.")
     if published:
         notes.append(
             "*Published*: linear accuracy of a full ResNet-18 after 1 / 10 / 30 epochs (README of "
-            "EMP-SSL; its own with 20 patches) / 1000 epochs (README of solo-learn, online probe)."
+            "EMP-SSL, which uses 20 patches) / 1000 epochs (README of solo-learn, online probe)."
         )
-    facts, *rest = (textwrap.fill(note, 108, break_on_hyphens=False) for note in notes)
-    return "\n\n".join([f"    {command}", facts, "\n".join(lines), *rest])
+    first, *others = (textwrap.fill(note, 108, break_on_hyphens=False) for note in notes)
+    return "\n\n".join([f"    {command}", first, "\n".join(lines), *others])
 
 
 def put(text, title, path, heading=None):
-    """Replaces what stands between the marker comments of a title; without them adds a section.
+    """Replaces the text between the marker comments of a title, or appends a section.
 
     Args:
         text: String, Markdown.
-        title: What the opening marker says.
-        path: File; made if missing.
-        heading: String, of a section that is added; None for one made of the title.
+        title: String, title in the opening marker.
+        path: File, created if missing.
+        heading: String, heading of an appended section. None for a heading with the title.
+
+    Raises:
+        ValueError: If the file has the opening marker but not the closing one.
     """
     begin, end = f"<!-- methods: {title} -->", "<!-- end -->"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if begin not in before:
         start = f"{before.rstrip()}\n\n" if before.strip() else ""
         before = f"{start}## {heading or f'All methods on {title}'}\n\n{begin}\n{end}\n"
-    ahead, _, rest = before.partition(begin)
-    old, found, behind = rest.partition(end)
-    if not found or "<!-- methods:" in old:
+    head, _, remainder = before.partition(begin)
+    old, closing, tail = remainder.partition(end)
+    if not closing or "<!-- methods:" in old:
         raise ValueError(f"{path} has {begin!r} and no {end!r} after it: add the line.")
-    path.write_text(f"{ahead}{begin}\n\n{text}\n\n{end}{behind}", encoding="utf-8")
+    path.write_text(f"{head}{begin}\n\n{text}\n\n{end}{tail}", encoding="utf-8")
 
 
 def machine():
-    """Returns what can be read of this machine and its software."""
+    """Returns a description of this machine and its software."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts = [f"{cores} cores ({platform.machine()})"]
     if shutil.which("nvidia-smi"):
@@ -153,18 +158,18 @@ def machine():
 
 
 def _option(name, value):
-    """How a setting is written on the command line."""
+    """Returns an option as on the command line."""
     values = value if isinstance(value, list) else [value]
     return " ".join([f"--{name.replace('_', '-')}", *map(str, values)])
 
 
 def _cells(row, published):
     features = row["features"] or ""
-    of_views = ", mean of views" if "mean of views" in features else ""
+    suffix = ", mean of views" if "mean of views" in features else ""
     if row["method"] != features == BASELINES[1]:
-        of_views = ", untrained"
-    of_time = [row["training_minutes"], row["minutes"]]
-    cells = [row["method"] + of_views]
+        suffix = ", untrained"
+    times = [row["training_minutes"], row["minutes"]]
+    cells = [row["method"] + suffix]
     if row["error"]:
         error = re.sub(r"\s+", " ", row["error"]).replace("|", "\\|")
         cells += [f"failed: {error[:200]}", "-", "-", "-"]
@@ -173,7 +178,7 @@ def _cells(row, published):
         for labels in ("labels_1", "labels_5"):
             cells.append(_percent(row[labels], row[f"{labels}_std"]))
     cells.append(_or_dash(row["epochs"], "d"))
-    cells += [_or_dash(minutes, ".1f") for minutes in of_time] + [_or_dash(row["peak_mib"], ".0f")]
+    cells += [_or_dash(minutes, ".1f") for minutes in times] + [_or_dash(row["peak_mib"], ".0f")]
     return [*cells, " / ".join(_or_dash(x, ".1f") for x in published) if published else ""]
 
 

@@ -1,6 +1,6 @@
-"""Peers in an environment of their own: a process that is told tasks and answers, line by line.
+"""Other libraries in another environment: a subprocess that answers tasks, line by line.
 
-Nothing but Python's own library is imported here: both environments use it.
+Only the standard library is imported here, because both environments use this file.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def peer(python, script):
-    """Yields a function that lets the peer do a task, or None where there is no peer.
+    """Yields a function that sends a task to the peer, or None if there is no peer.
 
     Args:
-        python: Interpreter of the environment that has the peer, or None.
-        script: Name of a file beside this one, which calls `serve`.
+        python: Interpreter of the peer's environment, or None.
+        script: Name of a file in this directory, which calls `serve`.
     """
     if python is None:
         yield None
@@ -30,7 +30,7 @@ def peer(python, script):
             print(json.dumps(task), file=process.stdin, flush=True)
             answer = process.stdout.readline()
             if not answer:
-                raise SystemExit(f"{python} cannot run {script}: see its error above.")
+                raise SystemExit(f"{python} failed to run {script}: see its error above.")
             return json.loads(answer)
 
         yield ask
@@ -38,7 +38,7 @@ def peer(python, script):
 
 
 def serve(answer):
-    """Answers tasks until there are no more; what the peer prints goes to the errors' side."""
+    """Answers tasks until there are no more. Output of the peer goes to stderr."""
     lines, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         print(json.dumps(answer(**json.loads(line))), file=lines, flush=True)

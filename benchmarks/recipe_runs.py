@@ -1,4 +1,4 @@
-"""Runs of recipes in processes of their own, which the tables are made of."""
+"""Runs of recipes in subprocesses, for the tables."""
 
 import json
 import os
@@ -11,68 +11,70 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CODE = ("keras_ssl", "recipes")  # what a figure depends on; RESULTS.md itself changes here
+CODE = ("keras_ssl", "recipes")  # what the results depend on
 
 
 class RecipeError(Exception):
-    """A recipe ended with an error; the message is its last line."""
+    """A recipe failed. The message is the last line of its error."""
 
 
-def run(recipe, folder, wanted, flags=(), noted=()):
-    """Runs a recipe, unless its run is complete; one that was stopped goes on.
+def run(recipe, folder, options, flags=(), notes=()):
+    """Runs a recipe, unless its run is complete. An interrupted run is resumed.
 
-    `process.json` in the run's folder then says what it took, `log.txt` what it printed.
+    The run's directory then has `process.json` with time and memory, and `log.txt` with the output.
 
     Args:
         recipe: Path of the script.
-        folder: Folder of the run.
-        wanted: Dict of options that make the run what it is; None for one that is not given.
+        folder: Directory of the run.
+        options: Dict of the options that identify the run. Options that are None are not passed.
         flags: Further words of the command.
-        noted: Dict of what is noted beside.
+        notes: Dict that is added to `process.json`.
 
     Raises:
         RecipeError: If the recipe fails.
     """
-    if is_complete(folder, wanted):
+    if is_complete(folder, options):
         return
     command = [sys.executable, str(recipe), "--output", str(folder), *flags]
-    for option, value in {k: v for k, v in wanted.items() if v is not None}.items():
+    for option, value in options.items():
+        if value is None:
+            continue
         values = value if isinstance(value, tuple) else (value,)
         command += [f"--{option.replace('_', '-')}", *map(str, values)]
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{folder.name}: {shlex.join(['python', *command[1:]])}", flush=True)
-    took = {**dict(noted), "commit": commit()}
-    began = time.perf_counter()
-    # What a process is measured to take at most includes this one: nothing large is imported here.
+    result = {**dict(notes), "commit": commit()}
+    start_time = time.perf_counter()
+    # The peak memory of a child includes that of this process at the fork: import nothing large.
     with open(folder / "log.txt", "ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    took["minutes"] = (time.perf_counter() - began) / 60
-    took["peak_mib"] = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    took["error"] = last_error(process.returncode, folder / "log.txt")
-    (folder / "process.json").write_text(json.dumps(took, indent=2) + "\n")
-    if took["error"]:
-        raise RecipeError(took["error"])
+    result["minutes"] = (time.perf_counter() - start_time) / 60
+    result["peak_mib"] = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    result["error"] = last_error(process.returncode, folder / "log.txt")
+    (folder / "process.json").write_text(json.dumps(result, indent=2) + "\n")
+    if result["error"]:
+        raise RecipeError(result["error"])
 
 
-def is_complete(folder, wanted):
-    """Whether a folder holds a whole run with these settings."""
+def is_complete(folder, options):
+    """Returns whether a directory has a complete run with these options."""
     if not all((folder / file).exists() for file in ("config.json", "results.json", "time.json")):
         return False
     config = read(folder / "config.json")
-    wanted = json.loads(json.dumps(wanted, default=str))
-    is_same = all(str(config.get(name)) == str(value) for name, value in wanted.items())
+    options = json.loads(json.dumps(options, default=str))
+    is_same = all(str(config.get(name)) == str(value) for name, value in options.items())
     return is_same and not read(folder / "process.json").get("error")
 
 
 def read(file):
-    """Returns what a JSON file holds; an empty dict where it is missing."""
+    """Returns the content of a JSON file, an empty dict if it is missing."""
     return json.loads(file.read_text()) if file.exists() else {}
 
 
 def last_error(code, log):
-    """Returns None where a process succeeded, else the last line of its error."""
+    """Returns the last line of the error of a process, None if it succeeded."""
     if code == 0:
         return None
     if code < 0:
@@ -84,13 +86,13 @@ def last_error(code, log):
 
 
 def commit():
-    """Returns the commit of the code, marked where files differ from it; None without git."""
+    """Returns the commit, with "-dirty" if the code differs from it; None without git."""
     git = ["git", "-C", str(ROOT)]
     try:
-        found, changed = (
+        head, changed = (
             subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
             for command in (["rev-parse", "--short", "HEAD"], ["status", "--short", *CODE])
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.strip() + "-dirty" * bool(changed)
+    return head.strip() + "-dirty" * bool(changed)

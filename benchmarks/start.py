@@ -1,11 +1,11 @@
-"""What importing keras_ssl takes on top of keras and tensorflow, and the time to the first step.
+"""Import time of keras_ssl in addition to keras and tensorflow, and the time to the first step.
 
-python benchmarks/start.py
-python benchmarks/start.py --runs 15 --output start.json
+    python benchmarks/start.py
+    python benchmarks/start.py --runs 15 --output start.json
 
-Each figure is of a new process; kinds take turns, and each share is of two neighbors. The first
-step is that of SimCLR on ready views, from the start of the process to the end of the step, beside
-one of the same encoder supervised in plain Keras.
+Each time is measured in a new process. Runs alternate, and each ratio compares two consecutive
+runs. The time to the first step of SimCLR on precomputed views, from the start of the process, is
+compared with that of the same encoder trained with labels in plain Keras.
 """
 
 import json
@@ -21,7 +21,7 @@ import tyro
 IMPORTS = {
     "keras and tensorflow": "import keras, tensorflow",
     "keras_ssl, then tensorflow": "import keras_ssl, tensorflow",
-    "keras_ssl, then each public name": "import keras_ssl, tensorflow\n"
+    "keras_ssl, then every public name": "import keras_ssl, tensorflow\n"
     "for name in keras_ssl.__all__: dir(getattr(keras_ssl, name))",
 }
 SETUP = """
@@ -45,7 +45,7 @@ model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((32, 32, 3)))
 model.compile("sgd")
 model.fit(tf.data.Dataset.from_tensors(((images, images),)), verbose=0)
 """,
-    "SimCLR, views made on the way": SETUP
+    "SimCLR, views computed during training": SETUP
     + """
 import keras_ssl
 model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((32, 32, 3)))
@@ -57,44 +57,44 @@ model.fit(keras_ssl.data.make_views(pixels, keras_ssl.views.simclr(32), 64), ver
 
 
 def main(runs: int = 9, output: Path | None = None) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures, prints a table and writes it if `output` is given.
 
     Args:
-        runs: Turns.
+        runs: Number of runs.
         output: JSON file to write.
     """
     print(f"{methods_table.machine()}; load {os.getloadavg()[0]:.1f}")
-    print("| what | seconds | lowest to highest | over the first |")
+    print("| code | seconds | lowest to highest | relative to the first |")
     print("| --- | --- | --- | --- |")
-    found = {**compare(IMPORTS, runs), **compare(STEPS, max(1, runs // 2))}
+    results = {**compare(IMPORTS, runs), **compare(STEPS, max(1, runs // 2))}
     if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n")
+        output.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def compare(kinds, runs):
-    """Lets all kinds take turns, prints a row for each and returns them."""
-    for code in kinds.values():
-        seconds(code)  # files are read into the memory of the machine
-    times = [{name: seconds(code) for name, code in kinds.items()} for _ in range(runs)]
-    first, found = next(iter(kinds)), {}
-    for name in kinds:
-        each = [turn[name] for turn in times]
-        more = statistics.median(turn[name] / turn[first] - 1 for turn in times)
-        found[name] = {"seconds": statistics.median(each), "all": each, "more": more}
+def compare(programs, runs):
+    """Runs all programs in alternation, prints a row for each and returns the times."""
+    for code in programs.values():
+        seconds(code)  # fills the file cache
+    times = [{name: seconds(code) for name, code in programs.items()} for _ in range(runs)]
+    first, results = next(iter(programs)), {}
+    for name in programs:
+        samples = [run[name] for run in times]
+        more = statistics.median(run[name] / run[first] - 1 for run in times)
+        results[name] = {"seconds": statistics.median(samples), "all": samples, "more": more}
         print(
-            f"| {name} | {found[name]['seconds']:.2f} | {min(each):.2f} to {max(each):.2f} | "
-            f"{'' if name == first else f'{100 * more:+.1f} %'} |",
+            f"| {name} | {results[name]['seconds']:.2f} | {min(samples):.2f} to "
+            f"{max(samples):.2f} | {'' if name == first else f'{100 * more:+.1f} %'} |",
             flush=True,
         )
-    return found
+    return results
 
 
 def seconds(code):
-    """Returns the processor and waiting time of a new process that runs the code."""
-    timed = f"import time; began = time.perf_counter()\n{code}\nprint(time.perf_counter() - began)"
+    """Returns the time that the code takes in a new process."""
+    timed = f"import time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
     command = [sys.executable, "-c", timed]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(ran.stdout.split()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(process.stdout.split()[-1])
 
 
 if __name__ == "__main__":

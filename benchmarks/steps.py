@@ -1,11 +1,12 @@
-"""What a training step of each method costs over one of a bare supervised model in Keras.
+"""Time of a training step of each method, relative to a supervised model in plain Keras.
 
-python benchmarks/steps.py                              # ResNet-18, batches of 256, some minutes
-python benchmarks/steps.py --encoder small_resnet --methods SimCLR VICReg --output steps.json
+    python benchmarks/steps.py                          # ResNet-18, batches of 256, some minutes
+    python benchmarks/steps.py --encoder small_resnet --methods SimCLR VICReg --output steps.json
 
-Both have the same encoder and see as many images in a step: the views of a batch, drawn before. The
-supervised model is the encoder, a `Dense` layer and cross-entropy, trained by Keras's own `fit`
-with the same optimizer. They take turns; each ratio is of two neighbors, and the median counts.
+Both have the same encoder and process the same number of images in a step: the precomputed views
+of a batch. The supervised model is the encoder, a `Dense` layer and cross-entropy, trained by the
+`fit` of Keras with the same optimizer. Runs alternate; each ratio compares two consecutive runs,
+and the table shows the median.
 """
 
 import json
@@ -23,7 +24,7 @@ import keras_ssl
 from keras_ssl import encoders
 
 WIDE = {"projector": (2048, 2048, 2048)}
-# Name: class, its arguments, views of an image, and what passes beside them.
+# Name: class, its arguments, number of views, and additional forward passes.
 METHODS = {
     "SimCLR": (keras_ssl.SimCLR, {}, 2, ""),
     "SimSiam": (keras_ssl.SimSiam, {}, 2, ""),
@@ -47,60 +48,60 @@ def main(
     precision: Literal["float32", "mixed_bfloat16"] = "float32",
     output: Path | None = None,
 ) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures, prints a table and writes it if `output` is given.
 
     Args:
-        methods: Which.
-        encoder: Of images of 32 pixels.
-        batch_size: Images in a step, of which each has several views.
-        steps: Of each turn.
-        runs: Turns.
-        precision: Keras's dtype policy.
+        methods: Methods to measure.
+        encoder: Encoder for images of 32 pixels.
+        batch_size: Number of images in a step, each with several views.
+        steps: Number of steps in a run.
+        runs: Number of runs.
+        precision: Keras dtype policy.
         output: JSON file to write.
     """
     keras.config.set_dtype_policy(precision)
     print(f"{encoder}, batches of {batch_size}, {precision}; {methods_table.machine()}")
-    print("| method | step, s | supervised, s | ratio | lowest to highest | passes beside |")
+    print("| method | step, s | supervised, s | ratio | lowest to highest | additional passes |")
     print("| --- | --- | --- | --- | --- | --- |")
-    found = {}
+    rows = {}
     for name in methods:
-        found[name] = row = measure(name, encoder, batch_size, steps, runs)
-        beside = METHODS[name][3]
+        rows[name] = row = measure(name, encoder, batch_size, steps, runs)
+        passes = METHODS[name][3]
         print(
             f"| {name} | {row['step']:.2f} | {row['supervised']:.2f} | {row['ratio']:.3f} | "
-            f"{row['lowest']:.3f} to {row['highest']:.3f} | {beside} |",
+            f"{row['lowest']:.3f} to {row['highest']:.3f} | {passes} |",
             flush=True,
         )
         keras.backend.clear_session()
     if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n")
+        output.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def measure(name, encoder, batch_size, steps, runs):
-    """Returns the medians of one method beside the supervised model."""
+    """Returns the medians of one method and of the supervised model."""
     make, options, count, _ = METHODS[name]
-    shape, draw = (32, 32, 3), np.random.default_rng(0)
-    views = [draw.random((batch_size, *shape), "float32") for _ in range(count)]
-    labels = draw.integers(0, 10, batch_size)
+    shape, rng = (32, 32, 3), np.random.default_rng(0)
+    views = [rng.random((batch_size, *shape), "float32") for _ in range(count)]
+    labels = rng.integers(0, 10, batch_size)
     method = make(new_encoder(encoder, shape), **options)
-    given = (tuple(views), labels) if name == "SupCon" else (tuple(views),)
-    bare = keras.Sequential([new_encoder(encoder, shape), keras.layers.Dense(10)])
+    batch = (tuple(views), labels) if name == "SupCon" else (tuple(views),)
+    supervised = keras.Sequential([new_encoder(encoder, shape), keras.layers.Dense(10)])
     method.compile(keras.optimizers.SGD(0.01, momentum=0.9))
-    bare.compile(
+    supervised.compile(
         keras.optimizers.SGD(0.01, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     pairs = [
-        (method, [given]),
-        (bare, [(np.concatenate(views), np.tile(labels, count))]),
+        (method, [batch]),
+        (supervised, [(np.concatenate(views), np.tile(labels, count))]),
     ]
-    for model, batch in pairs:
-        turn(model, batch, 1)
-    times = [[turn(model, batch, steps) for model, batch in pairs] for _ in range(runs)]
-    ratios = [of_method / of_bare for of_method, of_bare in times]
+    for model, batches in pairs:
+        turn(model, batches, 1)
+    times = [[turn(model, batches, steps) for model, batches in pairs] for _ in range(runs)]
+    ratios = [method_time / supervised_time for method_time, supervised_time in times]
     return {
-        "step": statistics.median(each[0] for each in times),
-        "supervised": statistics.median(each[1] for each in times),
+        "step": statistics.median(method_time for method_time, _ in times),
+        "supervised": statistics.median(supervised_time for _, supervised_time in times),
         "ratio": statistics.median(ratios),
         "lowest": min(ratios),
         "highest": max(ratios),
@@ -108,19 +109,19 @@ def measure(name, encoder, batch_size, steps, runs):
 
 
 def new_encoder(name, shape):
-    """Makes an encoder for small images."""
+    """Returns an encoder for small images."""
     options = {"patch_size": 4} if name == "vit_tiny" else {}
     options |= {"stem": "cifar"} if name == "resnet18" else {}
     return getattr(encoders, name)(shape, **options)
 
 
-def turn(model, batch, steps):
-    """Returns the seconds of a step, in a `fit` of a few after one to warm up."""
-    return timed_fit(model, repeated(batch[0], steps + 1), steps)
+def turn(model, batches, steps):
+    """Returns the seconds per step in `fit`, after one step to warm up."""
+    return timed_fit(model, repeated(batches[0], steps + 1), steps)
 
 
 def repeated(element, count):
-    """The same batch again and again, already where the backend wants it."""
+    """Returns a dataset that repeats a batch, already on the device for JAX."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -132,7 +133,7 @@ def repeated(element, count):
 
 
 class Repeated(keras.utils.PyDataset):
-    """The same batch again and again."""
+    """A dataset that repeats a batch."""
 
     def __init__(self, element, count):
         super().__init__()
@@ -146,14 +147,14 @@ class Repeated(keras.utils.PyDataset):
 
 
 def timed_fit(model, batches, steps):
-    """Returns the seconds of a step, from the end of the first to the end of the last."""
-    ends = Ends(steps)
-    model.fit(batches, verbose=0, callbacks=[ends])
-    return (ends.times[1] - ends.times[0]) / steps
+    """Returns the seconds per step, from the end of the first step to the end of the last."""
+    timer = StepTimer(steps)
+    model.fit(batches, verbose=0, callbacks=[timer])
+    return (timer.times[1] - timer.times[0]) / steps
 
 
-class Ends(keras.callbacks.Callback):
-    """Notes when the first step and the last were done, results and all."""
+class StepTimer(keras.callbacks.Callback):
+    """Records when the first and the last step have finished."""
 
     def __init__(self, last):
         super().__init__()
@@ -161,10 +162,10 @@ class Ends(keras.callbacks.Callback):
         self.times = []
 
     def on_train_batch_end(self, batch, logs=None):
-        """Waits for what was computed, and notes the time."""
+        """Waits for the results and records the time."""
         if batch in (0, self.last):
             for value in logs.values():
-                float(value)  # JAX hands out numbers that are still being worked out
+                float(value)  # JAX returns before the values are computed
             self.times.append(time.perf_counter())
 
 

@@ -1,14 +1,15 @@
-"""Images a second of whole training steps: ours, and PyTorch with lightly's heads and losses.
+"""Images per second in training: keras_ssl, and PyTorch with the heads and losses of lightly.
 
-python benchmarks/throughput.py --lightly path/to/other/environment/bin/python
-python benchmarks/throughput.py --precisions mixed_bfloat16 --lightly PYTHON --compiled
-KERAS_BACKEND=jax python benchmarks/throughput.py --encoder resnet50 --size 224 --batch-size 256 \
-    --precisions mixed_bfloat16 --peak-tflops 989 --methods SimCLR BYOL DINO --feed --lightly PYTHON
+    python benchmarks/throughput.py --lightly path/to/other/environment/bin/python
+    python benchmarks/throughput.py --precisions mixed_bfloat16 --lightly PYTHON --compiled
+    KERAS_BACKEND=jax python benchmarks/throughput.py --encoder resnet50 --size 224 \
+        --batch-size 256 --precisions mixed_bfloat16 --peak-tflops 989 \
+        --methods SimCLR BYOL DINO --feed --lightly PYTHON
 
-Both have the same network, heads of the same widths, SGD with momentum and two views of a batch,
-drawn before; they take turns, and each ratio is of two neighbors. What processor or card there is
-is used. `--peak-tflops` gives the share of it that the network's own multiplications come to;
-`--feed` also measures with views made on the way, by `data.make_views` from pixels in memory.
+Both use the same network, heads of the same widths, SGD with momentum and two precomputed views of
+a batch, on the GPU if there is one. Runs alternate, and each ratio compares two consecutive runs.
+`--peak-tflops` adds the utilization, from the multiplications of the network. `--feed` also
+measures with views that `data.make_views` computes from pixels in memory.
 """
 
 import json
@@ -27,9 +28,10 @@ from peer import peer
 
 import keras_ssl
 from keras_ssl import data, encoders
+from keras_ssl._internals import iter_layers
 
-# Name: class, arguments that give lightly's heads, and encoder passes an image by forward passes
-# (a backward pass counts as two).
+# Name: class, arguments for the heads of lightly, and encoder passes for each image in units of a
+# forward pass (a backward pass counts as two).
 METHODS = {
     "SimCLR": (keras_ssl.SimCLR, {"projector": (512, 128)}, 6),
     "SimSiam": (keras_ssl.SimSiam, {}, 6),
@@ -54,29 +56,27 @@ def main(
     lightly: Path | None = None,
     output: Path | None = None,
 ) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures, prints a table and writes it if `output` is given.
 
     Args:
-        methods: Which.
+        methods: Methods to measure.
         encoder: The network.
-        size: Pixels a side; below 64 with the stem of CIFAR.
-        batch_size: Images in a step, of which each has two views.
-        steps: Of each turn.
-        runs: Turns.
-        precisions: Keras's dtype policies; of torch, autocast to bfloat16 for the second.
-        compiled: Whether PyTorch's model goes through `torch.compile`.
-        feed: Whether to measure with views made on the way too.
-        peak_tflops: What the device can do, in 10^12 operations a second.
-        lightly: Python of an environment with lightly; None to measure ours alone.
+        size: Side of an image in pixels. Below 64, the network has the CIFAR stem.
+        batch_size: Number of images in a step, each with two views.
+        steps: Number of steps in a run.
+        runs: Number of runs.
+        precisions: Keras dtype policies. PyTorch uses autocast to bfloat16 for the second.
+        compiled: Whether PyTorch uses `torch.compile`.
+        feed: Whether to also measure with views computed during training.
+        peak_tflops: Peak performance of the device in 10^12 operations per second.
+        lightly: Python interpreter of an environment with lightly. None to measure keras_ssl only.
         output: JSON file to write.
     """
     print(f"{methods_table.machine()}; load {os.getloadavg()[0]:.1f}")
     print(f"{encoder}, {size} pixels, batches of {batch_size}")
-    print(
-        "| method | precision | images/s | fed, images/s | of peak, % | lightly, images/s | ratio |"
-    )
+    print("| method | precision | images/s | fed, images/s | use, % | lightly, images/s | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    found = []
+    rows = []
     with peer(lightly, "lightly_steps.py") as ask:
         for name in methods:
             for precision in precisions:
@@ -90,15 +90,15 @@ def main(
                 if peak_tflops:
                     operations = METHODS[name][2] * flops(model.encoder, size) * row["rate"]
                     row["of_peak"] = operations / (1e12 * peak_tflops)
-                found.append(row)
+                rows.append(row)
                 show(row)
                 keras.backend.clear_session()
     if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n")
+        output.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def new_model(name, encoder, size):
-    """Makes and compiles a method."""
+    """Returns a compiled model."""
     make, options, _ = METHODS[name]
     stem = {"stem": "cifar"} if size < 64 else {}
     model = make(getattr(encoders, encoder)((size, size, 3), **stem), **options)
@@ -107,16 +107,16 @@ def new_model(name, encoder, size):
 
 
 def measure(model, task, runs, ask, feed):
-    """Returns the medians of a method, and of its peer where there is one."""
+    """Returns the medians of a method, and of its peer if there is one."""
     batch, steps, size = task["batch"], task["steps"], task["size"]
-    draw = np.random.default_rng(0)
-    ready = (tuple(draw.random((batch, size, size, 3), "float32") for _ in range(2)),)
+    rng = np.random.default_rng(0)
+    ready = (tuple(rng.random((batch, size, size, 3), "float32") for _ in range(2)),)
     one_step.turn(model, [ready], 1)
     ours, theirs, fed = [], [], []
     for _ in range(runs):
         ours.append(one_step.turn(model, [ready], steps))
         theirs += [ask(**task)["seconds"]] if ask else []
-        fed += [fed_turn(model, batch, steps, size)] if feed else []
+        fed += [time_fed_step(model, batch, steps, size)] if feed else []
     row = {"rate": batch / statistics.median(ours), "all": ours}
     if fed:
         row["fed"] = batch / statistics.median(fed)
@@ -126,8 +126,8 @@ def measure(model, task, runs, ask, feed):
     return row
 
 
-def fed_turn(model, batch, steps, size):
-    """Returns seconds a step with views made on the way."""
+def time_fed_step(model, batch, steps, size):
+    """Returns the seconds per step with views computed during training."""
     import tensorflow as tf
 
     pixels = np.zeros((batch * 4, size, size, 3), "uint8")
@@ -137,10 +137,10 @@ def fed_turn(model, batch, steps, size):
 
 
 def flops(encoder, size):
-    """Operations of an image's forward pass in convolutions and dense layers: nearly all of it."""
+    """Returns the operations of a forward pass in convolutions and dense layers, nearly all."""
     sized = keras.models.clone_model(encoder, input_tensors=keras.Input((size, size, 3)))
     total = 0
-    for layer in sized._flatten_layers(include_self=False):
+    for layer in iter_layers(sized):
         kernel = getattr(layer, "kernel", None)
         if kernel is not None:
             total += 2 * math.prod(kernel.shape) * math.prod(layer.output.shape[1:-1])
@@ -148,7 +148,7 @@ def flops(encoder, size):
 
 
 def show(row):
-    """Prints a row."""
+    """Prints a row of the table."""
     cells = [row["method"], row["precision"], f"{row['rate']:,.0f}"]
     cells += [f"{row['fed']:,.0f}" if "fed" in row else "-"]
     cells += [f"{100 * row['of_peak']:.0f}" if "of_peak" in row else "-"]
