@@ -141,6 +141,7 @@ def make_views_pass(size):
     count = max(256, min(8192, 2**24 // size**2))
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), "uint8")
     views = VIEWS["simclr_32"].views() if size == 32 else keras_ssl.views.simclr(size)
+    keras_ssl.data.tune_allocator()
     dataset = keras_ssl.data.make_views(source(pixels, False), views, 64)
 
     def run():

@@ -132,6 +132,7 @@ def time_fed_step(model, batch, steps, size):
 
     pixels = np.zeros((batch * 4, size, size, 3), "uint8")
     images = tf.data.Dataset.from_tensor_slices(pixels)
+    data.tune_allocator()
     dataset = data.make_views(images, keras_ssl.views.simclr(size), batch).repeat().take(steps + 1)
     return one_step.timed_fit(model, dataset, steps)
 

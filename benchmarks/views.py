@@ -97,6 +97,7 @@ def main(
         lightly: Python of an environment with lightly; None to measure ours alone.
         output: JSON file to write.
     """
+    data.tune_allocator()
     print(f"{methods_table.machine()}; load {os.getloadavg()[0]:.1f}")
     print(
         "| views | images/s | lowest to highest | processor time, µs | lightly, images/s | ratio |"

@@ -127,3 +127,14 @@ def without_symbolic_build(cls):
             raise AttributeError("Keras has renamed `_maybe_symbolic_build`: update keras_ssl.")
         cls._maybe_symbolic_build = lambda self, *args, **kwargs: None
     return cls
+
+
+def unwrap_batching(dataset):
+    """Returns `(unbatched dataset, batch size)` of a dataset made by `batch`, else None.
+
+    TensorFlow 2.21 has no public accessor, and the element spec of a dataset whose last batch may
+    be smaller does not hold the batch size.
+    """
+    if not hasattr(dataset, "_batch_size"):
+        return None
+    return dataset._input_dataset, int(dataset._batch_size)

@@ -1,14 +1,16 @@
-"""What tf.data does by itself to a pipeline, left out where it costs more than it brings."""
+"""Options of tf.data pipelines."""
 
-import tensorflow as tf
+import lazy_loader
+
+tf = lazy_loader.load("tensorflow")
 
 
 def without_autotune(dataset):
-    """Returns a dataset, and all made from it, that runs on as many cores as it is told.
+    """Returns a dataset with tf.data's autotuning off, also in all datasets made from it.
 
-    TensorFlow's own tuning sleeps between its turns, each time twice as long, up to a minute, and
-    at times the end of an iteration does not wake it: then one of 5 seconds ends after 10. It also
-    takes minutes to find that all of two cores should work.
+    The thread that tunes sleeps between its runs, each time twice as long, up to a minute. If the
+    end of an iteration does not wake it, the iteration ends late: after 10 seconds instead of 5, as
+    measured. It also takes minutes to decide that both of two cores should be used.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -1,11 +1,13 @@
-"""Captions: from text to numbered words, inside tf.data."""
+"""Captions: tokenization in tf.data pipelines and of arrays."""
 
 import warnings
 
 import lazy_loader
 import numpy as np
 
-tf = lazy_loader.load("tensorflow")  # words that are numbers already need none
+from keras_ssl.data.elements import first_element
+
+tf = lazy_loader.load("tensorflow")
 
 ACCEPTED = (
     "(images, captions), dicts with 'image' and 'caption', or ready views "
@@ -14,88 +16,88 @@ ACCEPTED = (
 
 
 def tokenize(captions, tokenizer):
-    """Cuts captions into numbered words.
+    """Tokenizes a tensor of captions.
 
     Args:
         captions: String tensor `(B,)`.
         tokenizer: As in `encoders.text_transformer`.
 
     Returns:
-        Int32 tensor `(B, longest)`, filled up with 0.
+        Int32 tensor of token ids `(B, longest)`, padded with 0.
     """
-    found = tokenizer(captions)
-    found = found.to_tensor() if isinstance(found, tf.RaggedTensor) else tf.convert_to_tensor(found)
-    return tf.cast(found, tf.int32)
+    token_ids = tokenizer(captions)
+    if isinstance(token_ids, tf.RaggedTensor):
+        token_ids = token_ids.to_tensor()
+    return tf.cast(tf.convert_to_tensor(token_ids), tf.int32)
 
 
-def pad_or_truncate(words, length):
-    """Cuts words `(B, any)` to `(B, length)`, or fills them up with 0."""
-    cut = words[:, :length]
-    filled = tf.pad(cut, [[0, 0], [0, length - tf.shape(cut)[1]]])
-    return tf.ensure_shape(filled, (None, length))
+def pad_or_truncate(token_ids, length):
+    """Truncates token ids `(B, any)` to `(B, length)`, or pads them with 0."""
+    truncated = token_ids[:, :length]
+    padded = tf.pad(truncated, [[0, 0], [0, length - tf.shape(truncated)[1]]])
+    return tf.ensure_shape(padded, (None, length))
 
 
-def encode(captions, tokenizer, length, told=None, name="captions"):
-    """As `words` and `of_length`, at once: of captions that are at hand.
+def encode(captions, tokenizer, length, warned=None, name="captions"):
+    """Tokenizes an array of captions, and truncates or pads the token ids to `length`.
 
     Args:
-        captions: Sequence of strings, or int array `(B, T)` of words already numbered.
-        tokenizer: As in `encoders.text_transformer`, or None where words come as numbers.
-        length: Int, T of what is returned.
-        told: See `warn_once`.
-        name: What errors call the captions.
+        captions: Sequence of strings, or int array `(B, T)` of token ids.
+        tokenizer: As in `encoders.text_transformer`, or None if captions are token ids.
+        length: Int, T of the returned array.
+        warned: See `warn_truncated`.
+        name: Name of the argument in errors.
 
     Returns:
         Int32 array `(B, length)`.
 
     Raises:
-        TypeError: If the captions are neither text nor numbers, or there is no tokenizer for text.
+        TypeError: If captions are neither strings nor token ids, or are strings and there is no
+            tokenizer.
         ValueError: If a caption is empty.
     """
-    found = np.asarray(captions)
-    if found.dtype.kind in "iu" and found.ndim == 2:
-        numbered = found.astype("int32")
-    elif found.dtype.kind in "USO" and found.ndim == 1:
-        if not all(isinstance(caption, (str, bytes)) for caption in found.tolist()):
-            raise TypeError(f"`{name}` must be strings, received {found[:3].tolist()!r}.")
+    captions = np.asarray(captions)
+    if captions.dtype.kind in "iu" and captions.ndim == 2:
+        token_ids = captions.astype("int32")
+    elif captions.dtype.kind in "USO" and captions.ndim == 1:
+        if not all(isinstance(caption, (str, bytes)) for caption in captions.tolist()):
+            raise TypeError(f"`{name}` must be strings, received {captions[:3].tolist()!r}.")
         check_tokenizer(tokenizer, name)
-        text = tf.constant(found.tolist(), tf.string, [len(found)])
-        numbered = tokenize(text, tokenizer).numpy()
+        text = tf.constant(captions.tolist(), tf.string, [len(captions)])
+        token_ids = tokenize(text, tokenizer).numpy()
     else:
         raise TypeError(
-            f"`{name}` must be one string for each image, or the numbers of its words, int (B, T); "
-            f"received shape {found.shape} and dtype {found.dtype}."
+            f"`{name}` must be one string for each image, or int token ids (B, T); received shape "
+            f"{captions.shape} and dtype {captions.dtype}."
         )
-    lengths = (numbered != 0).sum(axis=1)
+    lengths = (token_ids != 0).sum(axis=1)
     if not lengths.all():
-        at = int(np.argmin(lengths))
-        text = f", {found.tolist()[at]!r}" if found.ndim == 1 else ""
-        raise ValueError(f"`{name}` has an empty caption at position {at}{text}.")
+        position = int(np.argmin(lengths))
+        text = f", {captions.tolist()[position]!r}" if captions.ndim == 1 else ""
+        raise ValueError(f"`{name}` has an empty caption at position {position}{text}.")
     if (lengths > length).any():
-        warn_truncated(length, told)
-    cut = numbered[:, :length]
-    return np.pad(cut, [(0, 0), (0, length - cut.shape[1])])
+        warn_truncated(length, warned)
+    truncated = token_ids[:, :length]
+    return np.pad(truncated, [(0, 0), (0, length - truncated.shape[1])])
 
 
-def tokenize_dataset(dataset, tokenizer, length, told):
-    """Maps a dataset of images and captions to one of images and words `(B, length)`.
+def tokenize_dataset(dataset, tokenizer, length, warned):
+    """Maps a dataset of images and captions to one of images and token ids `(B, length)`.
 
     Args:
-        dataset: Batched `tf.data.Dataset` of what `ACCEPTED` says.
-        tokenizer: As in `tokens`.
-        length: As in `tokens`.
-        told: See `warn_once`.
+        dataset: Batched `tf.data.Dataset` with elements as in `ACCEPTED`.
+        tokenizer: As in `encode`.
+        length: As in `encode`.
+        warned: See `warn_truncated`.
 
     Returns:
-        `tf.data.Dataset` of `(images, words)`, or `((view_1, ...), words)`.
+        `tf.data.Dataset` of `(images, token_ids)`, or `((view_1, ...), token_ids)`.
 
     Raises:
-        TypeError: As in `tokens`.
-        ValueError: If elements have no captions, or the first batch has an empty one, or more or
-            fewer captions than images.
+        TypeError: As in `encode`.
+        ValueError: If elements have no captions, or if the first batch has an empty caption or
+            another number of captions than of images.
     """
-    from keras_ssl.data.elements import first_element
-
     spec = dataset.element_spec
     if isinstance(spec, dict) and {"image", "caption"} <= set(spec):
         dataset = dataset.map(lambda element: (element["image"], element["caption"]))
@@ -103,55 +105,55 @@ def tokenize_dataset(dataset, tokenizer, length, told):
         raise ValueError(f"`x` must have elements {ACCEPTED}; received {spec}.")
     images, captions = first_element(dataset)
     check_lengths(len(tf.nest.flatten(images)[0]), captions)
-    encode(captions, tokenizer, length, told)
+    encode(captions, tokenizer, length, warned)
 
-    def number(index, element):
+    def tokenize_batch(index, element):
         images, captions = element
-        found = tokenize(captions, tokenizer) if captions.dtype == tf.string else captions
-        found = tf.cast(found, tf.int32)
-        lengths = tf.reduce_sum(tf.cast(found != 0, tf.int32), axis=1)
-        is_none = tf.reduce_any(lengths == 0)
-        tf.debugging.Assert(~is_none, ["An empty caption in the batch with index", index])
+        token_ids = tokenize(captions, tokenizer) if captions.dtype == tf.string else captions
+        token_ids = tf.cast(token_ids, tf.int32)
+        lengths = tf.reduce_sum(tf.cast(token_ids != 0, tf.int32), axis=1)
+        has_empty = tf.reduce_any(lengths == 0)
+        tf.debugging.Assert(~has_empty, ["An empty caption in the batch with index", index])
         if tf.reduce_any(lengths > length):
-            tf.numpy_function(lambda: warn_truncated(length, told), [], [])
-        return images, pad_or_truncate(found, length)
+            tf.numpy_function(lambda: warn_truncated(length, warned), [], [])
+        return images, pad_or_truncate(token_ids, length)
 
-    return dataset.enumerate().map(number, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.enumerate().map(tokenize_batch, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def warn_truncated(length, told):
-    """Says that captions are cut.
+def warn_truncated(length, warned):
+    """Warns that captions are truncated.
 
     Args:
-        length: Int, words that are kept.
-        told: List that gets an item with the first warning; nothing is said where it has one.
-            None to say it each time.
+        length: Int, the number of tokens that are kept.
+        warned: List that receives an item with the first warning. If it has one, no warning is
+            issued. None to warn each time.
     """
-    if not told:
+    if not warned:
         warnings.warn(
-            f"Captions of more than {length} words are cut to that, the context length of the "
-            "text encoder; this is said once.",
+            f"Captions longer than {length} tokens, the context length of the text encoder, are "
+            "truncated (shown once).",
             stacklevel=2,
         )
-    if told is not None:
-        told.append(length)
+    if warned is not None:
+        warned.append(length)
 
 
-def check_lengths(images, captions):
+def check_lengths(num_images, captions):
     """Raises ValueError unless there are as many captions as images."""
-    if np.ndim(captions) < 1 or len(captions) != images:
-        count = len(captions) if np.ndim(captions) else 1
+    if np.ndim(captions) < 1 or len(captions) != num_images:
+        num_captions = len(captions) if np.ndim(captions) else 1
         raise ValueError(
-            f"There must be one caption for each image, and there are {count} captions for "
-            f"{images} images."
+            f"Each image needs one caption, received {num_captions} captions for {num_images} "
+            "images."
         )
 
 
 def check_tokenizer(tokenizer, name):
-    """Raises TypeError where text comes without a tokenizer."""
+    """Raises TypeError if there is no tokenizer for captions that are strings."""
     if tokenizer is None:
         raise TypeError(
-            f"`{name}` are text, and the text encoder has no tokenizer: pass "
-            "`CLIP(..., tokenizer=keras.layers.TextVectorization(...))`, make the encoder by "
-            "keras_ssl.encoders.text_transformer(tokenizer), or give the numbers of words."
+            f"`{name}` are strings, and the text encoder has no tokenizer. Pass "
+            "`CLIP(..., tokenizer=keras.layers.TextVectorization(...))`, create the text encoder "
+            "with keras_ssl.encoders.text_transformer(tokenizer), or pass token ids."
         )

@@ -1,35 +1,39 @@
-"""What the classes of a data set are called."""
+"""Names of the classes of datasets."""
 
 from pathlib import Path
 
+from keras_ssl._types import PathLike
 from keras_ssl.data import folder
-from keras_ssl.data.sources import builder
+from keras_ssl.data.sources import tfds_builder
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def class_names(name, data_dir=None):
-    """Names of the classes of a data set, in the order of their labels.
+def class_names(name: PathLike, data_dir: PathLike | None = None) -> list[str]:
+    """Returns the names of the classes of a dataset, in the order of their labels.
 
     Args:
         name: `"digits"`, a TensorFlow Datasets name or the path of a folder, as in `data.load`.
         data_dir: As in `data.load`.
 
     Returns:
-        List of K strings, lower case, with spaces for underscores.
+        List of K strings in lower case, with spaces instead of underscores.
 
     Raises:
-        ValueError: If there is no such data set, or its classes have no names.
+        ValueError: If there is no such dataset, or its classes have no names.
     """
     if name == "digits":
         return list(DIGITS)
     path = Path(name).expanduser()
-    names = folder.classes(path, "train") if path.is_dir() else _of_tfds(name, data_dir)
+    names = folder.find_classes(path, "train") if path.is_dir() else _tfds_classes(name, data_dir)
     if not names:
-        raise ValueError(f"`name` {str(name)!r} has no classes with names.")
-    return [str(each).replace("_", " ").lower() for each in names]
+        raise ValueError(
+            f"`name` {str(name)!r} has no classes with names. Pass a folder with a sub-folder for "
+            "each class, or a dataset with class labels."
+        )
+    return [str(class_name).replace("_", " ").lower() for class_name in names]
 
 
-def _of_tfds(name, data_dir):
-    features = builder(name, data_dir).info.features
+def _tfds_classes(name, data_dir):
+    features = tfds_builder(name, data_dir).info.features
     return getattr(dict(features).get("label"), "names", None)

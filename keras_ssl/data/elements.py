@@ -1,51 +1,70 @@
-"""What the elements of a dataset may be, and what they become."""
+"""Elements of datasets: accepted structures, their normalization and their validation."""
 
-import tensorflow as tf
+import lazy_loader
 
+from keras_ssl import _internals
 from keras_ssl.data.epoch_counter import iter_parents
+
+tf = lazy_loader.load("tensorflow")
 
 ACCEPTED = (
     "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "
     "ready views ((view_1, ..., view_V),), with labels ((view_1, ..., view_V), labels)"
 )
+# How TensorFlow 2.21 starts the message of a failed `tf.debugging.Assert`.
+ASSERTION_FAILED = "assertion failed: "
+# Float pixels mean 0..1. The margin accepts overshoot, and still detects 0..255 and -1..1.
+LOWEST_PIXEL, HIGHEST_PIXEL = -0.5, 1.5
 
 
 def first_element(dataset):
     """Returns the first element of a dataset as arrays.
 
     Raises:
-        ValueError: If there is none, or a check in the pipeline refuses it.
+        ValueError: If the dataset is empty, or an assertion in the pipeline fails.
     """
     try:
         for element in dataset.take(1).as_numpy_iterator():
             return element
     except tf.errors.InvalidArgumentError as error:
-        _, is_ours, reason = error.message.partition("assertion failed: ")
-        if not is_ours:
+        message = assertion_message(error)
+        if message is None:
             raise
-        reason = " ".join(reason.split("\n")[0].replace("[", "").replace("]", "").split())
-        raise ValueError(f"`x` does not pass a check of its images: {reason}.") from error
+        raise ValueError(f"`x` failed a check of its images: {message}.") from error
     raise ValueError("`x` is empty: the dataset has no batch.")
 
 
+def assertion_message(error):
+    """Returns the message of a failed `tf.debugging.Assert`, or None for any other error.
+
+    TensorFlow has no exception class for a failed assertion. Only the text of an
+    `InvalidArgumentError` shows that it is one.
+    """
+    _, prefix, message = error.message.partition(ASSERTION_FAILED)
+    if not prefix:
+        return None
+    return " ".join(message.split("\n")[0].replace("[", "").replace("]", "").split())
+
+
 def has_view_structure(dataset):
-    """Whether elements are ready views."""
+    """Returns whether the elements of a dataset are ready views."""
     spec = dataset.element_spec
     return isinstance(spec, tuple) and bool(spec) and isinstance(spec[0], (tuple, list))
 
 
 def is_endless(dataset):
-    """Whether a dataset is known to repeat forever."""
+    """Returns whether a dataset is known to repeat forever."""
     return dataset.cardinality() == tf.data.INFINITE_CARDINALITY
 
 
 def image_and_label(dataset, name="x"):
     """Returns the dataset with elements `(image,)` or `(image, label)`, batched or not.
 
-    Labels in a column, `(B, 1)` as `keras.datasets` has them, become `(B,)`.
+    Labels in a column, `(B, 1)` as in `keras.datasets`, become `(B,)`.
 
     Raises:
-        ValueError: If elements are neither an image, a tuple led by one, nor a dict of one.
+        ValueError: If elements are not an image, a tuple that starts with an image, or a dict with
+            an image.
     """
     spec = dataset.element_spec
     if isinstance(spec, dict):
@@ -63,17 +82,17 @@ def image_and_label(dataset, name="x"):
     if isinstance(spec, tuple) and spec and isinstance(spec[0], tf.TensorSpec):
         if len(spec) > 1 and isinstance(spec[1], tf.TensorSpec) and spec[1].shape.rank == 4:
             raise ValueError(
-                f"`{name}` has elements of two image batches side by side. Ready views are nested: "
+                f"`{name}` has elements of two image batches side by side. Nest ready views: "
                 "((view_1, view_2),)."
             )
         if len(spec) > 2:
-            dataset = dataset.map(lambda image, label, *rest: (image, label))
+            dataset = dataset.map(lambda image, label, *_: (image, label))
         return _squeeze_label_column(dataset)
-    raise ValueError(f"`{name}` has elements {spec}; accepted are {ACCEPTED}.")
+    raise ValueError(f"`{name}` must have elements {ACCEPTED}; received {spec}.")
 
 
 def _squeeze_label_column(dataset):
-    """Takes the last axis off labels that are a column."""
+    """Removes the last axis of labels that are a column."""
     image, *label = dataset.element_spec
     if (
         not label
@@ -86,111 +105,138 @@ def _squeeze_label_column(dataset):
 
 
 def require_unbatched(dataset, name):
-    """As `image_and_label`, of a data set that must hold single images.
+    """Returns a dataset of single images as `image_and_label` does.
 
     Args:
-        dataset: What was received.
-        name: The argument's name.
+        dataset: The received dataset.
+        name: Name of the argument in errors.
 
     Raises:
-        TypeError: If it is no `tf.data.Dataset`.
-        ValueError: If it holds batches, or what `image_and_label` does not take.
+        TypeError: If `dataset` is not a `tf.data.Dataset`.
+        ValueError: If it is batched, or `image_and_label` rejects it.
     """
     if not isinstance(dataset, tf.data.Dataset):
         raise TypeError(
             f"`{name}` must be a tf.data.Dataset of single images, received "
-            f"{type(dataset).__name__}. Arrays: tf.data.Dataset.from_tensor_slices((x, y))."
+            f"{type(dataset).__name__}. For arrays, pass "
+            "tf.data.Dataset.from_tensor_slices((x, y))."
         )
     dataset = image_and_label(dataset, name)
     rank = dataset.element_spec[0].shape.rank
     if rank not in (3, None):
         raise ValueError(
-            f"`{name}` must hold single images (H, W, C), and its elements have rank {rank}: give "
-            "it unbatched, batches are made here."
+            f"`{name}` must hold single images (H, W, C), received elements of rank {rank}. Pass "
+            "it unbatched; this function makes the batches."
         )
     return dataset
 
 
-def check_first(dataset, name):
-    """Raises ValueError where the first image is none: of a wrong type, or floats out of range.
-
-    Args:
-        dataset: Single images, from `single_images`.
-        name: The argument's name.
-    """
-    image = dataset.element_spec[0]
-    if image.dtype != tf.uint8 and not image.dtype.is_floating:
-        raise ValueError(
-            f"`{name}` must hold images in uint8 (0..255) or float (0..1), received dtype "
-            f"{image.dtype.name}."
-        )
-    for first, *_ in dataset.take(1).as_numpy_iterator():
-        if image.dtype.is_floating and not (first.min() >= -0.5 and first.max() <= 1.5):
-            raise ValueError(
-                f"`{name}` has float pixels from {first.min():.4g} to {first.max():.4g}; floats "
-                "must lie in 0..1. Divide by 255, or pass uint8, which means 0..255."
-            )
-
-
 def require_labeled(dataset, name):
-    """As `single_images`, of elements `(image, label)` whose labels are single ints."""
+    """Returns a dataset of single images with int labels as `require_unbatched` does."""
     dataset = require_unbatched(dataset, name)
     if len(dataset.element_spec) < 2:
         raise ValueError(f"`{name}` has no labels: its elements must be (image, label).")
     label = dataset.element_spec[1]
     if label.shape.rank not in (0, None) or not label.dtype.is_integer:
         raise ValueError(
-            f"`{name}` must have one class number for each image, an int; received labels of "
-            f"shape {label.shape} and dtype {label.dtype.name}."
+            f"`{name}` must have one int label for each image; received labels of shape "
+            f"{label.shape} and dtype {label.dtype.name}."
         )
     return dataset
 
 
+def check_first_image(dataset, name):
+    """Raises ValueError if the first image has a wrong dtype, or is float and out of range.
+
+    Args:
+        dataset: Dataset of single images, from `require_unbatched`.
+        name: Name of the argument in errors.
+    """
+    dtype = dataset.element_spec[0].dtype
+    if dtype != tf.uint8 and not dtype.is_floating:
+        raise ValueError(
+            f"`{name}` must hold images in uint8 (0..255) or float (0..1), received dtype "
+            f"{dtype.name}."
+        )
+    for image, *_ in dataset.take(1).as_numpy_iterator():
+        is_in_range = image.min() >= LOWEST_PIXEL and image.max() <= HIGHEST_PIXEL
+        if dtype.is_floating and not is_in_range:
+            raise ValueError(
+                f"`{name}` has float pixels from {image.min():.4g} to {image.max():.4g}; floats "
+                "must lie in 0..1. Divide by 255, or pass uint8, which means 0..255."
+            )
+
+
 def assert_images(images, index):
-    """Adds to the graph a check of one batch: finite and in range; uint8 always is."""
+    """Adds an assertion to the graph: float images are finite and in range.
+
+    Args:
+        images: Tensor `(B, H, W, C)`; uint8 is always in range.
+        index: Int tensor, index of the batch for the message.
+
+    Returns:
+        The images.
+    """
     if not images.dtype.is_floating:
         return images
-    valid = tf.reduce_all(tf.math.is_finite(images))
-    in_range = tf.reduce_all((images <= 1.5) & (images >= -0.5))
-    checks = [
-        tf.debugging.Assert(valid, ["NaN or infinite pixels in the batch with index", index]),
-        tf.debugging.Assert(
-            in_range | ~valid,
+    is_finite = tf.reduce_all(tf.math.is_finite(images))
+    is_in_range = tf.reduce_all((images >= LOWEST_PIXEL) & (images <= HIGHEST_PIXEL))
+    return _assert_before(
+        images,
+        (is_finite, ["NaN or infinite pixels in the batch with index", index]),
+        (
+            is_in_range | ~is_finite,
             ["Float pixels outside 0..1 (uint8 means 0..255) in the batch with index", index],
         ),
-    ]
-    with tf.control_dependencies([check for check in checks if check is not None]):  # None: eager
-        return tf.identity(images)
+    )
 
 
 def assert_labels(labels, classes, index, what="Labels"):
-    """Adds to the graph a check of one batch: numbers from 0 to `classes` - 1."""
-    valid = tf.reduce_all((labels >= 0) & (labels < tf.cast(classes, labels.dtype)))
+    """Adds an assertion to the graph: labels lie in `0..classes - 1`.
+
+    Args:
+        labels: Int tensor.
+        classes: Int, the number of classes.
+        index: Int tensor, index of the batch for the message.
+        what: First words of the message.
+
+    Returns:
+        The labels.
+    """
+    is_valid = tf.reduce_all((labels >= 0) & (labels < tf.cast(classes, labels.dtype)))
     message = [f"{what} outside 0..{classes - 1} in the batch with index", index]
-    check = tf.debugging.Assert(valid, message)
-    with tf.control_dependencies([] if check is None else [check]):  # None: eager
-        return tf.identity(labels)
+    return _assert_before(labels, (is_valid, message))
+
+
+def _assert_before(tensor, *conditions):
+    """Returns a tensor that is computed after assertions, pairs `(condition, message)`."""
+    assertions = [tf.debugging.Assert(condition, message) for condition, message in conditions]
+    # Eager assertions are None: they have raised already.
+    with tf.control_dependencies([op for op in assertions if op is not None]):
+        return tf.identity(tensor)
 
 
 def drop_partial_batches(dataset, rows):
     """Drops batches that are not full.
 
     Args:
-        dataset: Dataset of batches, the first of `rows` images.
-        rows: Int, images in the first batch.
+        dataset: Dataset of batches.
+        rows: Int, the number of images in the first batch.
 
     Returns:
-        The dataset and the size of a full batch; more than `rows` where the first is not full.
+        The dataset and the size of a full batch, which is above `rows` if the first batch is not
+        full.
     """
-    leading = tf.nest.flatten(dataset.element_spec)[0].shape[0]
-    if leading is not None:
-        return dataset, leading
+    static_size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    if static_size is not None:
+        return dataset, static_size
     size = rows
-    for part in iter_parents(dataset):
-        if hasattr(part, "_batch_size"):
-            size = int(part._batch_size)
-            images = part._input_dataset.cardinality()
-            # Between batching and here only what keeps the number of batches may stand.
+    for parent in iter_parents(dataset):
+        batching = _internals.unwrap_batching(parent)
+        if batching is not None:
+            unbatched, size = batching
+            images = unbatched.cardinality()
+            # `take` is right only if later transformations keep the number of batches.
             if images > 0 and -(-images // size) == dataset.cardinality():
                 return dataset.take(images // size), size
             break
@@ -202,23 +248,27 @@ def drop_partial_batches(dataset, rows):
 
 
 def drop_short_batches(dataset, first):
-    """Drops batches whose parts are not as long as those of the first.
+    """Drops batches whose parts differ in length from those of the first batch.
 
-    Where the number of batches is known, the last is looked at, which reads the data set once:
-    filtered ones would leave Keras without that number.
+    If the number of batches is known, only the last batch is examined, which reads the dataset
+    once. A filter would hide the number of batches from Keras.
+
+    Args:
+        dataset: Dataset of batches.
+        first: The first batch.
     """
     specs = tf.nest.flatten(dataset.element_spec)
     if all(spec.shape.rank and spec.shape[0] is not None for spec in specs):
         return dataset
-    rows = [len(part) for part in tf.nest.flatten(first)]
+    lengths = [len(part) for part in tf.nest.flatten(first)]
     batches = int(dataset.cardinality())
     if batches > 0:
         last = next(iter(dataset.skip(batches - 1)))
-        is_full = [int(tf.shape(part)[0]) for part in tf.nest.flatten(last)] == rows
+        is_full = [int(tf.shape(part)[0]) for part in tf.nest.flatten(last)] == lengths
         return dataset if is_full else dataset.take(batches - 1)
 
-    def is_like_first(*element):
-        parts = zip(tf.nest.flatten(element), rows, strict=True)
+    def has_full_parts(*element):
+        parts = zip(tf.nest.flatten(element), lengths, strict=True)
         return tf.reduce_all([tf.equal(tf.shape(part)[0], length) for part, length in parts])
 
-    return dataset.filter(is_like_first)
+    return dataset.filter(has_full_parts)

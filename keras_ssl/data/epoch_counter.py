@@ -1,91 +1,100 @@
-"""The epoch inside a tf.data pipeline: what makes every draw a function of (seed, epoch, position).
+"""Epoch counters: how a tf.data pipeline reads its epoch.
 
-A pipeline that draws starts from a source that yields its epoch each time iteration begins. `fit`
-finds the sources of the data set it is given and sets them before each epoch.
+Every draw of a pipeline is a function of (seed, epoch, position). The pipeline starts with a source
+that yields the epoch each time iteration begins. `fit` finds the counters of its dataset and sets
+them before each epoch.
 """
 
-import tensorflow as tf
+import lazy_loader
+
+from keras_ssl import _internals
+
+tf = lazy_loader.load("tensorflow")
 
 
 class EpochCounter:
-    """A number that Python sets and a pipeline reads.
+    """The epoch of a pipeline, set by Python and read by the pipeline.
 
     Args:
-        info: What is known of the data, for those who find the epoch; or None.
+        info: Information on the data for `fit`, such as `semi_supervised.DatasetInfo`, or None.
+
+    Attributes:
+        value: Int, the epoch of the next iteration.
     """
 
     def __init__(self, info=None):
         self.value = 0
         self.info = info
-        self._goes_on = False
+        self._advances = False
 
     def auto_advance(self, value):
-        """Lets each iteration that begins be the next epoch; None: the one that `value` says."""
-        self._goes_on = value is not None
-        if self._goes_on:
+        """Advances the epoch with each iteration, from `value` on; None stops that."""
+        self._advances = value is not None
+        if self._advances:
             self.value = value
 
     def begin(self):
         """Returns the epoch of an iteration that begins."""
         value = self.value
-        self.value += self._goes_on
+        self.value += self._advances
         return value
 
 
-def epoch_source(epoch, passes=1):
-    """Returns a dataset of the epoch at the time when iteration starts, or of several in a row."""
+def epoch_source(counter, passes=1):
+    """Returns a dataset of `passes` epochs, read from the counter during iteration."""
     dataset = tf.data.Dataset.from_generator(
-        lambda: (epoch.begin() for _ in range(passes)),
+        lambda: (counter.begin() for _ in range(passes)),
         output_signature=tf.TensorSpec((), tf.int64),
     )
-    dataset.keras_ssl_epoch = epoch
+    dataset.keras_ssl_counter = counter
     return dataset
 
 
-def repeat_epoch(epoch):
-    """Returns an endless dataset of the epoch at the time when iteration starts."""
-    return epoch_source(epoch).flat_map(lambda value: tf.data.Dataset.from_tensors(value).repeat())
+def repeat_epoch(counter):
+    """Returns an endless dataset of one epoch, read from the counter when iteration begins."""
+    source = epoch_source(counter)
+    return source.flat_map(lambda epoch: tf.data.Dataset.from_tensors(epoch).repeat())
 
 
 def iter_parents(dataset):
-    """Yields a dataset and all that it is made from."""
+    """Yields a dataset and all datasets it is made from."""
     yield dataset
-    for parent in dataset._inputs():
+    for parent in _internals.dataset_parents(dataset):
         yield from iter_parents(parent)
 
 
 def find_counters(dataset):
-    """Returns the `Epoch`s that a dataset reads."""
-    found = [getattr(part, "keras_ssl_epoch", None) for part in iter_parents(dataset)]
-    return [epoch for epoch in found if epoch is not None]
+    """Returns the list of `EpochCounter`s that a dataset reads."""
+    counters = [getattr(parent, "keras_ssl_counter", None) for parent in iter_parents(dataset)]
+    return [counter for counter in counters if counter is not None]
 
 
-def attach_factory(made):
-    """Returns a whole epoch that knows how to begin in its middle, and several epochs in a row.
+def attach_factory(factory):
+    """Returns a dataset of one epoch that `skip_batches` and `chain_epochs` can rebuild.
 
     Args:
-        made: Function of how many batches are left out at the beginning, and of how many epochs
-            follow one another, to a dataset.
+        factory: Function `(first, passes) -> dataset`, where `first` is the number of batches to
+            skip and `passes` the number of epochs in a row.
     """
-    dataset = made(0, 1)
-    dataset.keras_ssl_made = made
+    dataset = factory(0, 1)
+    dataset.keras_ssl_factory = factory
     return dataset
 
 
 def skip_batches(dataset, batches):
-    """Returns an epoch without its first batches, whose views are not made where that is known."""
+    """Returns an epoch without its first batches; a factory avoids computing their views."""
     if not batches:
         return dataset
-    made = getattr(dataset, "keras_ssl_made", None)
-    return made(batches, 1) if made else dataset.skip(batches)
+    factory = getattr(dataset, "keras_ssl_factory", None)
+    return factory(batches, 1) if factory else dataset.skip(batches)
 
 
 def chain_epochs(dataset, passes):
-    """Returns several epochs as one dataset, each the next one; None where that is not known."""
-    made = getattr(dataset, "keras_ssl_made", None)
-    return made and made(0, passes)
+    """Returns `passes` consecutive epochs as one dataset, or None if it has no factory."""
+    factory = getattr(dataset, "keras_ssl_factory", None)
+    return factory and factory(0, passes)
 
 
 def hide_cardinality(dataset):
-    """Returns a dataset that does not know its length: Keras begins anew one that does."""
+    """Returns a dataset of unknown length: Keras restarts one of known length in each epoch."""
     return dataset.filter(lambda *_: True)

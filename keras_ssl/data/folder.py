@@ -1,4 +1,4 @@
-"""A folder of images: which files are images, which class is theirs, which can be decoded."""
+"""Folders of images: finding the files, their classes, and the files that can be decoded."""
 
 import os
 import warnings
@@ -6,32 +6,41 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+import lazy_loader
 import numpy as np
-import tensorflow as tf
 
 from keras_ssl.data._options import without_autotune
-from keras_ssl.data.resize import resize_and_crop
+from keras_ssl.data.resize import crop_and_resize
+
+tf = lazy_loader.load("tensorflow")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-NAMED = 5  # corrupt files that a message names; the count says the rest
+MAX_NAMES = 5  # corrupt files that a message names; it counts the others
 
 
 class Files(NamedTuple):
-    """Image files of a folder, sorted by path; `labels` is None where they have none."""
+    """Image files of a folder.
+
+    Attributes:
+        root: `pathlib.Path` of the folder.
+        paths: List of N paths, sorted.
+        labels: Int64 array `(N,)`, or None if the images have no labels.
+        shapes: Int array `(N, 2)` of heights and widths, or None before decoding.
+    """
 
     root: Path
     paths: list
     labels: np.ndarray | None
-    shapes: np.ndarray | None = None  # (N, 2), height and width, once they have been decoded
+    shapes: np.ndarray | None = None
 
     def subset(self, rows):
-        """The files at some positions."""
-        kept = (None if x is None else x[rows] for x in (self.labels, self.shapes))
-        return Files(self.root, [self.paths[row] for row in rows], *kept)
+        """Returns the files at some positions."""
+        labels, shapes = (None if x is None else x[rows] for x in (self.labels, self.shapes))
+        return Files(self.root, [self.paths[row] for row in rows], labels, shapes)
 
 
-def decodable(root, split, corrupt):
-    """Finds the image files of a split of a folder that can be decoded, and their classes.
+def find_decodable_files(root, split, corrupt):
+    """Returns the image files of a split that can be decoded, as `Files`.
 
     Args:
         root: `pathlib.Path` of a folder.
@@ -39,54 +48,54 @@ def decodable(root, split, corrupt):
         corrupt: As in `data.load`.
 
     Raises:
-        ValueError: If the split is no sub-folder, no image is left, or some are corrupt and
+        ValueError: If the split is not a sub-folder, no image can be decoded, or some cannot and
             `corrupt="error"`.
     """
-    files = _find(root, split)
-    good, shapes = _decode_all(files.paths)
-    bad = sorted(set(range(len(files.paths))) - set(good.tolist()))
+    files = _find_files(root, split)
+    decodable, shapes = _decode_all(files.paths)
+    bad = sorted(set(range(len(files.paths))) - set(decodable.tolist()))
     if bad:
-        names = ", ".join(str(files.paths[i].relative_to(root)) for i in bad[:NAMED])
-        more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        names = ", ".join(str(files.paths[i].relative_to(root)) for i in bad[:MAX_NAMES])
+        more = f" and {len(bad) - MAX_NAMES} more" if len(bad) > MAX_NAMES else ""
         message = (
             f"{len(bad)} of {len(files.paths)} files of {str(root)!r} cannot be decoded as images: "
             f"{names}{more}."
         )
-        if corrupt == "error" or not len(good):
+        if corrupt == "error" or not len(decodable):
             raise ValueError(message)
-        warnings.warn(f"{message} They are left out.", stacklevel=3)
-    return files.subset(good)._replace(shapes=shapes)
+        warnings.warn(f"{message} They are skipped.", stacklevel=3)
+    return files.subset(decodable)._replace(shapes=shapes)
 
 
-def classes(root, split):
-    """Names of the classes of a split, in the order of their labels; empty where there are none."""
-    files = _find(root, split)
+def find_classes(root, split):
+    """Returns the names of the classes of a split in the order of labels, empty if it has none."""
+    files = _find_files(root, split)
     if files.labels is None:
         return []
     return sorted({path.relative_to(files.root).parts[0] for path in files.paths})
 
 
 def hold_out(files, every):
-    """Splits files in two by their names: about one in `every` goes to the second part.
+    """Splits files in two by a hash of their names: about one in `every` is held out.
 
     Raises:
-        ValueError: If a part is left empty.
+        ValueError: If one of the two parts is empty.
     """
     names = [path.relative_to(files.root).as_posix() for path in files.paths]
-    held_out = np.array([zlib.crc32(name.encode()) % every == 0 for name in names])
-    if held_out.all() or not held_out.any():
+    is_held_out = np.array([zlib.crc32(name.encode()) % every == 0 for name in names])
+    if is_held_out.all() or not is_held_out.any():
         raise ValueError(
-            f"{str(files.root)!r} has {len(names)} images, too few to hold some out for testing: "
-            "make sub-folders 'train' and 'test'."
+            f"{str(files.root)!r} has {len(names)} images, too few to hold some out for testing. "
+            "Move them to sub-folders 'train' and 'test'."
         )
-    return files.subset(np.flatnonzero(~held_out)), files.subset(np.flatnonzero(held_out))
+    return files.subset(np.flatnonzero(~is_held_out)), files.subset(np.flatnonzero(is_held_out))
 
 
-def dataset(files, size):
-    """Makes the dataset of files that can be decoded.
+def make_dataset(files, size):
+    """Returns the dataset of files that can be decoded.
 
     Args:
-        files: `Files`, from `decodable`.
+        files: `Files`, from `find_decodable_files`.
         size: Pair `(height, width)`, or None.
 
     Raises:
@@ -102,25 +111,26 @@ def dataset(files, size):
 
     def decode(path, *label):
         image = _decode(path)
-        image = (
-            tf.ensure_shape(image, (*smallest, 3)) if size is None else resize_and_crop(image, size)
-        )
+        if size is None:
+            image = tf.ensure_shape(image, (*smallest, 3))
+        else:
+            image = crop_and_resize(image, size)
         return (image, *label) if label else image
 
     paths = np.array([str(path) for path in files.paths])
     tensors = (paths,) if files.labels is None else (paths, files.labels)
-    read = tf.data.Dataset.from_tensor_slices(tensors)
-    return without_autotune(read.map(decode, num_parallel_calls=tf.data.AUTOTUNE))
+    dataset = tf.data.Dataset.from_tensor_slices(tensors)
+    return without_autotune(dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE))
 
 
-def _find(root, split):
-    inside = root / split
-    if inside.is_dir():
-        root = inside
+def _find_files(root, split):
+    split_root = root / split
+    if split_root.is_dir():
+        root = split_root
     elif split != "train":
-        found = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
         raise ValueError(
-            f"`split` {split!r} is not a sub-folder of {str(root)!r}; it has {found or 'none'}."
+            f"`split` {split!r} is not a sub-folder of {str(root)!r}; it has {folders or 'none'}."
         )
     paths = sorted(
         path
@@ -134,8 +144,8 @@ def _find(root, split):
         return Files(root, paths, None)
     if len(classes) < len(paths):
         warnings.warn(
-            f"{len(paths) - len(classes)} of {len(paths)} images of {str(root)!r} lie outside its "
-            "sub-folders: all are read without labels.",
+            f"{len(paths) - len(classes)} of {len(paths)} images of {str(root)!r} are outside its "
+            "sub-folders. All images are loaded without labels.",
             stacklevel=4,
         )
         return Files(root, paths, None)
@@ -143,27 +153,27 @@ def _find(root, split):
 
 
 def _walk(root):
-    """All files under a folder; warns of folders that cannot be read, which would go unnoticed."""
+    """Yields all files under a folder, and warns of sub-folders that cannot be read."""
     unreadable = []
     for folder, _, names in os.walk(root, onerror=lambda error: unreadable.append(error.filename)):
         yield from (Path(folder, name) for name in names)
     if unreadable:
         names = ", ".join(map(str, unreadable))
         warnings.warn(
-            f"Folders under {str(root)!r} that cannot be read: {names}. Their images are left out.",
+            f"Folders under {str(root)!r} that cannot be read: {names}. Their images are skipped.",
             stacklevel=6,
         )
 
 
 def _decode_all(paths):
-    """Decodes all files. Returns the positions of those that can be, and their `(H, W)`."""
-    numbered = tf.data.Dataset.from_tensor_slices([str(path) for path in paths]).enumerate()
-    shapes = numbered.map(
+    """Decodes all files; returns the positions of those that can be decoded, and their `(H, W)`."""
+    indexed = tf.data.Dataset.from_tensor_slices([str(path) for path in paths]).enumerate()
+    shapes = indexed.map(
         lambda index, path: (index, tf.shape(_decode(path))[:2]),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    found = list(shapes.ignore_errors().as_numpy_iterator())
-    return np.array([i for i, _ in found], "int64"), np.array([shape for _, shape in found])
+    decoded = list(shapes.ignore_errors().as_numpy_iterator())
+    return np.array([i for i, _ in decoded], "int64"), np.array([shape for _, shape in decoded])
 
 
 def _decode(path):

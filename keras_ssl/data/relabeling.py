@@ -1,46 +1,60 @@
-"""Labels that change between epochs, found again by the pixels of their images."""
+"""Labels that change between epochs, looked up by the pixels of the images."""
 
 import hashlib
 
+import lazy_loader
 import numpy as np
-import tensorflow as tf
 
 from keras_ssl.data._options import without_autotune
 
-NONE = -1  # the label of an image that has none
+tf = lazy_loader.load("tensorflow")
+
+NO_LABEL = -1
 
 
 class LabelTable:
-    """The present label of each image, whatever the order in which images come."""
+    """The current label of each image, independent of the order of images."""
 
     def __init__(self):
-        self._by_key = {}
+        self._by_digest = {}
 
-    def set(self, keys, labels):
+    def set(self, digests, labels):
         """Replaces all labels.
 
         Args:
-            keys: Sequence of what `keys_of` returned.
-            labels: Int array of the same length; `NONE` for none.
+            digests: Sequence of N digests, from `image_digests`.
+            labels: Int array `(N,)`, with `NO_LABEL` for images without a label.
         """
-        self._by_key = dict(zip(keys, labels.tolist(), strict=True))
+        self._by_digest = dict(zip(digests, labels.tolist(), strict=True))
 
-    def of(self, images):
-        """Labels of images `(B, H, W, C)`, an int32 array; `NONE` for images not seen before."""
-        found = [self._by_key.get(key, NONE) for key in image_digests(images)]
-        return np.array(found, "int32")
+    def lookup(self, images):
+        """Returns the labels of images.
+
+        Args:
+            images: Array `(B, H, W, C)`.
+
+        Returns:
+            Int32 array `(B,)`, with `NO_LABEL` for unknown images.
+        """
+        labels = [self._by_digest.get(digest, NO_LABEL) for digest in image_digests(images)]
+        return np.array(labels, "int32")
 
 
 def image_digests(images):
-    """What tells images apart: a digest of the pixels of each."""
+    """Returns a digest of the pixels of each image."""
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
-def attach_labels(dataset, labels):
-    """Puts the label that it has now beside each image of a dataset of batches of images."""
+def attach_labels(dataset, table):
+    """Maps a dataset of batches of images to `(images, current labels)`.
 
-    def look_up(images):
-        found = tf.numpy_function(labels.of, [images], tf.int32, stateful=True)
-        return images, tf.ensure_shape(found, (images.shape[0],))
+    Args:
+        dataset: `tf.data.Dataset` of `(B, H, W, C)`.
+        table: `LabelTable`, read for each batch.
+    """
 
-    return without_autotune(dataset.map(look_up, num_parallel_calls=1).prefetch(2))
+    def attach(images):
+        labels = tf.numpy_function(table.lookup, [images], tf.int32, stateful=True)
+        return images, tf.ensure_shape(labels, (images.shape[0],))
+
+    return without_autotune(dataset.map(attach, num_parallel_calls=1).prefetch(2))

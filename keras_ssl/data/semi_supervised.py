@@ -1,34 +1,36 @@
-"""Batches of few images with labels beside many without."""
+"""Batches that pair a few labeled images with many unlabeled ones."""
 
 from typing import NamedTuple
 
+import lazy_loader
 import numpy as np
-import tensorflow as tf
 
+from keras_ssl import views
+from keras_ssl._types import Dataset, View
 from keras_ssl.data import elements, epoch_counter
 from keras_ssl.data.pipeline import (
     assert_cardinality,
-    check_seed,
     check_view,
+    fold_in,
     map_in_parallel,
     shuffle_buffer_size,
     shuffle_epoch,
     trace_once,
 )
-from keras_ssl.validation import check_int
-from keras_ssl.views import fixmatch_strong, fixmatch_weak
-from keras_ssl.views.base import fold_in
+from keras_ssl.validation import check_int, check_seed
 
-# Second part of the seed; 0 and 1 are those of self-supervised training and evaluation.
+tf = lazy_loader.load("tensorflow")
+
+# Second half of the seed; self-supervised training and evaluation use 0 and 1.
 UNLABELED, LABELED, LABELED_VIEW, WEAK_VIEW, STRONG_VIEW = 2, 3, 4, 5, 6
 
 
 class DatasetInfo(NamedTuple):
-    """What `fit` is told of the data before training starts.
+    """Statistics of a dataset that `fit` reads before training.
 
     Attributes:
-        classes: Dict from each class among the labeled images to their number.
-        unlabeled: Int, unlabeled images.
+        classes: Dict from each class among the labeled images to its number of images.
+        unlabeled: Int, the number of unlabeled images.
     """
 
     classes: dict
@@ -36,45 +38,55 @@ class DatasetInfo(NamedTuple):
 
 
 def semi_supervised(
-    labeled, unlabeled, batch_size=64, unlabeled_ratio=7, weak=None, strong=None, seed=0
-):
-    """Puts labeled and unlabeled images side by side, with a weak and a strong view.
+    labeled: Dataset,
+    unlabeled: Dataset,
+    batch_size: int = 64,
+    unlabeled_ratio: int = 7,
+    weak: View | None = None,
+    strong: View | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Pairs labeled with unlabeled images, each with its views, for semi-supervised training.
 
         labeled, unlabeled = keras_ssl.data.split_labels(images, labels_per_class=4)
         model.fit(keras_ssl.data.semi_supervised(labeled, unlabeled), epochs=10)
 
-    An epoch is one pass over the unlabeled images, shuffled, without the last batch where it is
-    not full; labeled images are shuffled by themselves and repeat as often as needed, also within
-    a batch where there are few. The order and every draw of a view are a function of `(seed, epoch,
-    position)`; `fit` sets the epoch, and with `steps_per_epoch` goes on from pass to pass. In a
-    loop of one's own `data.set_epoch` does: a second iteration is the same epoch otherwise.
+    An epoch is one shuffled pass over the unlabeled images; the last batch is dropped if it is not
+    full. Labeled images are shuffled separately and repeat as often as needed, also within a batch
+    if there are fewer than `batch_size`. The order and every draw of a view are a function of
+    `(seed, epoch, position)`. `fit` sets the epoch; with `steps_per_epoch`, it continues from one
+    pass to the next. In a custom loop, call `data.set_epoch` before each epoch. Otherwise, each
+    iteration repeats the same epoch.
 
     Args:
-        labeled: Unbatched `tf.data.Dataset` of `(image, label)` or of dicts, classes from 0.
-        unlabeled: Unbatched `tf.data.Dataset` of images of the same size, uint8 or float 0..1, of
-            `(image, label)` or of dicts; labels, below 0 where they are not known, serve the log
-            alone.
-        batch_size: Int >= 1, B, labeled images in a batch, over all devices.
-        unlabeled_ratio: Int >= 1, how many times as many unlabeled ones.
-        weak: View of labeled and unlabeled images; None for `views.fixmatch_weak`, which mirrors
-            them: pass `views.fixmatch_weak(size, flip=False)` where left and right mean something.
-        strong: View of unlabeled images; None for `views.fixmatch_strong`.
-        seed: Int.
+        labeled: Unbatched `tf.data.Dataset` of `(image, label)` or of dicts with `"image"` and
+            `"label"`; classes start at 0.
+        unlabeled: Unbatched `tf.data.Dataset` of images, of `(image, label)` or of dicts. Images
+            have the size of the labeled ones and are uint8 or float 0..1. Labels are optional,
+            are below 0 if unknown, and are only used for logs.
+        batch_size: Int >= 1, B, the number of labeled images in a batch over all devices.
+        unlabeled_ratio: Int >= 1, the number of unlabeled images for each labeled one, "mu" in the
+            papers.
+        weak: View of labeled and unlabeled images. None for `views.fixmatch_weak(size)`, which
+            flips images; pass `views.fixmatch_weak(size, flip=False)` if left and right differ in
+            meaning.
+        strong: View of unlabeled images. None for `views.fixmatch_strong(size)`.
+        seed: Int that fits 32 bits.
 
     Returns:
         `tf.data.Dataset` of `({"labeled", "weak", "strong", "index"[, "unlabeled_labels"]},
         labels)`. With U = B * unlabeled_ratio: `labeled` `(B, H, W, C)` is a weak view, `weak` and
-        `strong` are `(U, H, W, C)`, all float32 0..1; `index` `(U,)` int64 is the place of each
-        unlabeled image in `unlabeled`; `unlabeled_labels` `(U,)` and `labels` `(B,)` int64.
+        `strong` are `(U, H, W, C)`, all float32 in 0..1. `index` `(U,)` int64 is the position of
+        each unlabeled image in `unlabeled`. `unlabeled_labels` `(U,)` and `labels` `(B,)` are
+        int64.
 
     Raises:
-        TypeError: If a view is not callable.
-        ValueError: If a data set is batched, empty, endless or has images of several sizes, if
-            labels are missing or below 0, if there are fewer unlabeled images than a batch takes,
-            or a number is out of range.
+        TypeError: If an argument has a wrong type, or a view is not callable or is a Keras layer.
+        ValueError: If a dataset is batched, empty or endless, images differ in shape, labels are
+            missing or below 0, there are fewer unlabeled images than a batch takes, or a number is
+            out of range.
     """
-    check_int(1, batch_size=batch_size)
-    check_int(1, unlabeled_ratio=unlabeled_ratio)
+    check_int(1, batch_size=batch_size, unlabeled_ratio=unlabeled_ratio)
     check_seed(seed)
     for name, view in (("weak", weak), ("strong", strong)):
         if view is not None:
@@ -84,93 +96,97 @@ def semi_supervised(
     if len(unlabeled.element_spec) > 1:
         elements.require_labeled(unlabeled, "unlabeled")
     for name, dataset in (("labeled", labeled), ("unlabeled", unlabeled)):
-        elements.check_first(dataset, name)
-    size = _size_of(labeled, unlabeled)
-    classes = _count_classes(labeled)
-    images = _count(unlabeled)
-    rows = batch_size * unlabeled_ratio
-    if images < rows:
+        elements.check_first_image(dataset, name)
+    size = _common_size(labeled, unlabeled)
+    info = DatasetInfo(_count_classes(labeled), _count_images(unlabeled))
+    unlabeled_batch_size = batch_size * unlabeled_ratio
+    if info.unlabeled < unlabeled_batch_size:
         raise ValueError(
-            f"`unlabeled` has {images} images and a batch takes {batch_size} * {unlabeled_ratio} = "
-            f"{rows}: no full batch is left. Use a smaller `batch_size` or `unlabeled_ratio`."
+            f"`unlabeled` has {info.unlabeled} images and a batch takes {batch_size} * "
+            f"{unlabeled_ratio} = {unlabeled_batch_size}: no full batch is left. Use a smaller "
+            "`batch_size` or `unlabeled_ratio`."
         )
-    buffers = shuffle_buffer_size(labeled), shuffle_buffer_size(unlabeled)
-    weak = trace_once(weak or fixmatch_weak(size))
-    strong = trace_once(strong or fixmatch_strong(size))
+    labeled_buffer, unlabeled_buffer = map(shuffle_buffer_size, (labeled, unlabeled))
+    weak = trace_once(weak or views.fixmatch_weak(size))
+    strong = trace_once(strong or views.fixmatch_strong(size))
 
-    def one_epoch(epoch, first):
-        many = shuffle_epoch(unlabeled.enumerate(), buffers[1], [seed, UNLABELED], epoch)
-        passes = tf.data.Dataset.range(2**31).flat_map(
-            lambda i: shuffle_epoch(labeled, buffers[0], [seed, LABELED], epoch, i)
+    def make_epoch(epoch, first):
+        unlabeled_images = shuffle_epoch(
+            unlabeled.enumerate(), unlabeled_buffer, [seed, UNLABELED], epoch
         )
-        both = tf.data.Dataset.zip(
-            passes.batch(batch_size, drop_remainder=True), many.batch(rows, drop_remainder=True)
+        labeled_images = tf.data.Dataset.range(2**31).flat_map(
+            lambda i: shuffle_epoch(labeled, labeled_buffer, [seed, LABELED], epoch, i)
         )
-        both = both.enumerate().skip(first)
-        return both.map(lambda position, batches: (epoch, position, *batches))
+        batches = tf.data.Dataset.zip(
+            labeled_images.batch(batch_size, drop_remainder=True),
+            unlabeled_images.batch(unlabeled_batch_size, drop_remainder=True),
+        )
+        batches = batches.enumerate().skip(first)
+        return batches.map(lambda position, parts: (epoch, position, *parts))
 
-    def make(epoch, position, with_labels, without):
-        images, labels = with_labels
-        index, rest = without
+    def make_batch(epoch, position, labeled_batch, unlabeled_batch):
+        images, labels = labeled_batch
+        index, (unlabeled_images, *unlabeled_labels) = unlabeled_batch
         images = elements.assert_images(images, position)
-        many = elements.assert_images(rest[0], position)
-        found = {
+        unlabeled_images = elements.assert_images(unlabeled_images, position)
+        parts = {
             "labeled": weak(images, fold_in([seed, LABELED_VIEW], epoch, position)),
-            "weak": weak(many, fold_in([seed, WEAK_VIEW], epoch, position)),
-            "strong": strong(many, fold_in([seed, STRONG_VIEW], epoch, position)),
+            "weak": weak(unlabeled_images, fold_in([seed, WEAK_VIEW], epoch, position)),
+            "strong": strong(unlabeled_images, fold_in([seed, STRONG_VIEW], epoch, position)),
             "index": index,
         }
-        if len(rest) > 1:
-            found["unlabeled_labels"] = tf.cast(rest[1], tf.int64)
-        return found, tf.cast(labels, tf.int64)
+        if unlabeled_labels:
+            parts["unlabeled_labels"] = tf.cast(unlabeled_labels[0], tf.int64)
+        return parts, tf.cast(labels, tf.int64)
 
-    def made(first, passes):
-        source = epoch_counter.epoch_source(
-            epoch_counter.EpochCounter(DatasetInfo(classes, images)), passes
-        )
-        ordered = source.flat_map(lambda epoch: one_epoch(epoch, first))
-        ready = map_in_parallel(ordered, make)
-        return ready if passes > 1 else assert_cardinality(ready, images // rows - first)
+    def build(first, passes):
+        source = epoch_counter.epoch_source(epoch_counter.EpochCounter(info), passes)
+        indexed = source.flat_map(lambda epoch: make_epoch(epoch, first))
+        batches = map_in_parallel(indexed, make_batch)
+        if passes > 1:
+            return batches
+        return assert_cardinality(batches, info.unlabeled // unlabeled_batch_size - first)
 
-    return epoch_counter.attach_factory(made)
+    return epoch_counter.attach_factory(build)
 
 
-def _size_of(labeled, unlabeled):
+def _common_size(labeled, unlabeled):
+    """Returns the height and width that all images share."""
     shapes = [dataset.element_spec[0].shape for dataset in (labeled, unlabeled)]
     for name, shape in zip(("labeled", "unlabeled"), shapes, strict=True):
         if not shape.is_fully_defined():
             raise ValueError(
-                f"`{name}` has images of shape {shape}, and they must be of one size: load them "
-                "with keras_ssl.data.load(..., image_size=SIDE), or resize them."
+                f"`{name}` must have images of one size, received images of shape {shape}. Load "
+                "them with keras_ssl.data.load(..., image_size=SIDE), or resize them."
             )
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"`labeled` has images of shape {shapes[0]} and `unlabeled` of {shapes[1]}: they must "
-            "be of one shape."
+            "`labeled` and `unlabeled` must have images of one shape, received "
+            f"{shapes[0]} and {shapes[1]}."
         )
     return tuple(shapes[0][:2])
 
 
-def _count(unlabeled):
-    """Number of unlabeled images, counted where the data set does not say."""
+def _count_images(unlabeled):
+    """Returns the number of unlabeled images, and counts them if the dataset does not know it."""
     images = int(unlabeled.cardinality())
     if images == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("`unlabeled` repeats forever: give it without its repeat().")
+        raise ValueError("`unlabeled` repeats forever. Pass it without `repeat()`.")
     if images < 0:
         images = int(unlabeled.reduce(np.int64(0), lambda count, *_: count + 1))
     if images == 0:
-        raise ValueError("`unlabeled` is empty: there is no image to learn from without a label.")
+        raise ValueError("`unlabeled` is empty. It must have at least one batch of images.")
     return images
 
 
 def _count_classes(labeled):
-    """Reads all labels of the labeled images and returns how many there are of each class."""
+    """Reads all labels and returns a dict from each class to its number of labeled images."""
     if elements.is_endless(labeled):
-        raise ValueError("`labeled` repeats forever: give it without its repeat().")
+        raise ValueError("`labeled` repeats forever. Pass it without `repeat()`.")
     labels = list(labeled.map(lambda _, label: label).as_numpy_iterator())
     if not labels:
-        raise ValueError("`labeled` is empty: at least one image of each class needs a label.")
+        raise ValueError("`labeled` is empty. It must have at least one image of each class.")
     classes, counts = np.unique(np.array(labels), return_counts=True)
     if classes[0] < 0:
-        raise ValueError(f"`labeled` must have labels from 0 on, received {int(classes[0])}.")
+        raise ValueError(f"`labeled` must have labels of 0 or more, received {int(classes[0])}.")
     return {int(label): int(count) for label, count in zip(classes, counts, strict=True)}

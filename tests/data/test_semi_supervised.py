@@ -14,7 +14,7 @@ def same(images, seed):
 
 
 def noisy(images, seed):
-    """A view that shows what was drawn: another factor for each image."""
+    """A view that multiplies each image with a random factor."""
     factors = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed)
     return tf.cast(images, tf.float32) / 255 * factors
 
@@ -34,15 +34,15 @@ def batches_of(dataset, epoch=0):
     return list(dataset.as_numpy_iterator())
 
 
-def places(images):
-    """Each image shows its place."""
+def positions(images):
+    """Returns the positions of images; all pixels of an image are its position."""
     return np.round(255 * images[:, 0, 0, 0]).astype(int).tolist()
 
 
-def test_elements_are_as_the_contract_says(labeled, unlabeled):
-    made = data.semi_supervised(labeled, unlabeled, 4, unlabeled_ratio=3)
-    assert int(made.cardinality()) == 3
-    for parts, labels in made:
+def test_elements_have_the_documented_keys_shapes_and_dtypes(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, unlabeled, 4, unlabeled_ratio=3)
+    assert int(dataset.cardinality()) == 3
+    for parts, labels in dataset:
         assert set(parts) == {"labeled", "weak", "strong", "index", "unlabeled_labels"}
         for name, rows in (("labeled", 4), ("weak", 12), ("strong", 12)):
             assert parts[name].shape == (rows, 4, 4, 3)
@@ -52,88 +52,97 @@ def test_elements_are_as_the_contract_says(labeled, unlabeled):
             assert part.dtype == tf.int64
 
 
-def test_an_epoch_is_one_pass_over_the_unlabeled_images(labeled, unlabeled):
-    made = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
+def test_an_epoch_is_one_shuffled_pass_over_the_unlabeled_images(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
     orders = []
     for epoch in range(3):
-        drawn = batches_of(made, epoch)
-        index = np.concatenate([parts["index"] for parts, _ in drawn])
-        for parts, _ in drawn:
-            assert places(parts["weak"]) == places(parts["strong"]) == parts["index"].tolist()
+        batches = batches_of(dataset, epoch)
+        index = np.concatenate([parts["index"] for parts, _ in batches])
+        for parts, _ in batches:
+            assert positions(parts["weak"]) == positions(parts["strong"]) == parts["index"].tolist()
             np.testing.assert_array_equal(parts["unlabeled_labels"], LABELS[parts["index"]])
         assert sorted(index) == list(range(40))
         orders.append(index.tolist())
     assert orders[0] != orders[1] != orders[2]
 
 
-def test_few_labeled_images_repeat_shuffled_by_themselves(labeled, unlabeled):
-    made = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
-    known = sorted(int(image[0, 0, 0]) for image, _ in labeled.as_numpy_iterator())
-    drawn = batches_of(made)
-    for parts, labels in drawn:
-        np.testing.assert_array_equal(labels, LABELS[places(parts["labeled"])])
-    passes = [places(drawn[i][0]["labeled"]) + places(drawn[i + 1][0]["labeled"]) for i in (0, 2)]
-    assert sorted(passes[0]) == sorted(passes[1]) == known
+def test_labeled_images_repeat_and_are_shuffled_separately(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, unlabeled, 4, 2, weak=same, strong=same)
+    expected = sorted(int(image[0, 0, 0]) for image, _ in labeled.as_numpy_iterator())
+    batches = batches_of(dataset)
+    for parts, labels in batches:
+        np.testing.assert_array_equal(labels, LABELS[positions(parts["labeled"])])
+    rows = [positions(parts["labeled"]) for parts, _ in batches]
+    passes = [rows[0] + rows[1], rows[2] + rows[3]]
+    assert sorted(passes[0]) == sorted(passes[1]) == expected
     assert passes[0] != passes[1]
 
 
-def test_a_labeled_set_smaller_than_its_batch_repeats_within_it(labeled, unlabeled):
-    made = data.semi_supervised(labeled.take(3), unlabeled, 8, 2, weak=same, strong=same)
-    counts = np.unique(places(batches_of(made)[0][0]["labeled"]), return_counts=True)[1]
+def test_labeled_images_fewer_than_a_batch_repeat_within_it(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled.take(3), unlabeled, 8, 2, weak=same, strong=same)
+    counts = np.unique(positions(batches_of(dataset)[0][0]["labeled"]), return_counts=True)[1]
     assert sorted(counts) == [2, 3, 3]
 
 
-def flat(drawn):
-    return np.concatenate([part.ravel() for part in tf.nest.flatten(drawn)])
+def flat(batches):
+    return np.concatenate([part.ravel() for part in tf.nest.flatten(batches)])
 
 
-def test_every_draw_is_a_function_of_seed_epoch_and_position(labeled, unlabeled):
-    def drawn(seed=0, epoch=0):
+def test_draws_of_semi_supervised_views_are_a_function_of_seed_epoch_and_position(
+    labeled, unlabeled
+):
+    def draw(seed=0, epoch=0):
         tf.random.set_seed(np.random.randint(1000))
-        made = data.semi_supervised(labeled, unlabeled, 4, 2, weak=noisy, strong=noisy, seed=seed)
-        return batches_of(made, epoch)
+        dataset = data.semi_supervised(
+            labeled, unlabeled, 4, 2, weak=noisy, strong=noisy, seed=seed
+        )
+        return batches_of(dataset, epoch)
 
-    first = drawn()
-    np.testing.assert_array_equal(flat(drawn()), flat(first))
-    for other in (drawn(seed=1), drawn(epoch=1)):
+    first = draw()
+    np.testing.assert_array_equal(flat(draw()), flat(first))
+    for other in (draw(seed=1), draw(epoch=1)):
         for name in ("labeled", "weak", "strong"):
             assert np.any(other[0][0][name] != first[0][0][name])
     parts = first[0][0]
     factors = [
         parts[name][:, 0, 0, 0] / np.maximum(parts["index"], 1) for name in ("weak", "strong")
     ]
-    assert np.all(factors[0] != factors[1])  # two views, two draws
+    assert np.all(factors[0] != factors[1])  # the two views draw different factors
 
 
-def test_unlabeled_images_need_no_labels(labeled, unlabeled):
-    without = data.semi_supervised(labeled, unlabeled.map(lambda image, _: image), 4, 2)
-    parts, _ = batches_of(without)[0]
+def test_labels_of_unlabeled_images_are_optional(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, without_labels(unlabeled), 4, 2)
+    parts, _ = batches_of(dataset)[0]
     assert set(parts) == {"labeled", "weak", "strong", "index"}
     dicts = unlabeled.map(lambda image, label: {"image": image, "label": label})
     assert "unlabeled_labels" in data.semi_supervised(dicts, dicts, 4, 2).element_spec[0]
 
 
-def test_own_views_are_those_of_fixmatch(labeled, unlabeled):
-    made = data.semi_supervised(labeled, unlabeled, 4, 2, seed=3)
-    again = data.semi_supervised(
+def test_the_default_views_are_those_of_fixmatch(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, unlabeled, 4, 2, seed=3)
+    explicit = data.semi_supervised(
         *(labeled, unlabeled, 4, 2),
         weak=views.fixmatch_weak(4),
         strong=views.fixmatch_strong(4),
         seed=3,
     )
-    np.testing.assert_array_equal(flat(batches_of(made)), flat(batches_of(again)))
+    np.testing.assert_array_equal(flat(batches_of(dataset)), flat(batches_of(explicit)))
 
 
-def images_alone(dataset):
+def without_labels(dataset):
     return dataset.map(lambda image, _: image)
 
 
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        (lambda a, b: (a, b), {"unlabeled_ratio": 0}, "`unlabeled_ratio` must be an int above 0"),
+        (
+            lambda a, b: (a, b),
+            {"unlabeled_ratio": 0},
+            "`unlabeled_ratio` must be at least 1.*received 0",
+        ),
         (lambda a, b: (a, b), {"unlabeled_ratio": 0.5}, "`unlabeled_ratio` must be .*received 0.5"),
-        (lambda a, b: (a, b), {"batch_size": 0}, "`batch_size` must be an int above 0"),
+        (lambda a, b: (a, b), {"batch_size": 0}, "`batch_size` must be at least 1, received 0"),
         (lambda a, b: (a, b), {"weak": "flip"}, "`weak` must be a view .*received 'flip'"),
         (lambda a, b: (a, b), {"batch_size": 64}, r"has 40 images and a batch takes 64 \* 7 = 448"),
         (lambda a, b: (a, b.take(0)), {}, "`unlabeled` is empty"),
@@ -142,10 +151,10 @@ def images_alone(dataset):
         (lambda a, b: (a.repeat(), b), {}, "`labeled` repeats forever"),
         (lambda a, b: (a.batch(4), b), {}, "`labeled` must hold single images.*unbatched"),
         (lambda a, b: (a, b.batch(4)), {}, "`unlabeled` must hold single images.*unbatched"),
-        (lambda a, b: (images_alone(a), b), {}, "`labeled` has no labels"),
-        (lambda a, b: (a.map(lambda i, y: (i, y - 1)), b), {}, "labels from 0 on, received -1"),
-        (lambda a, b: (a.map(lambda i, y: (i[:2], y)), b), {}, "must be of one shape"),
-        (lambda a, b: (a, b), {"seed": "a"}, "`seed` must be an int .*received 'a'"),
+        (lambda a, b: (without_labels(a), b), {}, "`labeled` has no labels"),
+        (lambda a, b: (a.map(lambda i, y: (i, y - 1)), b), {}, "labels of 0 or more, received -1"),
+        (lambda a, b: (a.map(lambda i, y: (i[:2], y)), b), {}, "must have images of one shape"),
+        (lambda a, b: (a, b), {"seed": "a"}, "`seed` must be an int, received 'a'"),
         (lambda a, b: (a, b), {"strong": keras.layers.RandomFlip()}, "`strong` .*KerasLayer"),
         (
             lambda a, b: (a, b.map(lambda i, y: (tf.cast(i, tf.float32) + 9, y))),
@@ -160,16 +169,16 @@ def images_alone(dataset):
         (
             lambda a, b: (a, b.map(lambda i, y: (i, tf.one_hot(y, 4)))),
             {},
-            "`unlabeled` must have one class number for each image",
+            "`unlabeled` must have one int label for each image",
         ),
         (lambda a, b: (IMAGES, b), {}, "`labeled` must be a tf.data.Dataset"),
     ],
 )
-def test_names_what_it_cannot_use(labeled, unlabeled, change, arguments, message):
+def test_semi_supervised_rejects_bad_arguments(labeled, unlabeled, change, arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         data.semi_supervised(*change(labeled, unlabeled), **{"batch_size": 4, **arguments})
 
 
-def test_the_number_of_unlabeled_images_is_counted_where_it_is_not_said(labeled, unlabeled):
-    unsaid = unlabeled.filter(lambda _, label: label < 3)
-    assert int(data.semi_supervised(labeled, unsaid, 4, 2).cardinality()) == 30 // 8
+def test_semi_supervised_counts_unlabeled_images_of_unknown_number(labeled, unlabeled):
+    filtered = unlabeled.filter(lambda _, label: label < 3)
+    assert int(data.semi_supervised(labeled, filtered, 4, 2).cardinality()) == 30 // 8

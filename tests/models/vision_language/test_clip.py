@@ -210,7 +210,7 @@ def test_any_network_from_words_to_features_is_a_text_encoder():
 def test_captions_beyond_the_context_are_cut_with_one_warning():
     model = made(context_length=3)
     images, captions, _ = shades(24)
-    with pytest.warns(UserWarning, match="more than 3 words are cut") as told:
+    with pytest.warns(UserWarning, match="longer than 3 tokens.* truncated") as told:
         model.fit(images, captions, batch_size=8, epochs=2, verbose=0)
     assert len(told) == 1
     np.testing.assert_array_equal(
@@ -223,7 +223,7 @@ def test_a_long_caption_of_a_later_batch_is_warned_of_too():
     images, captions, _ = shades(24)
     captions = np.where(np.arange(24) == 20, "a wide field of blue and of red", captions)
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(8)
-    with pytest.warns(UserWarning, match="more than 5 words") as told:
+    with pytest.warns(UserWarning, match="longer than 5 tokens") as told:
         model.fit(data, epochs=2, verbose=0)
     assert len(told) == 1
 
