@@ -40,12 +40,14 @@ class EpochCounter:
         return value
 
 
-def epoch_source(counter, passes=1):
-    """Returns a dataset of `passes` epochs, read from the counter during iteration."""
-    dataset = tf.data.Dataset.from_generator(
-        lambda: (counter.begin() for _ in range(passes)),
-        output_signature=tf.TensorSpec((), tf.int64),
-    )
+def epoch_source(counter):
+    """Returns a dataset of one element, the epoch, read from the counter when iteration begins."""
+
+    def read_epoch():
+        yield counter.begin()
+
+    signature = tf.TensorSpec((), tf.int64)
+    dataset = tf.data.Dataset.from_generator(read_epoch, output_signature=signature)
     dataset.keras_ssl_counter = counter
     return dataset
 
@@ -70,13 +72,12 @@ def find_counters(dataset):
 
 
 def attach_factory(factory):
-    """Returns a dataset of one epoch that `skip_batches` and `chain_epochs` can rebuild.
+    """Returns a dataset of one epoch that `skip_batches` can rebuild.
 
     Args:
-        factory: Function `(first, passes) -> dataset`, where `first` is the number of batches to
-            skip and `passes` the number of epochs in a row.
+        factory: Function `first -> dataset`, where `first` is the number of batches to skip.
     """
-    dataset = factory(0, 1)
+    dataset = factory(0)
     dataset.keras_ssl_factory = factory
     return dataset
 
@@ -86,13 +87,7 @@ def skip_batches(dataset, batches):
     if not batches:
         return dataset
     factory = getattr(dataset, "keras_ssl_factory", None)
-    return factory(batches, 1) if factory else dataset.skip(batches)
-
-
-def chain_epochs(dataset, passes):
-    """Returns `passes` consecutive epochs as one dataset, or None if it has no factory."""
-    factory = getattr(dataset, "keras_ssl_factory", None)
-    return factory and factory(0, passes)
+    return factory(batches) if factory else dataset.skip(batches)
 
 
 def hide_cardinality(dataset):

@@ -66,7 +66,7 @@ def make_views(
         )
     buffer = shuffle_buffer_size(dataset)
 
-    def build(first, passes):
+    def build(first):
         def make_epoch(epoch):
             ordered = dataset
             if shuffle:
@@ -75,9 +75,9 @@ def make_views(
             return batches.map(lambda index, element: (epoch, index, element))
 
         counter = epoch_counter.EpochCounter()
-        indexed = epoch_counter.epoch_source(counter, passes).flat_map(make_epoch)
+        indexed = epoch_counter.epoch_source(counter).flat_map(make_epoch)
         batches = _map_views(indexed, views, seed, TRAINING)
-        return batches if passes > 1 else assert_cardinality(batches, images // batch_size - first)
+        return assert_cardinality(batches, images // batch_size - first)
 
     return epoch_counter.attach_factory(build)
 
@@ -104,7 +104,7 @@ def set_epoch(dataset: Dataset, epoch: int) -> None:
         counter.value = int(epoch)
 
 
-def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), passes=1):
+def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0)):
     """Makes views of a dataset of batches `(images[, labels])`, in its own order.
 
     Args:
@@ -113,7 +113,6 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), pa
         seed: Int.
         steps_per_epoch: Int, batches of an epoch, or None for one pass over the dataset.
         start: Pair, the first epoch and the number of its batches to skip.
-        passes: Int, the number of epochs in a row; above 1 it needs `steps_per_epoch`.
     """
     epoch, first = start
     if steps_per_epoch is None:
@@ -125,16 +124,12 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0), pa
     else:
         # Keras iterates once over all epochs, so the epoch is computed from the step.
         first_step = epoch * steps_per_epoch + first
-        if passes > 1:
-            batches = epoch_counter.hide_cardinality(dataset.repeat(passes))
-        else:
-            batches = dataset.skip(first_step)
-        indexed = batches.enumerate(first_step)
+        indexed = dataset.skip(first_step).enumerate(first_step)
         indexed = indexed.map(lambda i, batch: (i // steps_per_epoch, i % steps_per_epoch, batch))
     return _map_views(indexed, views, seed, TRAINING)
 
 
-def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start, passes=1):
+def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, start):
     """Makes views of arrays `(images[, labels])`, shuffled in each epoch; see `from_batches`."""
     epoch, first = start
     images = len(arrays[0])
@@ -145,8 +140,7 @@ def from_arrays(arrays, views, batch_size, seed, shuffle, *, steps_per_epoch, st
         positions = tf.data.Dataset.zip(epochs, tf.data.Dataset.range(first, batches))
         positions = assert_cardinality(positions, batches - first)
     else:
-        end = (epoch + passes) * batches if passes > 1 else 2**62
-        steps = tf.data.Dataset.range(epoch * steps_per_epoch + first, end)
+        steps = tf.data.Dataset.range(epoch * steps_per_epoch + first, 2**62)
         steps = epoch_counter.hide_cardinality(steps)
         positions = steps.map(lambda i: (i // batches, i % batches))
 

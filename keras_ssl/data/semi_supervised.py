@@ -139,12 +139,10 @@ def semi_supervised(
             parts["unlabeled_labels"] = tf.cast(unlabeled_labels[0], tf.int64)
         return parts, tf.cast(labels, tf.int64)
 
-    def build(first, passes):
-        source = epoch_counter.epoch_source(epoch_counter.EpochCounter(info), passes)
+    def build(first):
+        source = epoch_counter.epoch_source(epoch_counter.EpochCounter(info))
         indexed = source.flat_map(lambda epoch: make_epoch(epoch, first))
         batches = map_in_parallel(indexed, make_batch)
-        if passes > 1:
-            return batches
         return assert_cardinality(batches, info.unlabeled // unlabeled_batch_size - first)
 
     return epoch_counter.attach_factory(build)
