@@ -106,6 +106,18 @@ def check_schedule(**values: Any) -> None:
             )
 
 
+def check_positive_number(**values: Any) -> None:
+    """Raises unless each value is a finite number above 0."""
+    check_number(**values)
+    check_positive(**values)
+
+
+def check_positive_schedule(**values: Any) -> None:
+    """Raises unless each value is a number above 0 or a Keras schedule."""
+    check_schedule(**values)
+    check_positive(**values)
+
+
 def check_momentum(**values: Any) -> None:
     """Raises unless each value is a number in 0..1 or a Keras schedule."""
     check_schedule(**values)

@@ -1,8 +1,11 @@
-"""BYOL: predict what a slowly moving copy of the network makes of the other view."""
+"""BYOL."""
 
 import keras
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
+from keras_ssl.training.batch import Batch
+from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import check_momentum
@@ -10,43 +13,54 @@ from keras_ssl.validation import check_momentum
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class BYOL(SelfSupervisedModel):
-    """Learns an encoder by predicting its momentum copy's projection of the other view.
+    """BYOL: predict a momentum encoder's projection of the other view, without negatives.
 
-    Choose it for the best features of long runs with moderate batches: no negatives, and little
-    sensitive to batch size (256 will do) or colors. It costs a second encoder in memory and four
-    passes a step, two of them without gradient. `fit` logs `loss`, the sum of both directions, in
-    0..8, about 4 at the start. A safe start is SGD, learning rate 0.06 * B / 128, momentum 0.9,
-    cosine decay.
+    Use it for long runs with moderate batch sizes. It is less sensitive to batch size (256 is
+    enough) and color augmentation than contrastive methods. It keeps a second encoder in memory,
+    and a step runs four forward passes per image, two of them without a gradient.
 
-        momentum = keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000)  # rises to 1 over the run
-        model = keras_ssl.BYOL(encoder, momentum=momentum)
+    `fit` logs `loss`, the sum over both directions. It is in 0..8 and starts at about 4. Lower is
+    better. A safe starting point is SGD with learning rate 0.06 * B / 128, momentum 0.9 and cosine
+    decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
+        momentum = keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000)
+        model = keras_ssl.BYOL(encoder, momentum=momentum)  # the momentum rises to 1
         model.compile(keras.optimizers.SGD(0.12, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        projector: Tuple of widths with batch norm and ReLU between, linear at the end; or a keras
-            layer.
-        predictor: Likewise, the last width being the projector's; None for 16 times that width,
-            then it.
-        momentum: Float in 0..1 or Keras schedule by steps: how much of `momentum_encoder` and
-            `momentum_projector` stays at each step. Batch norm of the copies sees the batch, and
-            keeps its own moving statistics, as in the authors' code.
-        views: Sequence of V >= 2 views; None for `views.byol` (two different ones) at the size of
-            the images. With more than two views the loss is twice the mean over ordered pairs.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
+        projector: Widths of dense layers with batch norm and ReLU between them and a linear output,
+            or a Keras layer from `(B, D)` to `(B, width)`.
+        predictor: Widths like those of `projector`, ending in the projector's width; or a Keras
+            layer from `(B, width)` to `(B, width)`. None for `(16 * width, width)`.
+        momentum: Float in 0..1 or Keras schedule, the decay of the moving averages
+            `momentum_encoder` and `momentum_projector`. Their batch norm normalizes with batch
+            statistics and keeps its own moving statistics, as in the authors' code.
+        views: Sequence of V >= 2 views. None for `views.byol`, two different views, at the size of
+            the images. With more than two views, the loss is twice the mean over ordered pairs.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range, the predictor's width is not the projector's, or
             the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         Grill et al. 2020, https://arxiv.org/abs/2006.07733, equations 1 to 3 and algorithm 1.
     """
 
-    def __init__(self, encoder, *, projector=(4096, 256), predictor=None, momentum=0.996, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        *,
+        projector: Head = (4096, 256),
+        predictor: Head | None = None,
+        momentum: FloatOrSchedule = 0.996,
+        **kwargs,
+    ) -> None:
         check_momentum(momentum=momentum)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
@@ -55,20 +69,18 @@ class BYOL(SelfSupervisedModel):
         self.momentum = momentum
         self.add_ema_copies()
 
-    def default_views(self, size):
-        """`views.byol(size)`."""
+    def default_views(self, size: Size) -> Views:
         return views.byol(size)
 
-    def compute_losses(self, batch, training):
-        """Both directions: a prediction from each view, the target from the other."""
-        online = [self.project(view, training) for view in batch.views]
-        p = [distribute.all_gather(self.predictor(each, training=training)) for each in online]
-        z = [
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns the loss of each view's prediction and the target from the other view."""
+        z = [self.project(view, training) for view in batch.views]
+        predictions = [distribute.all_gather(self.predictor(x, training=training)) for x in z]
+        targets = [
             distribute.all_gather(self.project(view, training, momentum=True))
             for view in batch.views
         ]
-        return {"loss": 2.0 * mean_over_ordered_pairs(losses.byol, p, z)}
+        return {"loss": 2.0 * mean_over_ordered_pairs(losses.byol, predictions, targets)}
 
-    def on_step_end(self):
-        """Moves the momentum copies."""
+    def on_step_end(self) -> None:
         self.update_ema_copies()

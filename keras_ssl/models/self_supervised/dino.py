@@ -1,61 +1,67 @@
-"""DINO: a student predicts, from every crop, what a momentum teacher says of the large ones."""
+"""DINO."""
 
 import keras
 from keras import ops
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.numerics import as_float, cross_entropy, mean
+from keras_ssl.training.batch import NUM_LARGE_CROPS, Batch
+from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import (
+    check_fraction,
     check_int,
     check_momentum,
-    check_number,
-    check_positive,
-    check_schedule,
+    check_positive_schedule,
 )
-
-LARGE = 2  # crops that the teacher sees
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class DINO(SelfSupervisedModel):
-    """Learns an encoder by self-distillation: a teacher made of the student's past.
+    """DINO: self-distillation from a momentum teacher that sees only the large crops.
 
-    Choose it for vision transformers and for features that nearest neighbors can use as they are.
-    No negatives; batches of 64 and more. It costs a second encoder in memory and a pass over each
-    crop, small ones being cheap. It is the most delicate method here: it may collapse where the
-    teacher's temperature or the momentum is too low; watch `callbacks.CollapseMonitor`. `fit` logs
-    `loss`, at the start about log(K), and `teacher_entropy`, which falls to 0 in one kind of
-    collapse and stays at log(K) in the other: make `teacher_temperature` smaller, 0.02 or 0.01.
-    A safe start is AdamW at 1e-3 * B / 256 with `clipnorm=3.0`, cosine decay.
+    Use it for vision transformers, and for features that work with nearest neighbors without
+    further training. It has no negatives, and a batch size of 64 is enough. It keeps a second
+    encoder in memory. A step runs the student on every crop of each image and the teacher on the
+    large ones; small crops are cheap. It is sensitive to hyperparameters: it may collapse if the
+    teacher's temperature or the momentum is too low. Use `callbacks.CollapseMonitor`.
 
-        model = keras_ssl.DINO(encoder, momentum=keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000))
+    `fit` logs `loss`, which is at least 0 and starts at about log(K), and `teacher_entropy` in
+    0..log(K). An entropy of 0 is one kind of collapse. An entropy that stays at log(K) is the
+    other: lower `teacher_temperature` to 0.02 or 0.01. A safe starting point is AdamW with learning
+    rate 1e-3 * B / 256, `clipnorm=3.0` and cosine decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
+        momentum = keras_ssl.schedules.CosineMomentum(0.99, decay_steps=10_000)
+        model = keras_ssl.DINO(encoder, momentum=momentum)
         model.compile(keras.optimizers.AdamW(1e-3, clipnorm=3.0))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        projector: Tuple of widths, GELU between, linear at the end; or a keras layer.
-        prototypes: Int K >= 2, the output's width, made of rows of length 1 and weights of length
-            1; or a keras layer from `(B, width)` to scores `(B, K)`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
+        projector: Widths of dense layers with GELU between them and a linear output, or a Keras
+            layer from `(B, D)` to `(B, width)`.
+        prototypes: Int K >= 2, the number of learned unit vectors that normalized projections are
+            compared with; or a Keras layer from `(B, width)` to scores `(B, K)`.
         student_temperature: Float > 0 or Keras schedule.
-        teacher_temperature: Float > 0 or Keras schedule, below the student's. The authors let it
-            rise: `keras.optimizers.schedules.PolynomialDecay(0.04, steps, 0.07)`.
-        center_momentum: Float in 0..1: how much of the center, the running mean of the teacher's
-            scores over all replicas, stays at each step.
-        momentum: Float in 0..1 or Keras schedule: how much of `momentum_encoder`,
-            `momentum_projector` and `momentum_prototypes`, the teacher, stays at each step.
-        freeze_prototypes_steps: Int >= 0, steps in which the prototypes stay as they were drawn; the authors'
-            is one epoch.
-        views: Sequence of V >= 2 views, the first two the large crops; None for `views.dino` at the
-            size of the images.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        teacher_temperature: Float > 0 or Keras schedule, lower than the student's. The authors
+            increase it: `keras.optimizers.schedules.PolynomialDecay(0.04, steps, 0.07)`.
+        center_momentum: Float in 0..1, decay of the center, the running mean of the teacher's
+            scores over the full batch.
+        momentum: Float in 0..1 or Keras schedule, the decay of the moving averages
+            `momentum_encoder`, `momentum_projector` and `momentum_prototypes`, the teacher.
+        freeze_prototypes_steps: Int >= 0, number of initial steps in which the prototypes are
+            frozen. The authors freeze them for one epoch.
+        views: Sequence of V >= 2 views, the first two of them the large crops. None for
+            `views.dino` at the size of the images.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range, or the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         Caron et al. 2021, https://arxiv.org/abs/2104.14294, algorithm 1 and appendix C.
@@ -65,25 +71,21 @@ class DINO(SelfSupervisedModel):
 
     def __init__(
         self,
-        encoder,
+        encoder: keras.Model,
         *,
-        projector=(2048, 2048, 256),
-        prototypes=4096,
-        student_temperature=0.1,
-        teacher_temperature=0.04,
-        center_momentum=0.9,
-        momentum=0.996,
-        freeze_prototypes_steps=0,
+        projector: Head = (2048, 2048, 256),
+        prototypes: int | keras.Layer = 4096,
+        student_temperature: FloatOrSchedule = 0.1,
+        teacher_temperature: FloatOrSchedule = 0.04,
+        center_momentum: float = 0.9,
+        momentum: FloatOrSchedule = 0.996,
+        freeze_prototypes_steps: int = 0,
         **kwargs,
-    ):
-        temperatures = {
-            "student_temperature": student_temperature,
-            "teacher_temperature": teacher_temperature,
-        }
-        check_schedule(**temperatures)
-        check_positive(**temperatures)
-        check_number(center_momentum=center_momentum)
-        check_momentum(momentum=momentum, center_momentum=center_momentum)
+    ) -> None:
+        check_positive_schedule(student_temperature=student_temperature)
+        check_positive_schedule(teacher_temperature=teacher_temperature)
+        check_fraction(center_momentum=center_momentum)
+        check_momentum(momentum=momentum)
         check_int(0, freeze_prototypes_steps=freeze_prototypes_steps)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(
@@ -99,30 +101,28 @@ class DINO(SelfSupervisedModel):
         self.center = self.add_state("center", (layers.output_dim(self.prototypes, width),))
         self.add_ema_copies("prototypes")
 
-    def default_views(self, size):
-        """`views.dino(size)`."""
+    def default_views(self, size: Size) -> Views:
         return views.dino(size)
 
-    def freeze_schedule(self):
-        """The prototypes."""
+    def freeze_schedule(self) -> tuple[tuple[keras.Layer, int], ...]:
         return ((self.prototypes, self.freeze_prototypes_steps),)
 
-    def compute_losses(self, batch, training):
-        """Each large crop's teacher against every other crop's student."""
-        large = batch.views[:LARGE]
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns the loss of each large crop's teacher and every other crop's student."""
+        large = batch.views[:NUM_LARGE_CROPS]
         student = self.project_together(batch.views, training)
         teacher = self.project_together(large, training, momentum=True)
         student = [as_float(self.prototypes(distribute.all_gather(z))) for z in student]
         teacher = [as_float(self.momentum_prototypes(distribute.all_gather(z))) for z in teacher]
-        warm = self.current_value(self.student_temperature)
-        cool = self.current_value(self.teacher_temperature)
+        student_temperature = self.current_value(self.student_temperature)
+        teacher_temperature = self.current_value(self.teacher_temperature)
 
-        def loss(s, t):
-            return losses.dino(s, t, self.center, warm, cool)
+        def dino(s, t):
+            return losses.dino(s, t, self.center, student_temperature, teacher_temperature)
 
-        targets = [(t - self.center) / cool for t in teacher]
+        targets = [(t - self.center) / teacher_temperature for t in teacher]
         terms = {
-            "loss": mean_over_ordered_pairs(loss, student, teacher),
+            "loss": mean_over_ordered_pairs(dino, student, teacher),
             "teacher_entropy": sum(map(_entropy, targets)) / len(targets),
         }
         if training:
@@ -130,8 +130,7 @@ class DINO(SelfSupervisedModel):
             self.update_running_mean(self.center, batch_center, self.center_momentum)
         return terms
 
-    def on_step_end(self):
-        """Moves the teacher."""
+    def on_step_end(self) -> None:
         self.update_ema_copies("prototypes")
 
 

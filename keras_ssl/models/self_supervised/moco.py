@@ -1,91 +1,98 @@
-"""MoCo: a query finds the key that a momentum encoder makes of the other view."""
+"""MoCo, versions 2 and 3."""
 
 import keras
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.layers import memory_bank
 from keras_ssl.numerics import as_float, l2_normalize
+from keras_ssl.training.batch import Batch
+from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.training.view_pairs import mean_over_ordered_pairs
-from keras_ssl.validation import check_int, check_momentum, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_momentum, check_positive_schedule
 
-PROJECTOR = {2: (2048, 128), 3: (4096, 256)}
-QUEUE_SIZE = 4096
+DEFAULT_PROJECTOR = {2: (2048, 128), 3: (4096, 256)}  # by version
+DEFAULT_QUEUE_SIZE = 4096
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class MoCo(SelfSupervisedModel):
-    """Learns an encoder by contrast with the keys of a momentum encoder.
+    """MoCo: contrastive learning with the keys of a momentum encoder.
 
-    Version 2 keeps past keys in a queue: choose it for contrast with small batches, 64 will do, as
-    negatives do not come from the batch. Version 3 has a predictor and both directions instead, and
-    takes its negatives from the batch: choose it, with 256 images and more, for better features and
-    for vision transformers. Both cost a second encoder in memory; two passes a step (version 2) or
-    four. `fit` logs `loss`, at the start about log(queue_size), or 4 * temperature * log(B) in
-    version 3. A safe start is SGD, learning rate 0.06 * B / 128, momentum 0.9, cosine decay.
+    Version 2 contrasts queries with a queue of past keys. Use it for small batches (64 is enough):
+    its negatives do not come from the batch. Version 3 adds a predictor, uses both directions and
+    takes its negatives from the batch. Use it with batches of 256 or more, for better features and
+    for vision transformers. Both versions keep a second encoder in memory. A step runs two forward
+    passes per image in version 2 and four in version 3, half of them without a gradient.
 
+    `fit` logs `loss`, which is at least 0. It starts at about log(queue_size) in version 2 and at
+    about 4 * temperature * log(B) in version 3. Lower is better. A safe starting point is SGD with
+    learning rate 0.06 * B / 128, momentum 0.9 and cosine decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
         model = keras_ssl.MoCo(encoder, version=3)
         model.compile(keras.optimizers.SGD(0.12, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
         version: 2 or 3.
-        projector: Tuple of widths, or a keras layer. Version 2: ReLU between; (2048, 128) where
-            None. Version 3: batch norm and ReLU between, batch norm without scale and offset at the
-            end; (4096, 256) where None.
-        predictor: Version 3 only: tuple of widths with batch norm and ReLU between, linear at the
-            end, the last of them the projector's; or a keras layer. None for 16 times that width,
-            then it.
-        temperature: Float > 0 or Keras schedule.
-        momentum: Float in 0..1 or Keras schedule: how much of `momentum_encoder` and
-            `momentum_projector` stays at each step. The papers' is 0.999 on ImageNet, and rises
-            to 1 in version 3: `keras_ssl.schedules.CosineMomentum(0.99, steps)`.
-        queue_size: Version 2 only: int >= 1, keys to tell a query's own from; None for 4096. The
-            paper's is 65,536 for ImageNet.
-        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.info_nce`.
-        views: Sequence of V >= 2 views; None for `views.simclr` (version 2) or `views.byol`
-            (version 3) at the size of the images. With more than two views, version 2 takes its
-            key from the second and queries from the others; version 3 takes all ordered pairs.
-        seed: Int, see `SelfSupervisedModel`; also of the random rows that the queue starts with.
-        **kwargs: `name` and `dtype`.
+        projector: Widths of dense layers, or a Keras layer from `(B, D)` to `(B, width)`. Version 2
+            has ReLU between the layers; None for `(2048, 128)`. Version 3 has batch norm and ReLU
+            between them and batch norm without scale and offset at the end; None for `(4096, 256)`.
+        predictor: Version 3 only. Widths of dense layers with batch norm and ReLU between them and
+            a linear output, ending in the projector's width; or a Keras layer from `(B, width)` to
+            `(B, width)`. None for `(16 * width, width)`.
+        temperature: Float > 0 or Keras schedule. Lower values put more weight on hard negatives.
+        momentum: Float in 0..1 or Keras schedule, the decay of the moving averages
+            `momentum_encoder` and `momentum_projector`. On ImageNet, the papers use 0.999 in
+            version 2 and let it rise to 1 in version 3, as
+            `keras_ssl.schedules.CosineMomentum(0.99, steps)` does.
+        queue_size: Version 2 only. Int >= 1, number of past keys used as negatives. None for 4096.
+            The paper uses 65,536 on ImageNet.
+        num_chunks: Int >= 1, number of chunks in which the similarities are computed. See
+            `losses.info_nce`.
+        views: Sequence of V >= 2 views. None for `views.simclr` (version 2) or `views.byol`
+            (version 3) at the size of the images. With more than two views, version 2 computes its
+            key from the second and queries from the others; version 3 uses all ordered pairs.
+        seed: Int, which also draws the initial queue. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
-        ValueError: If a number is out of range, an argument is of the other version, the
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range, an argument belongs to the other version, the
             predictor's width is not the projector's, or the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         He et al. 2019, https://arxiv.org/abs/1911.05722, algorithm 1; version 2: Chen et al. 2020,
         https://arxiv.org/abs/2003.04297; version 3: Chen et al. 2021,
-        https://arxiv.org/abs/2104.02057, algorithm 1. Batch norm sees the whole batch on all
-        replicas: there is nothing to shuffle between devices.
+        https://arxiv.org/abs/2104.02057, algorithm 1. Batch norm is computed over the full batch of
+        all replicas, so the papers' shuffling between devices is not needed.
     """
 
     def __init__(
         self,
-        encoder,
+        encoder: keras.Model,
         *,
-        version=2,
-        projector=None,
-        predictor=None,
-        temperature=0.2,
-        momentum=0.99,
-        queue_size=None,
-        num_chunks=1,
+        version: int = 2,
+        projector: Head | None = None,
+        predictor: Head | None = None,
+        temperature: FloatOrSchedule = 0.2,
+        momentum: FloatOrSchedule = 0.99,
+        queue_size: int | None = None,
+        num_chunks: int = 1,
         **kwargs,
-    ):
+    ) -> None:
         if not isinstance(version, int) or version not in (2, 3):
             raise ValueError(f"`version` must be 2 or 3, received {version!r}.")
-        _refuse_other(version, predictor=predictor, queue_size=queue_size)
-        check_schedule(temperature=temperature)
-        check_positive(temperature=temperature)
+        _check_unused(version, predictor=(predictor, 3), queue_size=(queue_size, 2))
+        check_positive_schedule(temperature=temperature)
         check_momentum(momentum=momentum)
         check_int(1, num_chunks=num_chunks)
         super().__init__(encoder, **kwargs)
         self.version = version
         self.projector = layers.projection_head(
-            PROJECTOR[version] if projector is None else projector,
+            DEFAULT_PROJECTOR[version] if projector is None else projector,
             self.feature_width,
             batch_norm=version == 3,
             final_batch_norm="no_affine" if version == 3 else None,
@@ -98,63 +105,59 @@ class MoCo(SelfSupervisedModel):
         if version == 3:
             self.predictor = layers.prediction_head(predictor, width, hidden=16 * width)
         else:
-            self.queue_size = QUEUE_SIZE if queue_size is None else queue_size
+            self.queue_size = DEFAULT_QUEUE_SIZE if queue_size is None else queue_size
             check_int(1, queue_size=self.queue_size)
             rows = memory_bank.random_unit_vectors(self.queue_size, width, self.seed)
             self.queue = self.add_state("queue", rows.shape, rows)
         self.add_ema_copies()
 
-    def default_views(self, size):
-        """`views.simclr(size)` of version 2, `views.byol(size)` of version 3."""
+    def default_views(self, size: Size) -> Views:
         return views.simclr(size) if self.version == 2 else views.byol(size)
 
-    def compute_losses(self, batch, training):
-        """Contrast with the queue (version 2), or with the batch in all directions (version 3)."""
-        return {
-            "loss": (self._with_queue if self.version == 2 else self._in_batch)(batch, training)
-        }
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns InfoNCE against the queue (version 2) or within the full batch (version 3)."""
+        compute_loss = self._loss_against_queue if self.version == 2 else self._loss_within_batch
+        return {"loss": compute_loss(batch, training)}
 
-    def on_step_end(self):
-        """Moves the momentum copies."""
+    def on_step_end(self) -> None:
         self.update_ema_copies()
 
-    def _with_queue(self, batch, training):
+    def _loss_against_queue(self, batch, training):
         temperature = self.current_value(self.temperature)
         first, second, *others = batch.views
         key = distribute.all_gather(self.project(second, training, momentum=True))
         queries = [distribute.all_gather(self.project(view, training)) for view in (first, *others)]
-        each = [
+        terms = [
             losses.info_nce(query, key, self.queue, temperature, self.num_chunks)
             for query in queries
         ]
         if training:
-            self.assign_state(
-                self.queue, memory_bank.enqueue(self.queue, l2_normalize(as_float(key)))
-            )
-        return sum(each[1:], each[0]) / len(each)
+            newest = l2_normalize(as_float(key))
+            self.assign_state(self.queue, memory_bank.enqueue(self.queue, newest))
+        return sum(terms[1:], terms[0]) / len(terms)
 
-    def _in_batch(self, batch, training):
+    def _loss_within_batch(self, batch, training):
         temperature = self.current_value(self.temperature)
         z = [self.project(view, training) for view in batch.views]
-        q = [distribute.all_gather(self.predictor(each, training=training)) for each in z]
-        k = [
+        queries = [distribute.all_gather(self.predictor(x, training=training)) for x in z]
+        keys = [
             distribute.all_gather(self.project(view, training, momentum=True))
             for view in batch.views
         ]
 
-        def loss(query, key):
+        def info_nce(query, key):
             return losses.info_nce(query, key, temperature=temperature, num_chunks=self.num_chunks)
 
-        # The paper's factor makes gradients independent of the temperature; two directions.
-        return 2.0 * (2.0 * temperature) * mean_over_ordered_pairs(loss, q, k)
+        # The paper sums both directions and multiplies by 2 * temperature, which keeps the size of
+        # the gradient independent of the temperature.
+        return 2.0 * (2.0 * temperature) * mean_over_ordered_pairs(info_nce, queries, keys)
 
 
-def _refuse_other(version, **arguments):
-    """Raises for an argument that the version would silently ignore."""
-    owner = {"predictor": 3, "queue_size": 2}
-    for name, value in arguments.items():
-        if value is not None and owner[name] != version:
+def _check_unused(version, **arguments):
+    """Raises for an argument `name=(value, version)` that another version would ignore."""
+    for name, (value, used_by) in arguments.items():
+        if value is not None and used_by != version:
             raise ValueError(
-                f"`{name}` belongs to version {owner[name]} of MoCo, and `version` is {version}; "
-                f"received {value!r}."
+                f"`{name}` belongs to version {used_by} of MoCo and must be None with "
+                f"`version={version}`, received {value!r}."
             )

@@ -1,66 +1,79 @@
-"""SimCLR: agreement between two views of an image, against all other images of the batch."""
+"""SimCLR."""
 
 import keras
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
+from keras_ssl.training.batch import Batch
+from keras_ssl.training.pairs import mean_over_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.training.view_pairs import mean_over_pairs
-from keras_ssl.validation import check_int, check_positive, check_schedule
+from keras_ssl.validation import check_int, check_positive_schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class SimCLR(SelfSupervisedModel):
-    """Learns an encoder whose two views of one image are closer than any two images.
+    """SimCLR: contrastive learning of two views against the other images in the batch.
 
-    Choose it as the plain baseline: two networks' passes a step, no momentum encoder, one
-    temperature. It wants many negatives: 256 images a batch are enough for small images, and
-    memory for the similarities grows with the square of the batch (2B x 2B floats, less with
-    `num_chunks`). `fit` logs `loss`; at the start about log(2B - 1), less is better. A safe start is
-    SGD, learning rate 0.06 * B / 128, momentum 0.9, cosine decay.
+    Use it as the baseline. It has one encoder, no momentum encoder and one temperature. A step runs
+    the encoder on two views of each image. It needs many negatives: a batch size of 256 is enough
+    for small images. The similarities take 2B x 2B floats; `num_chunks` reduces this.
 
-        model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((32, 32, 3)))
+    `fit` logs `loss`, which is at least 0 and starts at about log(2B - 1). Lower is better. A safe
+    starting point is SGD with learning rate 0.06 * B / 128, momentum 0.9 and cosine decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
+        model = keras_ssl.SimCLR(encoder)
         model.compile(keras.optimizers.SGD(0.12, momentum=0.9))
-        model.fit(images, batch_size=256, epochs=10)
+        model.fit(images, batch_size=256, epochs=50)
         features = model.predict(images)
         model.save("simclr.keras")
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        projector: Tuple of widths, ReLU between; or a keras layer from `(B, D)` to `(B, width)`.
-        temperature: Float > 0 or Keras schedule.
-        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.nt_xent`.
-        views: Sequence of V >= 2 views; None for `views.simclr` at the size of the images. With
-            more than two views the loss is the mean over all pairs.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
+        projector: Widths of dense layers with ReLU between them, or a Keras layer from `(B, D)` to
+            `(B, width)`.
+        temperature: Float > 0 or Keras schedule. Lower values put more weight on hard negatives.
+        num_chunks: Int >= 1, number of chunks in which the similarities are computed. See
+            `losses.nt_xent`.
+        views: Sequence of V >= 2 views. None for `views.simclr` at the size of the images. With
+            more than two views, the loss is the mean over all pairs.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
-        ValueError: If `temperature` is not above 0, or the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument has the wrong type.
+        ValueError: If `temperature` is not above 0, `num_chunks` is below 1, or the encoder is not
+            as described.
 
     Source:
         Chen et al. 2020, https://arxiv.org/abs/2002.05709, algorithm 1.
     """
 
-    def __init__(self, encoder, *, projector=(128, 128), temperature=0.5, num_chunks=1, **kwargs):
-        check_schedule(temperature=temperature)
-        check_positive(temperature=temperature)
+    def __init__(
+        self,
+        encoder: keras.Model,
+        *,
+        projector: Head = (128, 128),
+        temperature: FloatOrSchedule = 0.5,
+        num_chunks: int = 1,
+        **kwargs,
+    ) -> None:
+        check_positive_schedule(temperature=temperature)
         check_int(1, num_chunks=num_chunks)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(projector, self.feature_width)
         self.temperature = temperature
         self.num_chunks = num_chunks
 
-    def default_views(self, size):
-        """`views.simclr(size)`."""
+    def default_views(self, size: Size) -> Views:
         return views.simclr(size)
 
-    def compute_losses(self, batch, training):
-        """NT-Xent between the projections of all replicas."""
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns NT-Xent over the projections of the full batch, averaged over pairs of views."""
         z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
         temperature = self.current_value(self.temperature)
 
-        def loss(a, b):
-            return losses.nt_xent(a, b, temperature, self.num_chunks)
+        def nt_xent(z1, z2):
+            return losses.nt_xent(z1, z2, temperature, self.num_chunks)
 
-        return {"loss": mean_over_pairs(loss, z)}
+        return {"loss": mean_over_pairs(nt_xent, z)}

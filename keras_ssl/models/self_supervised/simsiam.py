@@ -1,64 +1,73 @@
-"""SimSiam: one network on both sides, kept from collapse by a predictor and a stopped gradient."""
+"""SimSiam."""
 
 import keras
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.optimizers import parameter_groups
+from keras_ssl.training.batch import Batch
+from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import check_optional_schedule
 
-SPLIT = "predictor_apart"  # name of the optimizer that knows two rates
+OPTIMIZER_NAME = "predictor_group"  # identifies the MultiOptimizer that `compile` builds
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class SimSiam(SelfSupervisedModel):
-    """Learns an encoder by predicting one view's projection from the other's.
+    """SimSiam: predict the other view's projection, with a stop-gradient instead of negatives.
 
-    Choose it where memory is short and batches are small: no negatives, no momentum encoder, no
-    queue; two passes a step, and 64 images a batch are enough. Against that it learns more slowly
-    than BYOL at first, and it may collapse: watch `callbacks.CollapseMonitor`. `fit` logs `loss`,
-    -1 at best and about 0 at the start; a loss that falls to -1 at once is a collapse. A safe start
-    is SGD, learning rate 0.06 * B / 256, momentum 0.9, cosine decay.
+    Use it when memory is limited and batches are small. It has no negatives, no momentum encoder
+    and no queue, and a batch size of 64 is enough. A step runs the encoder on two views of each
+    image. It learns more slowly than BYOL at first, and it may collapse: use
+    `callbacks.CollapseMonitor`.
 
-        falling = keras.optimizers.schedules.CosineDecay(0.06, decay_steps=10_000)
-        model = keras_ssl.SimSiam(encoder, predictor_learning_rate=0.06)  # does not fall
-        model.compile(keras.optimizers.SGD(falling, momentum=0.9))
+    `fit` logs `loss`, which is in -1..1 and starts at about 0. Lower is better, but a loss that
+    drops to -1 within a few steps means collapse. A safe starting point is SGD with learning rate
+    0.06 * B / 256, momentum 0.9 and cosine decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
+        learning_rate = keras.optimizers.schedules.CosineDecay(0.06, decay_steps=10_000)
+        model = keras_ssl.SimSiam(encoder, predictor_learning_rate=0.06)  # constant
+        model.compile(keras.optimizers.SGD(learning_rate, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        projector: Tuple of widths with batch norm and ReLU between, batch norm without scale and
-            offset at the end; or a keras layer.
-        predictor: Tuple of widths with batch norm and ReLU between, linear at the end, the last of
-            them the projector's; or a keras layer. None for a quarter of that width, then it.
-        predictor_learning_rate: Float or Keras schedule, the predictor's own learning rate, in an
-            optimizer otherwise like the one given to `compile`; None for the same rate as the
-            rest. A constant one, the initial rate of the rest, is what the authors train with.
-        views: Sequence of V >= 2 views; None for `views.simsiam` at the size of the images. With
-            more than two views the loss is the mean over all ordered pairs.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
+        projector: Widths of dense layers with batch norm and ReLU between them and batch norm
+            without scale and offset at the end, or a Keras layer from `(B, D)` to `(B, width)`.
+        predictor: Widths of dense layers with batch norm and ReLU between them and a linear output,
+            ending in the projector's width; or a Keras layer from `(B, width)` to `(B, width)`.
+            None for `(width // 4, width)`.
+        predictor_learning_rate: Float >= 0 or Keras schedule, the learning rate of the predictor.
+            `compile` then creates a second optimizer like the given one, with this rate. None to
+            train the predictor at the same rate as the other weights. The authors use a constant
+            rate, equal to the initial rate of the other weights.
+        views: Sequence of V >= 2 views. None for `views.simsiam` at the size of the images. With
+            more than two views, the loss is the mean over all ordered pairs.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range, the predictor's width is not the projector's, or
             the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         Chen and He 2020, https://arxiv.org/abs/2011.10566, algorithm 1 and section 4; the constant
-        rate is the authors' code's `fix_pred_lr`.
+        rate is `fix_pred_lr` in the authors' code.
     """
 
     def __init__(
         self,
-        encoder,
+        encoder: keras.Model,
         *,
-        projector=(2048, 2048, 2048),
-        predictor=None,
-        predictor_learning_rate=None,
+        projector: Head = (2048, 2048, 2048),
+        predictor: Head | None = None,
+        predictor_learning_rate: FloatOrSchedule | None = None,
         **kwargs,
-    ):
+    ) -> None:
         check_optional_schedule(predictor_learning_rate=predictor_learning_rate)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(
@@ -68,27 +77,31 @@ class SimSiam(SelfSupervisedModel):
         self.predictor = layers.prediction_head(predictor, width, hidden=max(1, width // 4))
         self.predictor_learning_rate = predictor_learning_rate
 
-    def default_views(self, size):
-        """`views.simsiam(size)`."""
+    def default_views(self, size: Size) -> Views:
         return views.simsiam(size)
 
-    def compile(self, optimizer="sgd", *args, **kwargs):
-        """As `SelfSupervisedModel.compile`; gives the predictor its own rate where one is set."""
+    def compile(self, optimizer="sgd", *args, **kwargs) -> None:
+        """Configures training. See `SelfSupervisedModel.compile`.
+
+        With `predictor_learning_rate`, the optimizer becomes a `keras.optimizers.MultiOptimizer`.
+        """
         with distribute.strategy_scope(self):
             optimizer = keras.optimizers.get(optimizer)
             if self.predictor_learning_rate is not None:
                 distribute.check_same_strategy(self, optimizer)
-                own = [(self.predictor.trainable_variables, self.predictor_learning_rate)]
+                group = (self.predictor.trainable_variables, self.predictor_learning_rate)
                 optimizer = parameter_groups.with_parameter_groups(
-                    *(optimizer, lambda _: own, self.trainable_variables),
-                    name=SPLIT,
+                    optimizer,
+                    lambda _: [group],
+                    self.trainable_variables,
+                    name=OPTIMIZER_NAME,
                     argument="predictor_learning_rate",
                 )
         super().compile(optimizer, *args, **kwargs)
 
-    def compute_losses(self, batch, training):
-        """Negative cosine of predictions and the other views' projections."""
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns the negative cosine of each prediction and the other views' projections."""
         z = [self.project(view, training) for view in batch.views]
-        p = [distribute.all_gather(self.predictor(each, training=training)) for each in z]
-        z = [distribute.all_gather(each) for each in z]
-        return {"loss": mean_over_ordered_pairs(losses.negative_cosine, p, z)}
+        predictions = [distribute.all_gather(self.predictor(x, training=training)) for x in z]
+        targets = [distribute.all_gather(x) for x in z]
+        return {"loss": mean_over_ordered_pairs(losses.negative_cosine, predictions, targets)}

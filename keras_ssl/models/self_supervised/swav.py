@@ -1,53 +1,58 @@
-"""SwAV: predict one view's assignment to prototypes from another view."""
+"""SwAV."""
 
 import keras
 from keras import ops
 
 from keras_ssl import distribute, layers, losses, views
+from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.layers import memory_bank
 from keras_ssl.numerics import as_float, l2_normalize
+from keras_ssl.training.batch import NUM_LARGE_CROPS, Batch
+from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.training.view_pairs import mean_over_ordered_pairs
-from keras_ssl.validation import check_int, check_number, check_positive, check_schedule
-
-LARGE = 2  # crops that assignments are made of; the others only predict them
+from keras_ssl.validation import check_int, check_positive_number, check_positive_schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class SwAV(SelfSupervisedModel):
-    """Learns an encoder and prototypes, such that views of an image fall to the same prototypes.
+    """SwAV: predict the assignment of one view to prototypes from the other views.
 
-    Choose it to get clusters with the features, and for the gain of many small crops at little
-    cost. No negatives, no momentum encoder; a pass over each crop, small ones being cheap. Batches
-    should not be much smaller than the prototypes are many: else give it a queue of past
-    projections. `fit` logs `loss`, at the start about log(K). A loss that settles at log(K) is a
-    collapse to equal use of all prototypes: make `epsilon` smaller, 0.03 or 0.02. A safe start is
-    SGD, learning rate 0.5 * B / 256, momentum 0.9, cosine decay.
+    Use it to learn clusters together with the features, and to gain from many small crops at little
+    cost. It has no negatives and no momentum encoder. A step runs the encoder on every crop of each
+    image; small crops are cheap. If the batch is much smaller than the number of prototypes, use a
+    queue of past projections.
 
+    `fit` logs `loss`, which is at least 0 and starts at about log(K). Lower is better. A loss that
+    stays at log(K) means that all prototypes are used equally for every image: lower `epsilon` to
+    0.03 or 0.02. A safe starting point is SGD with learning rate 0.5 * B / 256, momentum 0.9 and
+    cosine decay.
+
+        encoder = keras_ssl.encoders.small_resnet((32, 32, 3))
         model = keras_ssl.SwAV(encoder, prototypes=512)
         model.compile(keras.optimizers.SGD(0.5, momentum=0.9))
         model.fit(images, batch_size=256, epochs=50)
 
     Args:
-        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        projector: Tuple of widths with batch norm and ReLU between, linear at the end; or a keras
-            layer.
-        prototypes: Int K >= 2, or a keras layer from `(B, width)` to scores `(B, K)`.
-        temperature: Float > 0 or Keras schedule, of the predictions.
-        epsilon: Float > 0, of `losses.sinkhorn`; smaller makes assignments more definite.
-        iterations: Int >= 1, of `losses.sinkhorn`.
-        queue_size: Int >= 0, past projections of each large crop that take part in the assignment,
-            once there are so many; 0 for none.
-        queue_start: Int >= 0, the step from which the queue is filled.
-        freeze_prototypes_steps: Int >= 0, steps in which the prototypes stay as they were drawn.
-        views: Sequence of V >= 2 views, the first two the large crops; None for `views.swav` at the
-            size of the images.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`.
+        projector: Widths of dense layers with batch norm and ReLU between them and a linear output,
+            or a Keras layer from `(B, D)` to `(B, width)`.
+        prototypes: Int K >= 2, or a Keras layer from `(B, width)` to scores `(B, K)`.
+        temperature: Float > 0 or Keras schedule, temperature of the predictions.
+        epsilon: Float > 0, see `losses.sinkhorn`. Lower values make assignments sharper.
+        iterations: Int >= 1, see `losses.sinkhorn`.
+        queue_size: Int >= 0, number of past projections of each large crop that take part in the
+            assignment once the queue is full. 0 for no queue.
+        queue_start: Int >= 0, the step at which the queue starts to fill.
+        freeze_prototypes_steps: Int >= 0, number of initial steps in which the prototypes are
+            frozen.
+        views: Sequence of V >= 2 views, the first two of them the large crops. None for
+            `views.swav` at the size of the images.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range, or the encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, algorithm 1. The default of
@@ -58,28 +63,23 @@ class SwAV(SelfSupervisedModel):
 
     def __init__(
         self,
-        encoder,
+        encoder: keras.Model,
         *,
-        projector=(2048, 128),
-        prototypes=3000,
-        temperature=0.1,
-        epsilon=0.05,
-        iterations=3,
-        queue_size=0,
-        queue_start=0,
-        freeze_prototypes_steps=313,
+        projector: Head = (2048, 128),
+        prototypes: int | keras.Layer = 3000,
+        temperature: FloatOrSchedule = 0.1,
+        epsilon: float = 0.05,
+        iterations: int = 3,
+        queue_size: int = 0,
+        queue_start: int = 0,
+        freeze_prototypes_steps: int = 313,
         **kwargs,
-    ):
-        check_schedule(temperature=temperature)
-        check_number(epsilon=epsilon)
-        check_positive(temperature=temperature, epsilon=epsilon)
+    ) -> None:
+        check_positive_schedule(temperature=temperature)
+        check_positive_number(epsilon=epsilon)
         check_int(1, iterations=iterations)
-        check_int(
-            0,
-            queue_size=queue_size,
-            queue_start=queue_start,
-            freeze_prototypes_steps=freeze_prototypes_steps,
-        )
+        check_int(0, queue_size=queue_size, queue_start=queue_start)
+        check_int(0, freeze_prototypes_steps=freeze_prototypes_steps)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(projector, self.feature_width, batch_norm=True)
         width = layers.output_dim(self.projector, self.feature_width)
@@ -91,52 +91,50 @@ class SwAV(SelfSupervisedModel):
         self.queue_start = queue_start
         self.freeze_prototypes_steps = freeze_prototypes_steps
         if queue_size:
-            self.queue = self.add_state("queue", (queue_size, LARGE * width))
+            self.queue = self.add_state("queue", (queue_size, NUM_LARGE_CROPS * width))
 
-    def default_views(self, size):
-        """`views.swav(size)`."""
+    def default_views(self, size: Size) -> Views:
         return views.swav(size)
 
-    def freeze_schedule(self):
-        """The prototypes."""
+    def freeze_schedule(self) -> tuple[tuple[keras.Layer, int], ...]:
         return ((self.prototypes, self.freeze_prototypes_steps),)
 
-    def compute_losses(self, batch, training):
-        """Assignments of the large crops, over all replicas, predicted from every other crop."""
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
+        """Returns the loss of each large crop's assignment, predicted from every other crop."""
         z = self.project_together(batch.views, training)
         z = [l2_normalize(as_float(distribute.all_gather(crop))) for crop in z]
         scores = [self.prototypes(crop) for crop in z]
-        assignments = self._assign(scores[:LARGE])
+        assignments = self._assign(scores[:NUM_LARGE_CROPS])
         temperature = self.current_value(self.temperature)
-        loss = mean_over_ordered_pairs(
-            lambda predicted, assigned: losses.swav(predicted, assigned, temperature),
-            scores,
-            assignments,
-        )
+
+        def swav(predicted, assigned):
+            return losses.swav(predicted, assigned, temperature)
+
+        loss = mean_over_ordered_pairs(swav, scores, assignments)
         if training and self.queue_size:
-            past = ops.convert_to_tensor(self.queue)
-            newest = memory_bank.enqueue(past, ops.concatenate(z[:LARGE], axis=1))
-            self.assign_state(self.queue, ops.where(self.step >= self.queue_start, newest, past))
+            queue = ops.convert_to_tensor(self.queue)
+            updated = memory_bank.enqueue(queue, ops.concatenate(z[:NUM_LARGE_CROPS], axis=1))
+            self.assign_state(self.queue, ops.where(self.step >= self.queue_start, updated, queue))
         return {"loss": loss}
 
-    def on_step_end(self):
-        """Sets the length of the prototypes to 1."""
+    def on_step_end(self) -> None:
+        """Normalizes the prototypes to unit length."""
         if isinstance(self.prototypes, layers.Prototypes):
             self.prototypes.normalize()
 
     def _assign(self, scores):
-        """Assignments `(B, K)` of each large crop, of one sinkhorn with the queue where full."""
-        alone = [self._sinkhorn(crop) for crop in scores]
+        """Returns the assignments `(B, K)` of each large crop, computed with the queue if full."""
+        without_queue = [self._sinkhorn(crop) for crop in scores]
         if not self.queue_size:
-            return alone
-        rows = ops.shape(scores[0])[0]
-        past = [self.prototypes(crop) for crop in ops.split(self.queue, LARGE, axis=1)]
-        joined = [
-            self._sinkhorn(ops.concatenate([crop, old], axis=0))[:rows]
-            for crop, old in zip(scores, past, strict=True)
+            return without_queue
+        batch_size = ops.shape(scores[0])[0]
+        past = [self.prototypes(z) for z in ops.split(self.queue, NUM_LARGE_CROPS, axis=1)]
+        with_queue = [
+            self._sinkhorn(ops.concatenate([crop, past_crop], axis=0))[:batch_size]
+            for crop, past_crop in zip(scores, past, strict=True)
         ]
         is_full = ops.any(self.queue[-1] != 0)
-        return [ops.where(is_full, b, a) for a, b in zip(alone, joined, strict=True)]
+        return [ops.where(is_full, *pair) for pair in zip(with_queue, without_queue, strict=True)]
 
     def _sinkhorn(self, scores):
         return losses.sinkhorn(scores, self.epsilon, self.iterations)

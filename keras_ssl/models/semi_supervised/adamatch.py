@@ -1,4 +1,4 @@
-"""AdaMatch: FixMatch with aligned predictions and a threshold relative to the labeled images."""
+"""AdaMatch."""
 
 import math
 
@@ -6,64 +6,80 @@ import keras
 from keras import ops
 
 from keras_ssl import losses
+from keras_ssl._types import Tensor
 from keras_ssl.numerics import mean
-from keras_ssl.training.semi_supervised import SemiSupervisedModel
+from keras_ssl.training.batch import SemiSupervisedBatch
+from keras_ssl.training.semi_supervised import Logits, SemiSupervisedModel
 from keras_ssl.validation import check_fraction, check_steps
+
+EPSILON = 1e-12  # smallest divisor
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class AdaMatch(SemiSupervisedModel):
-    """Learns a classifier from few labels, also where unlabeled images are of another kind.
+    """AdaMatch: FixMatch with distribution alignment and a threshold relative to labeled images.
 
-    Predictions of weak views are scaled so that their classes are as frequent as those predicted on
-    labeled images, and count where they reach a share of the mean confidence there. Choose it over
-    FixMatch where the unlabeled images come from elsewhere, or how sure the classifier is changes
-    much. Memory and cost are FixMatch's, and so are logs and safe start; `threshold` moves with
-    each batch.
+    Predictions for weak views are rescaled to the class distribution predicted for labeled images.
+    A prediction is used if its confidence reaches a fraction of the mean confidence on labeled
+    images. Use it instead of FixMatch when unlabeled images come from another domain, or when the
+    confidence of the classifier changes a lot during training. Memory, compute and a safe starting
+    point are those of `FixMatch`.
 
+    `fit` logs the values listed in `SemiSupervisedModel`; `threshold` changes with each batch.
+
+        encoder = keras_ssl.encoders.wide_resnet((32, 32, 3))
         model = keras_ssl.AdaMatch(keras_ssl.models.classifier(encoder, 10))
+        model.compile(keras_ssl.optimizers.L2SGD(0.03, weight_decay=5e-4), metrics=["accuracy"])
+        model.fit(keras_ssl.data.semi_supervised(labeled, unlabeled), validation_data=test)
 
     Args:
         classifier: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to logits `(B, K)`.
-        threshold: Float in 0..1, the share of the mean confidence on labeled images.
-        warmup: How long the weight of the unlabeled images rises on half a cosine: a fraction of
-            the run (float) or steps (int).
+        threshold: Float in 0..1, confidence threshold as a fraction of the mean confidence on
+            labeled images.
+        warmup: Int, number of steps, or float in 0..1, fraction of the run, in which the weight of
+            the unlabeled images rises as half a cosine.
         ema_momentum: See `SemiSupervisedModel`.
         unlabeled_weight: See `SemiSupervisedModel`.
-        seed: Int, see `SemiSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        seed: Int. See `SemiSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
-        ValueError: If a number is out of range or the classifier is not as described.
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range, or the classifier is not as described.
 
     Source:
-        Berthelot et al. 2021, https://arxiv.org/abs/2106.04732, section 3. Two parts are left out:
-        strong views of labeled images, and the interpolation of their logits with and without the
-        unlabeled images in batch norm, which takes a second pass.
+        Berthelot et al. 2021, https://arxiv.org/abs/2106.04732, section 3. Two parts are not
+        implemented: strong views of labeled images, and the interpolation of their logits with and
+        without the unlabeled images in batch norm, which needs a second forward pass.
     """
 
     schedule_args = ("warmup",)
 
-    def __init__(self, classifier, *, threshold=0.9, warmup=0.5, **kwargs):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        *,
+        threshold: float = 0.9,
+        warmup: int | float = 0.5,
+        **kwargs,
+    ) -> None:
         check_fraction(threshold=threshold)
         check_steps(warmup=warmup)
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
         self.warmup = warmup
 
-    def unsupervised_weight(self):
-        """Section 3.4: rises on half a cosine."""
-        rise = 0.5 - 0.5 * ops.cos(math.pi * self.progress(self.warmup))
-        return super().unsupervised_weight() * rise
+    def unsupervised_weight(self) -> Tensor:
+        """Returns the weight at the current step, which rises as in section 3.4."""
+        ramp = 0.5 - 0.5 * ops.cos(math.pi * self.progress(self.warmup))
+        return super().unsupervised_weight() * ramp
 
-    def compute_unlabeled(self, logits, batch):
-        """Sections 3.2 and 3.3."""
-        labeled, weak = (
-            ops.stop_gradient(ops.softmax(each, axis=1)) for each in (logits.labeled, logits.weak)
-        )
-        aligned = weak * mean(labeled, axis=0) / ops.maximum(mean(weak, axis=0), 1e-12)
-        aligned = aligned / ops.maximum(ops.sum(aligned, axis=1, keepdims=True), 1e-12)
+    def compute_unlabeled(self, logits: Logits, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
+        """Returns the loss of sections 3.2 and 3.3."""
+        labeled = ops.stop_gradient(ops.softmax(logits.labeled, axis=1))
+        weak = ops.stop_gradient(ops.softmax(logits.weak, axis=1))
+        aligned = weak * mean(labeled, axis=0) / ops.maximum(mean(weak, axis=0), EPSILON)
+        aligned = aligned / ops.maximum(ops.sum(aligned, axis=1, keepdims=True), EPSILON)
         threshold = self.threshold * mean(ops.max(labeled, axis=1))
         mask = ops.cast(ops.max(aligned, axis=1) >= threshold, aligned.dtype)
         return {

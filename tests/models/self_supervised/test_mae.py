@@ -86,8 +86,11 @@ def ready(images=IMAGES, mask=MASK):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (lambda: ready(mask=MASK[:, :-1]), "must have 11 of 15 patches each"),
-        (lambda: ready(mask=~MASK), r"must have 12 of 16 patches each, by `mask_ratio`; received"),
+        (lambda: ready(mask=MASK[:, :-1]), "must cover 11 of 15 patches"),
+        (
+            lambda: ready(mask=~MASK),
+            r"must cover 12 of 16 patches, as `mask_ratio` requires; received",
+        ),
         (lambda: ready(mask=IMAGES), r"must be masks of patches, of shape \(6, N\)"),
         (lambda: tf.data.Dataset.from_tensors(((IMAGES,),)), "MAE takes images and masks"),
     ],
@@ -108,5 +111,5 @@ def test_all_patches_or_none_cannot_be_masked():
     for ratio in (0.0, 1.0):
         model = checks.make("MAE", mask_ratio=ratio)
         model.compile("sgd")
-        with pytest.raises(ValueError, match="some must be seen, and some painted"):
+        with pytest.raises(ValueError, match="must mask at least one patch and leave one visible"):
             model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)

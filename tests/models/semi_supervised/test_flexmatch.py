@@ -36,7 +36,7 @@ class Reference:
 def test_follows_the_paper_step_by_step(float64):
     model, reference = checks.make("FlexMatch", threshold=0.6), Reference()
     references.follow(model, reference, steps=6)
-    np.testing.assert_array_equal(model.taken_for, reference.taken_for)
+    np.testing.assert_array_equal(model.selected_label, reference.taken_for)
     assert len(np.unique(reference.taken_for)) > 1
 
 
@@ -53,18 +53,18 @@ def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path)
     model.compile("sgd")
     model.fit(data_of(16), verbose=0)
     assert model.num_unlabeled == 16
-    assert np.all(np.asarray(model.taken_for) >= 0)
+    assert np.all(np.asarray(model.selected_label) >= 0)
     model.save(tmp_path / "m.keras")
     loaded = keras_ssl.models.FlexMatch.from_config(model.get_config())
     loaded.load_weights(tmp_path / "m.keras")
-    np.testing.assert_array_equal(loaded.taken_for, model.taken_for)
-    with pytest.raises(ValueError, match="`num_unlabeled` is 16 and `x` has 24 unlabeled images"):
+    np.testing.assert_array_equal(loaded.selected_label, model.selected_label)
+    with pytest.raises(ValueError, match="`num_unlabeled` is 16, but `x` has 24 unlabeled images"):
         model.fit(data_of(24), verbose=0)
 
 
 def test_names_what_is_not_known():
     model = checks.make("FlexMatch", num_unlabeled=None)
-    with pytest.raises(ValueError, match="`num_unlabeled` is None and `x` does not tell"):
+    with pytest.raises(ValueError, match="`num_unlabeled` is None, and the number of unlabeled"):
         checks.train(model, checks.two_views(16))
 
 
@@ -72,7 +72,7 @@ def test_every_batch_is_remembered_where_gradients_accumulate():
     model = checks.make("FlexMatch", threshold=0.0)
     optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=4)
     checks.train(model, checks.two_views(16), batch_size=4, epochs=1, optimizer=optimizer)
-    assert np.all(np.asarray(model.taken_for) >= 0)
+    assert np.all(np.asarray(model.selected_label) >= 0)
 
 
 def test_an_index_beyond_the_memory_is_named():
