@@ -1,4 +1,10 @@
-"""Methods: `keras.Model`s with `compile`, `fit(unlabeled_ds)`, `save` and `export_encoder`."""
+"""Methods: one file per paper, each a `keras.Model` with `compile`, `fit`, `save` and `export`.
+
+Losses are those of the full batch on any number of devices. Each method runs its networks on the
+images of one replica, gathers the outputs with `distribute.all_gather`, and computes the loss from
+the gathered outputs. It gathers the last outputs that no batch norm follows, or smaller ones before
+them.
+"""
 
 from keras_ssl.encoders.classifier import classifier
 from keras_ssl.models.self_supervised.barlow_twins import BarlowTwins

@@ -1,1 +1,1 @@
-"""Methods that learn from images and captions."""
+"""Methods that learn from images and text."""

@@ -1,4 +1,4 @@
-"""CLIP: images next to their captions, far from those of others."""
+"""CLIP."""
 
 import math
 
@@ -17,45 +17,52 @@ TEMPLATES = ("a photo of a {}.",)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class CLIP(ImageTextModel):
-    """Learns an encoder of images and one of text that meet in one space, from captions.
+class CLIP(SelfSupervisedModel):
+    """CLIP: image and text encoders with a shared embedding space.
 
-    Choose it where images come with words: classes need not be known, a new one is a new phrase.
-    It wants many pairs and large batches, of which each caption is wrong for all images but its
-    own: memory is both encoders and `B * B` similarities, less with `num_chunks`. `fit` takes `(images,
-    captions)`, text or numbers of words, and logs `loss` and `logit_scale`. A safe start is AdamW,
-    learning rate 1e-3 for small encoders, with warm-up and cosine decay.
+    Use it when images come with text. Classes need not be known in advance: a new class is a new
+    phrase. It needs many pairs and large batches, because every other caption in the batch is a
+    negative. A step runs the image encoder on one view of each image and the text encoder on each
+    caption. Memory holds both encoders and B x B similarities; `num_chunks` reduces the latter.
 
-        words = keras.layers.TextVectorization()
-        words.adapt(captions)
-        text_encoder = keras_ssl.encoders.text_transformer(words)
+    `fit` takes `(images, captions)`, with captions as strings or token ids. It logs `loss`, which
+    is at least 0 and starts at about log(B), and `logit_scale`, the inverse of the learned
+    temperature. A safe starting point for small encoders is AdamW with learning rate 1e-3, warm-up
+    and cosine decay.
+
+        tokenizer = keras.layers.TextVectorization()
+        tokenizer.adapt(captions)
+        image_encoder = keras_ssl.encoders.vit((32, 32, 3), patch_size=4)
+        text_encoder = keras_ssl.encoders.text_transformer(tokenizer)
         model = keras_ssl.CLIP(image_encoder, text_encoder)
         model.compile(keras.optimizers.AdamW(1e-3))
-        model.fit(images_and_captions, epochs=30)
+        model.fit(images, captions, batch_size=256, epochs=30)
         classifier = model.zero_shot(["cat", "dog"], templates=["a photo of a {}."])
         classifier.predict(images)  # logits (N, 2)
 
-    `model(images)` and `predict` return what images are in the common space, `encode_text` what
-    captions are. `encoder` is the image encoder alone, without the projection.
+    `model(images)` and `predict` return the embeddings of images in the shared space, `encode_text`
+    those of captions. `encoder` is the image encoder without the projection.
 
     Args:
-        image_encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to `(B, D)`.
-        text_encoder: Built `keras.Model` from int words `(B, T)`, filled up with 0, to `(B, E)`,
-            what `encoders.text_transformer` returns.
-        projection: Int, width of the common space; None where both encoders end in it already.
-        temperature: Float > 0, what similarities are divided by at the start. It is learned.
-        max_logit_scale: Float, what the inverse of the temperature is held below.
-        num_chunks: Int >= 1, in how many parts similarities are computed, see `losses.clip`.
-        tokenizer: What cuts captions into words, `keras.layers.TextVectorization` or a KerasHub
-            tokenizer; None for the text encoder's own, or where captions come as numbers.
-        views: Sequence of one view or more of each image; None for `views.clip` at the size of
-            the images. The loss is the mean over them.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        image_encoder: Built `keras.Model` from float images `(B, H, W, C)` in 0..1 to features
+            `(B, D)`.
+        text_encoder: Built `keras.Model` from int token ids `(B, T)`, padded with 0, to features
+            `(B, E)`, such as `encoders.text_transformer` returns.
+        projection: Int >= 1, width of the shared space. None if both encoders already end in it.
+        temperature: Float > 0, initial temperature of the similarities. It is learned.
+        max_logit_scale: Float > 0, upper limit of the inverse of the temperature.
+        num_chunks: Int >= 1, number of chunks in which the similarities are computed. See
+            `losses.clip`.
+        tokenizer: `keras.layers.TextVectorization` or a KerasHub tokenizer. None for the tokenizer
+            of the text encoder, or if captions are token ids.
+        views: Sequence of one or more views of each image. None for `views.clip` at the size of the
+            images. With more than one view, the loss is the mean over views.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If a number is out of range, or an encoder is not as described.
-        TypeError: If an argument is of the wrong kind.
 
     Source:
         Radford et al. 2021, https://arxiv.org/abs/2103.00020, figure 3 and section 2.
@@ -80,8 +87,8 @@ class CLIP(ImageTextModel):
         super().__init__(image_encoder, text_encoder, **kwargs)
         if projection is None and self.text_width != self.feature_width:
             raise ValueError(
-                "`projection=None` needs encoders that end in one space, and they return "
-                f"{self.feature_width} and {self.text_width} numbers: pass a width."
+                "`projection=None` requires encoders with the same output width; received "
+                f"{self.feature_width} and {text_width}. Pass a width."
             )
         self.projection = projection
         self.temperature = temperature
@@ -91,24 +98,23 @@ class CLIP(ImageTextModel):
         self.image_tower = _tower(images, self.image_encoder, projection, "image")
         words = keras.Input((None,), dtype="int32", name="words")
         self.text_tower = _tower(words, text_encoder, projection, "text")
-        # An array: TensorFlow would round a bare number to float32 in a float64 model too.
+        # An array: TensorFlow would round a Python number to float32, also in a float64 model.
         start = keras.initializers.Constant(np.log(np.array(1 / temperature)))
         self.log_scale = self.add_weight((), start, dtype=keras.config.floatx(), name="log_scale")
         self._clip_logit_scale()
 
     @property
     def inference_model(self):
-        """The image encoder and its projection."""
+        """The image encoder with its projection."""
         return self.image_tower
 
     def default_views(self, size):
-        """`views.clip(size)`."""
         return views.clip(size)
 
     def compute_losses(self, batch, training):
-        """Contrast of the images of all replicas with their captions."""
-        scale = ops.exp(self.log_scale)
-        text = distribute.all_gather(self.run_network(self.text_tower, batch.labels, training))
+        """Returns the contrastive loss of images and captions over the full batch."""
+        scale = ops.exp(self.log_logit_scale)
+        text = distribute.all_gather(self._apply_network(self.text_tower, batch.labels, training))
         total = 0.0
         for view in batch.views:
             image = distribute.all_gather(self.forward(self.image_tower, view, training))
@@ -116,24 +122,24 @@ class CLIP(ImageTextModel):
         return {"loss": total / len(batch.views), "logit_scale": scale}
 
     def on_step_end(self):
-        """Holds the scale below its largest value."""
+        """Limits the logit scale to `max_logit_scale`."""
         self._clip_logit_scale()
 
     def _clip_logit_scale(self):
         self.log_scale.assign(ops.minimum(self.log_scale, math.log(self.max_logit_scale)))
 
     def encode_text(self, captions, batch_size=256):
-        """What captions are in the common space.
+        """Returns the embeddings of captions in the shared space.
 
         Args:
-            captions: Sequence of strings, or int array `(N, T)` of words.
-            batch_size: Int, captions at a time.
+            captions: Sequence of strings, or int array `(N, T)` of token ids.
+            batch_size: Int, number of captions per batch.
 
         Returns:
-            Float array `(N, projection)`, not normalized, as those of images are not.
+            Float array `(N, projection)`, not normalized, like the embeddings of images.
 
         Raises:
-            TypeError: If the captions are neither text nor numbers of words.
+            TypeError: If the captions are neither strings nor token ids.
             ValueError: If a caption is empty.
         """
         words = self.tokenize(captions)
@@ -144,20 +150,20 @@ class CLIP(ImageTextModel):
         return np.concatenate(parts)
 
     def zero_shot(self, class_names, templates=TEMPLATES):
-        """Makes a classifier from the names of classes.
+        """Builds a classifier from class names.
 
         Args:
-            class_names: Sequence of K >= 2 strings, all different.
-            templates: Sequence of strings with `{}` in the place of the name. The weights of a
-                class are the normalized mean of the normalized encodings of all its phrases.
+            class_names: Sequence of K >= 2 unique strings.
+            templates: Sequence of strings with `{}` as a placeholder for the name. The weights of a
+                class are the normalized mean of the normalized embeddings of all its phrases.
 
         Returns:
             A `keras.Model` from images to float32 logits `(B, K)`: scaled cosine similarities.
 
         Raises:
             TypeError: If names or templates are not sequences of strings.
-            ValueError: If there are no names, a name is empty or repeated, or a template has no
-                place for it.
+            ValueError: If there are fewer than two names, a name is empty or repeated, or a
+                template has no placeholder.
         """
         weights = self.class_weights(class_names, templates)
         model = ZeroShotClassifier(self.image_tower, len(weights))
@@ -165,7 +171,7 @@ class CLIP(ImageTextModel):
         return model
 
     def class_weights(self, class_names, templates=TEMPLATES):
-        """What `zero_shot` compares images with, an array `(K, projection)` of length 1 each."""
+        """Returns the unit-length weights of each class, `(K, projection)`. See `zero_shot`."""
         check_names(class_names, templates)
         phrases = [template.format(name) for name in class_names for template in templates]
         encoded = l2_normalize(self.encode_text(phrases))
@@ -174,13 +180,13 @@ class CLIP(ImageTextModel):
         return ops.convert_to_numpy(l2_normalize(average))
 
     def export_encoder(self, path):
-        """Writes two TensorFlow SavedModels, to the folders `image` and `text` in `path`.
+        """Writes two TensorFlow SavedModels, to the directories `image` and `text` in `path`.
 
             image, text = (tf.saved_model.load(f"{path}/{name}") for name in ("image", "text"))
             image.serve(images)  # uint8 0..255 to float32 (B, projection)
-            text.serve(captions)  # strings, or words (B, T) without a tokenizer, to the same
+            text.serve(captions)  # strings, or token ids (B, T) without a tokenizer
 
-        Neither keras_ssl nor Keras need be installed there; a KerasHub tokenizer needs
+        Loading them requires neither keras_ssl nor Keras. A KerasHub tokenizer requires
         tensorflow_text.
         """
         export.write(self.image_tower, f"{path}/image", verbose=False)
@@ -188,9 +194,51 @@ class CLIP(ImageTextModel):
         length = self.context_length
         export.write_text(self.text_tower, f"{path}/text", length, to_words, self.tokenizer)
 
+    def check_labels(self, labels):
+        """Raises unless what came with images are words of captions."""
+        if labels.ndim != 2 or labels.dtype.kind not in "iu":
+            raise ValueError(
+                "CLIP needs a caption for each image, strings or token ids (B, T); received shape "
+                f"{labels.shape} and dtype {labels.dtype}."
+            )
+
+    def tokenize(self, captions):
+        """Returns the token ids of captions, int32 `(N, T)`, as the text encoder expects them."""
+        from keras_ssl.data import captions as text
+
+        return text.encode(captions, self.tokenizer, self.context_length, self._told_of_length)
+
+    def _tokenize_in_graph(self, captions):
+        from keras_ssl.data import captions as text
+
+        return text.pad_or_truncate(text.tokenize(captions, self.tokenizer), self.context_length)
+
+    def _training_data(self, x, y, **kwargs):
+        return super()._training_data(*self._tokenized(x, y), **kwargs)
+
+    def _evaluation_data(self, x, y, *, batch_size):
+        return super()._evaluation_data(*self._tokenized(x, y), batch_size=batch_size)
+
+    def _tokenized(self, x, y):
+        """Turns the captions of a dataset, or of arrays, into words."""
+        if sources.is_dataset(x):
+            from keras_ssl.data import captions as text
+
+            sources.reject_labels(y)
+            length, told = self.context_length, self._told_of_length
+            return text.tokenize_dataset(x, self.tokenizer, length, told), None
+        if y is not None and not isinstance(x, keras.utils.PyDataset):
+            from keras_ssl.data import captions as text
+
+            first = x[0] if isinstance(x, (tuple, list)) else x
+            images = first[0] if isinstance(first, (tuple, list)) else first
+            text.check_lengths(len(images), y)
+            y = self.tokenize(y)
+        return x, y
+
 
 def _tower(inputs, encoder, projection, name):
-    """An encoder and what projects its features into the common space."""
+    """Returns an encoder with its projection into the shared space."""
     features = encoder(inputs)
     if projection is not None:
         drawn = keras.initializers.RandomNormal(stddev=features.shape[-1] ** -0.5)

@@ -192,7 +192,7 @@ def test_encoders_that_end_in_one_space_need_no_projection():
     model = keras_ssl.CLIP(checks.small_encoder(), text_encoder, projection=None)
     images = checks.two_views(4)[0]
     np.testing.assert_allclose(model(images), model.encoder(images), atol=1e-6)
-    with pytest.raises(ValueError, match="they return 6 and 8 numbers: pass a width"):
+    with pytest.raises(ValueError, match=r"same output width; received 6 and 8\. Pass a width"):
         keras_ssl.CLIP(
             checks.small_encoder(),
             keras_ssl.encoders.text_transformer(12, 4, 8, 1, 2),
@@ -261,16 +261,16 @@ def test_an_empty_caption_of_a_later_batch_names_the_batch():
 @pytest.mark.parametrize(
     ("names", "templates", "message"),
     [
-        ([], ["{}"], "`class_names` must name two"),
-        (["red"], ["{}"], "`class_names` must name two"),
+        ([], ["{}"], "`class_names` must have at least two"),
+        (["red"], ["{}"], "`class_names` must have at least two"),
         (["red", " "], ["{}"], "empty name at position 1"),
         (["red", "red"], ["{}"], r"\['red'\] are repeated"),
         ("red", ["{}"], "`class_names` must be a sequence"),
         (["red", 3], ["{}"], "`class_names` must be a sequence"),
         (COLOURS, [], "`templates` is empty"),
         (COLOURS, "a {}", "`templates` must be a sequence"),
-        (COLOURS, ["a photo"], r"place \{\} for the name, received 'a photo'"),
-        (COLOURS, ["{name}"], "place"),
+        (COLOURS, ["a photo"], r"must contain \{\} for the class name, received 'a photo'"),
+        (COLOURS, ["{name}"], "must contain"),
     ],
 )
 def test_names_and_templates_that_say_nothing_are_refused(names, templates, message):

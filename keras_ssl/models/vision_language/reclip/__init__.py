@@ -1,1 +1,1 @@
-"""ReCLIP."""
+"""ReCLIP and its label propagation."""

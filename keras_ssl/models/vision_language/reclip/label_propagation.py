@@ -1,55 +1,60 @@
-"""Label propagation on a sparse graph of nearest num_neighbors; NumPy and SciPy."""
+"""Label propagation on a sparse graph of nearest neighbors, in NumPy and SciPy."""
 
 import numpy as np
 
 from keras_ssl.numerics import normalize_rows
 
-WIDEST = 768  # directions of text that are kept at most
-FEW = 250  # above `MANY` classes
-MANY = 500
-ROWS = 1024  # of similarities at a time: memory for ROWS * N numbers
-ITERATIONS = 20
+# Singular vectors of the text embeddings up to which the projection is kept.
+MAX_DIRECTIONS = 768
+MAX_DIRECTIONS_OF_MANY_CLASSES = 250
+MANY_CLASSES = 500
+CHUNK_SIZE = 1024  # rows of similarities in memory at a time: CHUNK_SIZE * N floats
+MAX_ITERATIONS = 20  # of conjugate gradients
 
 
 def text_directions(text):
-    """The space that texts span, without the direction that all of them share.
+    """Returns a basis of the space of text embeddings, without the direction they all share.
 
     Args:
-        text: `(C, D)`, an encoding of each class.
+        text: `(C, D)`, the embedding of each class.
 
     Returns:
-        Orthonormal columns `(D, r - 1)`; rows times them, and times their transpose, are projected.
+        Array `(D, r - 1)` with orthonormal columns `V`; rows are projected by `V @ V.T`.
     """
     left, _, _ = np.linalg.svd(np.asarray(text, "float64").T, full_matrices=False)
-    return left[:, 1 : FEW if len(text) > MANY else WIDEST]
+    has_many_classes = len(text) > MANY_CLASSES
+    return left[:, 1 : MAX_DIRECTIONS_OF_MANY_CLASSES if has_many_classes else MAX_DIRECTIONS]
 
 
 def neighbor_graph(points, num_neighbors):
-    """The normalized affinities of points with their nearest num_neighbors.
+    """Returns the normalized affinities of points and their nearest neighbors.
 
     Args:
-        points: `(N, D)`, rows of length 1 (or 0).
-        num_neighbors: Int >= 1, how many of each row are kept.
+        points: `(N, D)`, rows of unit length (or zero).
+        num_neighbors: Int >= 1, number of neighbors of each point.
 
     Returns:
-        SciPy sparse array `(N, N)`, symmetric: `D^-1/2 A D^-1/2` of `A`, the mean of the kept
-        affinities `(cosine + 1) / 2` and their transpose. Memory grows as `N * num_neighbors`.
+        Symmetric SciPy sparse array `(N, N)`, `D^-1/2 A D^-1/2`. `A` is the mean of the affinities
+        `(cosine + 1) / 2` of the nearest neighbors and their transpose, `D` its degrees. Memory
+        grows as `N * num_neighbors`.
     """
     from scipy import sparse
 
     points = np.asarray(points, "float32")
     count = len(points)
-    kept = min(num_neighbors, count - 1)
-    columns = np.empty((count, kept), "int32")
-    values = np.empty((count, kept), "float32")
-    for start in range(0, count, ROWS):
-        near = points[start : start + ROWS] @ points.T
-        rows = np.arange(len(near))
-        near[rows, start + rows] = -np.inf
-        best = np.argpartition(near, count - kept, axis=1)[:, count - kept :]
-        columns[start : start + ROWS] = best
-        values[start : start + ROWS] = (np.take_along_axis(near, best, axis=1) + 1) / 2
-    offsets = np.arange(count + 1) * kept
+    num_neighbors = min(num_neighbors, count - 1)
+    columns = np.empty((count, num_neighbors), "int32")
+    values = np.empty((count, num_neighbors), "float32")
+    for start in range(0, count, CHUNK_SIZE):
+        similarities = points[start : start + CHUNK_SIZE] @ points.T
+        rows = np.arange(len(similarities))
+        similarities[rows, start + rows] = -np.inf
+        nearest = np.argpartition(similarities, count - num_neighbors, axis=1)
+        nearest = nearest[:, count - num_neighbors :]
+        columns[start : start + CHUNK_SIZE] = nearest
+        cosines = np.take_along_axis(similarities, nearest, axis=1)
+        values[start : start + CHUNK_SIZE] = (cosines + 1) / 2
+    offsets = np.arange(count + 1) * num_neighbors
     graph = sparse.csr_array(
         (values.ravel().astype("float64"), columns.ravel(), offsets), shape=(count, count)
     )
@@ -58,65 +63,76 @@ def neighbor_graph(points, num_neighbors):
     return (scale @ graph @ scale).tocsr()
 
 
-def propagate(graph, labeled, weight=0.99):
-    """Spreads labels over a graph.
+def propagate(graph, num_classes, alpha=0.99):
+    """Propagates labels over a graph.
 
-    Solves `(I - weight * graph) F = Y` by conjugate gradients, class by class, of which only the
-    best so far is kept.
+    Solves `(I - alpha * graph) F = Y` by conjugate gradients, one class at a time. Only the best
+    class and score so far are stored.
 
     Args:
-        graph: What `neighbor_graph` returned, of N points.
-        labeled: Int, C: the first points, one of each class.
-        weight: Float in 0..1, how far labels alpha.
+        graph: Graph of N points from `neighbor_graph`. The first C points are labeled, one of each
+            class.
+        num_classes: Int, C.
+        alpha: Float, at least 0 and below 1. Higher values propagate labels further.
 
     Returns:
-        Int array `(N - C,)`, the class of each other point; float array `(N - C,)`, its score.
+        Pair of the class of each other point, an int array `(N - C,)`, and its score, a float array
+        `(N - C,)`.
     """
     from scipy import sparse
 
     count = graph.shape[0]
-    system = (sparse.eye_array(count, format="csr") - weight * graph).tocsr()
-    best = np.full(count - labeled, -np.inf)
-    labels = np.zeros(count - labeled, "int32")
-    for label in range(labeled):
+    system = (sparse.eye_array(count, format="csr") - alpha * graph).tocsr()
+    best_scores = np.full(count - num_classes, -np.inf)
+    labels = np.zeros(count - num_classes, "int32")
+    for label in range(num_classes):
         known = np.zeros(count)
         known[label] = 1.0
-        scores, _ = sparse.linalg.cg(system, known, rtol=1e-6, maxiter=ITERATIONS)
-        is_better = scores[labeled:] > best
+        scores, _ = sparse.linalg.cg(system, known, rtol=1e-6, maxiter=MAX_ITERATIONS)
+        is_better = scores[num_classes:] > best_scores
         labels[is_better] = label
-        best = np.maximum(best, scores[labeled:])
-    return labels, best
+        best_scores = np.maximum(best_scores, scores[num_classes:])
+    return labels, best_scores
 
 
-def pseudo_labels(text, images, directions=None, num_neighbors=20, weight=0.99):
-    """Classes of images from encodings of both.
+def pseudo_labels(text, images, directions=None, num_neighbors=20, alpha=0.99):
+    """Returns the classes of images from the embeddings of both images and classes.
 
     Args:
-        text: `(C, D)`, one row a class, of length 1.
-        images: `(N, D)`, of length 1.
-        directions: What `text_directions` returned; None for no projection.
-        num_neighbors: Int >= 1, of the graph; None to take the nearest text instead.
-        weight: As in `propagate`.
+        text: `(C, D)`, the embedding of each class, of unit length.
+        images: `(N, D)`, embeddings of unit length.
+        directions: Basis from `text_directions`. None for no projection.
+        num_neighbors: Int >= 1, see `neighbor_graph`. None to use the nearest class instead.
+        alpha: See `propagate`.
 
     Returns:
         Int array `(N,)`.
     """
     if directions is not None:
-        # Coordinates in these directions: cosines are those of the projected rows.
+        # Cosines of these coordinates are those of the projected rows.
         text, images = normalize_rows(text @ directions), normalize_rows(images @ directions)
     if num_neighbors is None:
         return np.argmax(images @ text.T, axis=1).astype("int32")
     graph = neighbor_graph(np.concatenate([text, images]), num_neighbors)
-    return propagate(graph, len(text), weight)[0]
+    return propagate(graph, len(text), alpha)[0]
 
 
-def centroids(images, labels, before):
-    """The mean direction of the images of each class; that of before for a class without any."""
+def centroids(images, labels, previous):
+    """Returns the mean direction of the images of each class.
+
+    Args:
+        images: `(N, D)`, embeddings.
+        labels: Int array `(N,)`, their classes.
+        previous: `(C, D)`, the centroids returned for classes without images.
+
+    Returns:
+        Array `(C, D)`, rows of unit length.
+    """
     return np.stack(
         [
             normalize_rows(images[labels == label].mean(axis=0, keepdims=True))[0]
             if np.any(labels == label)
-            else old
-            for label, old in enumerate(before)
+            else previous_centroid
+            for label, previous_centroid in enumerate(previous)
         ]
     )

@@ -1,4 +1,4 @@
-"""ReCLIP: a CLIP grows used to the images of a new domain, without labels."""
+"""ReCLIP."""
 
 import keras
 from keras import layers, ops
@@ -20,58 +20,59 @@ NORMS = (layers.LayerNormalization,), (layers.BatchNormalization, layers.GroupNo
 
 @keras.saving.register_keras_serializable("keras_ssl")
 class ReCLIP(Method):
-    """Adapts a trained CLIP to unlabeled images of another domain, whose classes have names.
+    """ReCLIP: source-free domain adaptation of a trained CLIP to unlabeled images.
 
-    Choose it where a CLIP is to sort images unlike those it learned from (other cameras, drawings,
-    noise) and none of them is labeled; the images it learned from are not needed. Each epoch gives
-    every image a pseudo-label twice, by spreading the names' labels over a graph of num_neighbors, and
-    trains two copies where the two agree: one by the scale and offset of its text encoder's layer
-    norm, one by those of its image encoder's. Memory is two CLIPs, features of all images, and
-    `N * num_neighbors` numbers.
+    Use it when a CLIP classifies images unlike its training images (other cameras, drawings, noise)
+    and none of them is labeled. The original training images are not needed. At the start of each
+    epoch, two copies of the CLIP label all images by propagating the class names over a graph of
+    nearest neighbors. Training uses the images on which both agree. One copy trains the scale and
+    offset of the layer norms in its text encoder, the other those in its image encoder. Memory
+    holds two CLIPs, the features of all images and `N * num_neighbors` floats. Each epoch encodes
+    all images twice in addition to training.
 
-    `fit` takes images `(B, H, W, C)`; labels beside them are read for the log alone.
-    It logs `loss`, its parts `text_loss` and `image_loss`, `agreement` (the share of images whose
-    two pseudo-labels agree) and, where labels are known, `pseudo_label_accuracy`. A safe start is
-    SGD, learning rate 1e-3, momentum 0.9, weight decay 1e-4, batches of 64.
+    `fit` takes images `(B, H, W, C)`; labels are only used for the logs. It logs `loss`, its terms
+    `text_loss` and `image_loss` (at least 0), `agreement` (the fraction of images on which both
+    copies agree) and, if labels are known, `pseudo_label_accuracy`. A safe starting point is SGD
+    with learning rate 1e-3, momentum 0.9, weight decay 1e-4 and a batch size of 64.
 
+        clip = keras.saving.load_model("clip.keras")
         model = keras_ssl.ReCLIP(clip, ["cat", "dog"], templates=["a photo of a {}."])
-        model.compile(keras.optimizers.SGD(1e-3, momentum=0.9))
-        model.fit(unlabeled_images, epochs=10)
+        model.compile(keras.optimizers.SGD(1e-3, momentum=0.9, weight_decay=1e-4))
+        model.fit(unlabeled_images, batch_size=64, epochs=10)
         model.predict(images)  # logits (N, 2)
 
     Args:
-        clip: A trained `CLIP`. It is copied, and stays as it is.
-        class_names: Sequence of K >= 2 strings, all different.
-        templates: Sequence of strings with `{}` in the place of the name.
-        training_template: String likewise, the one phrase that is passed in training; None for the
-            shortest of `templates`.
-        project_text: Bool, whether pseudo-labels are found without the direction that all texts
-            share.
-        num_neighbors: Int >= 1, of each image in the graph; None for no graph: the nearest text is the
-            pseudo-label.
-        alpha: Float, at least 0 and below 1, how far labels spread on the graph.
-        seed: Int, see `SelfSupervisedModel`.
-        **kwargs: `name` and `dtype`.
+        clip: A trained `CLIP`. It is copied and not changed.
+        class_names: Sequence of K >= 2 unique strings.
+        templates: Sequence of strings with `{}` as a placeholder for the name.
+        training_template: String with a placeholder, the only template used in training steps. None
+            for the shortest of `templates`.
+        project_text: Bool, whether to remove the direction shared by all class names before
+            pseudo-labels are assigned.
+        num_neighbors: Int >= 1, number of neighbors of each image in the graph. None to use the
+            nearest class name as the pseudo-label, without a graph.
+        alpha: Float, at least 0 and below 1. Higher values propagate labels further.
+        seed: Int. See `SelfSupervisedModel`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Raises:
-        ValueError: If names or templates say nothing, a number is out of range, or a network of
-            `clip` has no layer norm (nor batch or group norm, whose scale and offset are trained
-            where there is none, with the statistics they have).
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument has the wrong type.
+        ValueError: If names or templates are not as described, a number is out of range, or an
+            encoder of `clip` has neither layer norm nor batch norm nor group norm. Without layer
+            norm, the scale and offset of the others are trained, with frozen statistics.
 
     Source:
         Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
     """
 
-    evaluation_logs = ("accuracy",)
-    supports_mid_epoch_resume = False  # pseudo-labels are those of an epoch's beginning
+    supports_mid_epoch_resume = False  # pseudo-labels belong to the start of an epoch
     unpack_batch = staticmethod(lambda data: LabeledBatch(*data))
     unsupported_compile_args = {
-        "loss": "it has a loss of its own",
-        "loss_weights": "its two losses train two networks, each its own",
-        "metrics": "`evaluate` logs `accuracy` by itself",
-        "microbatches": "it trains on few images at a time",
-        "weighted_metrics": "`evaluate` logs `accuracy` by itself",
+        "loss": "the method defines its own loss",
+        "loss_weights": "each of its two losses trains another network",
+        "metrics": "`evaluate` logs `accuracy` automatically",
+        "microbatches": "only norms are trained, and batches are small",
+        "weighted_metrics": "`evaluate` logs `accuracy` automatically",
     }
 
     def __init__(
@@ -102,7 +103,9 @@ class ReCLIP(Method):
             check_int(1, num_neighbors=num_neighbors)
         check_fraction(alpha=alpha)
         if alpha == 1:
-            raise ValueError("`alpha` must be below 1: with 1 labels spread without end.")
+            raise ValueError(
+                "`alpha` must be below 1 for label propagation to converge, received 1."
+            )
         super().__init__(**kwargs)
         self.class_names = list(class_names)
         self.num_classes = len(class_names)
@@ -123,6 +126,7 @@ class ReCLIP(Method):
         both = [side(images) for side in (self.text_classifier, self.image_classifier)]
         self.classifier = keras.Model(images, layers.Average()(both), name="classifier")
         self.data = None  # `relabel.AdaptationData` during `fit`
+        self._is_evaluating = False
 
     @property
     def clip(self):
@@ -131,38 +135,55 @@ class ReCLIP(Method):
 
     @property
     def inference_model(self):
-        """The mean of both copies' logits."""
+        """The classifier that averages the logits of both copies."""
         return self.classifier
 
-    def fit_callbacks(self):
-        """Labels all images at the start of each epoch."""
-        return [relabel.Relabel(self)]
-
-    def pseudo_labels(self, x, batch_size=256):
-        """What both copies take images for at present; `fit` trains where they agree.
+    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
+        """Adapts to images. Arguments as in `keras.Model.fit`, without `steps_per_epoch`.
 
         Args:
-            x: As in `fit`.
-            batch_size: Int, images at a time of an array.
+            x: A `tf.data.Dataset` of image batches `(B, H, W, C)`, uint8 0..255 or float 0..1, or
+                an array of images. Labels in it, and `y`, are only used for the logs.
+            y: Labels of an array, or None.
+            *args: As in Keras.
+            callbacks: As in Keras.
+            **kwargs: As in Keras.
+        """
+        if kwargs.get("steps_per_epoch") is not None:
+            raise ValueError(
+                "`steps_per_epoch` is not supported by ReCLIP: each epoch relabels all images and "
+                "trains on all of them."
+            )
+        if isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        callbacks = [relabel.Relabel(self), *(callbacks or [])]
+        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+
+    def pseudo_labels(self, x, batch_size=256):
+        """Returns the current pseudo-labels of both copies. `fit` trains where they agree.
+
+        Args:
+            x: Images, as in `fit`.
+            batch_size: Int, number of images per batch if `x` is an array.
 
         Returns:
-            Two int arrays `(N,)`, classes by the copy with trained text and by that with trained
-            images.
+            Pair of int arrays `(N,)`: the classes from the copy with the trained text encoder and
+            from the copy with the trained image encoder.
         """
         return self.assign_pseudo_labels(
             relabel.encode_images(self, sources.open_source(x).image_batches(self, batch_size))
         )
 
     def export_encoder(self, path):
-        """Writes a TensorFlow SavedModel of the image encoder that was trained.
+        """Writes a TensorFlow SavedModel of the trained image encoder with its projection.
 
         encoder = tf.saved_model.load(path)
-        features = encoder.serve(images)  # uint8 0..255 to float32 (B, D), as those of its CLIP
+        features = encoder.serve(images)  # uint8 0..255 to float32 (B, projection)
         """
         export.write(self.image_copy.image_tower, path, verbose=False)
 
     def assign_pseudo_labels(self, seen):
-        """Pseudo-labels by each copy of images that have been encoded, `relabel.Seen`."""
+        """Returns the pseudo-labels of each copy for images in a `relabel.EncodedImages`."""
         found = []
         for copy, images in (
             (self.text_copy, seen.by_text_copy),
@@ -178,19 +199,27 @@ class ReCLIP(Method):
         return tuple(found)
 
     def update_class_means(self, images, labels):
-        """Lets the copy with trained images compare with the means of classes it has found."""
+        """Sets the image classifier's weights to the mean embedding of each class.
+
+        Args:
+            images: `(N, D)`, unit-length embeddings from the copy with the trained image encoder.
+            labels: Int array `(N,)`, their pseudo-labels. A class without images keeps its weights.
+        """
         before = normalize_rows(ops.convert_to_numpy(self.image_classifier.kernel).T)
         self._set_class_weights(
             self.image_classifier, label_propagation.centroids(images, labels, before)
         )
 
     def refresh_text_weights(self):
-        """Lets the copy with trained text compare with what its text encoder says now."""
+        """Sets the text classifier's weights to the current output of its text encoder."""
         weights = self.text_copy.class_weights(self.class_names, self.templates)
         self._set_class_weights(self.text_classifier, weights)
 
     def compute_losses(self, batch, training):
-        """Cross-entropy of both copies where pseudo-labels agree; in evaluation, of their mean."""
+        """Returns the cross-entropy of both copies where their pseudo-labels agree.
+
+        In evaluation, returns the cross-entropy and the accuracy of their averaged logits.
+        """
         if not training:
             logits = distribute.all_gather(self.forward(self.classifier, batch.images, False))
             labels = ops.cast(distribute.all_gather(batch.labels), "int32")
@@ -207,7 +236,7 @@ class ReCLIP(Method):
         every = ops.maximum(ops.sum(distribute.all_gather(counts)), 1.0)
 
         def loss(logits):
-            targets = one_hot(batch.labels, logits)  # without a label: no class
+            targets = one_hot(batch.labels, logits)  # images without a label have a row of zeros
             rows = -ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1)
             return distribute.num_replicas() * ops.sum(rows) / every
 
@@ -215,9 +244,18 @@ class ReCLIP(Method):
         return {"loss": losses["text_loss"] + losses["image_loss"], **losses}
 
     def evaluate(self, *args, **kwargs):
-        """Returns the loss and the accuracy on images with labels; arguments as in Keras."""
+        """Returns the loss and the accuracy on labeled images. Arguments as in Keras."""
+        self._is_evaluating = True
         self.refresh_text_weights()
-        return super().evaluate(*args, **kwargs)
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._is_evaluating = False
+
+    def get_metrics_result(self):
+        """Returns the metrics of training or of evaluation by name."""
+        names = ("loss", "accuracy") if self._is_evaluating else ("loss", "text_loss", "image_loss")
+        return {name: v for name, v in super().get_metrics_result().items() if name in names}
 
     def _set_class_weights(self, side, weights):
         side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
@@ -241,10 +279,10 @@ class ReCLIP(Method):
 
 
 def train_norms(network, name):
-    """Lets the scale and offset of a network's layer norm be trained, and nothing else.
+    """Makes the scale and offset of a network's layer norms trainable, and nothing else.
 
     Raises:
-        ValueError: If it has none, nor batch or group norm.
+        ValueError: If it has neither layer norm nor batch norm nor group norm.
     """
     for kinds in NORMS:
         found = [layer for layer in _internals.iter_layers(network) if isinstance(layer, kinds)]
@@ -255,13 +293,13 @@ def train_norms(network, name):
         if weights:
             return
     raise ValueError(
-        f"`clip` has no layer norm in its {name} encoder, nor batch or group norm: ReCLIP trains "
-        "their scale and offset alone."
+        f"`clip` has neither layer norm nor batch or group norm in its {name} encoder, and ReCLIP "
+        "trains only their scale and offset."
     )
 
 
 def _class_weight_classifier(copy, weights):
-    """A copy's classifier, compared with weights `(K, D)` of length 1."""
+    """Returns a copy's classifier with class weights `(K, D)` of unit length."""
     side = ZeroShotClassifier(copy.image_tower, len(weights))
     side.kernel.trainable = False
     side.kernel.assign(ops.exp(copy.log_scale) * weights.T)

@@ -1,4 +1,4 @@
-"""What ReCLIP does at the start of an epoch: it looks at all images, and labels them anew."""
+"""Pseudo-labels of ReCLIP, assigned to all images at the start of each epoch."""
 
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from keras_ssl.training.fit import sources
 
 
 class EncodedImages(NamedTuple):
-    """All images as both copies encode them.
+    """Embeddings of all images by both copies of a `ReCLIP`.
 
     Attributes:
-        by_text_copy: `(N, D)`, rows of length 1, of the copy whose text is trained.
-        by_image_copy: `(N, D)`, of the copy whose image encoder is trained.
-        keys: N keys, what tells the images apart.
-        truth: Int array `(N,)`, the labels beside them, or None.
+        by_text_copy: `(N, D)`, of unit length, by the copy whose text encoder is trained.
+        by_image_copy: `(N, D)`, of unit length, by the copy whose image encoder is trained.
+        keys: List of N digests that identify the images.
+        truth: Int array `(N,)`, true labels, or None.
     """
 
     by_text_copy: Any
@@ -27,24 +27,59 @@ class EncodedImages(NamedTuple):
 
 
 class AdaptationData(NamedTuple):
-    """What ReCLIP is fitted to.
+    """Data that a `ReCLIP` is fitted to.
 
     Attributes:
-        batches: Dataset of all images in batches, `(images[, labels])`.
-        labels: `data.relabeling.Labels`, the present ones.
+        batches: Dataset of batches `(images[, labels])` with all images.
+        labels: `data.relabeling.LabelTable` of the current pseudo-labels.
     """
 
     batches: Any
     labels: Any
 
 
-def prepare_training(model, source, plan):
-    """Returns `sources.PreparedData`: full batches of images with their current pseudo-labels."""
-    from keras_ssl.data import relabeling
+def all_batches(model, x, y, batch_size):
+    """Validates the first batch of `x` and returns a dataset of batches with all its images.
 
-    batch_size = 32 if plan.batch_size is None else plan.batch_size
-    batches = source.image_batches(model, batch_size)
-    images = source.training_images(model, plan)
+    Raises:
+        TypeError: If `x` is neither a dataset nor an array.
+        ValueError: If the images do not fit the model.
+    """
+    from keras_ssl.data import elements, pipeline
+
+    if sources.is_array(x):
+        images, labels = np.asarray(x), validation.validate_labels(y, len(x))
+        x = pipeline.array_batches(sources.make_element(images, labels), batch_size)
+    elif sources.is_dataset(x):
+        sources.reject_labels(y)
+        x = elements.image_and_label(x)
+    else:
+        raise TypeError(
+            "`x` must be a tf.data.Dataset of image batches or an array of images (N, H, W, C); "
+            f"received {type(x).__name__}."
+        )
+    images = validation.first_element(x)[0]
+    sources.check_batch(images, "x", sources.image_shape(model.inference_model))
+    return pipeline.validate_batches(x)
+
+
+def training(model, x, y, *, batch_size, shuffle, start):
+    """Returns `sources.PreparedData`: full batches of images with their current pseudo-labels."""
+    from keras_ssl.data import elements, pipeline, relabeling
+
+    batch_size = 32 if batch_size is None else batch_size
+    batches = all_batches(model, x, y, batch_size)
+    first = validation.first_element(batches)[0]
+    if sources.is_array(x):
+        validation.validate_batch_size(model, len(x), batch_size)
+        order = {"steps_per_epoch": None, "start": (start[0], 0)}
+        same = (lambda images, seed: images,)
+        images = pipeline.from_arrays((x,), same, batch_size, model.seed, shuffle, **order)
+        images = images.map(lambda views: views[0])
+    else:
+        images, size = elements.drop_partial_batches(batches, len(first))
+        validation.validate_batch_size(model, len(first), size)
+        images = images.map(lambda images, *labels: images)
     labels = relabeling.LabelTable()
     data = relabeling.attach_labels(images, labels)
     first = next(batches.as_numpy_iterator())[0][:2]
@@ -53,43 +88,47 @@ def prepare_training(model, source, plan):
 
 
 def encode_images(model, batches):
-    """Encodes all images by both copies of a ReCLIP. Returns `Seen`."""
+    """Returns the `EncodedImages` of all batches."""
     from keras_ssl.data import relabeling
 
-    found, keys, truth = ([], []), [], []
+    embeddings, keys, truth = ([], []), [], []
     for images, *labels in batches.as_numpy_iterator():
-        for rows, copy in zip(found, (model.text_copy, model.image_copy), strict=True):
+        for rows, copy in zip(embeddings, (model.text_copy, model.image_copy), strict=True):
             encoded = model.forward(copy.image_tower, images, training=False)
             rows.append(normalize_rows(ops.convert_to_numpy(encoded)))
         keys += relabeling.image_digests(images)
-        truth += [np.ravel(each) for each in labels]
+        truth += [np.ravel(column) for column in labels]
     return EncodedImages(
-        *map(np.concatenate, found), keys, np.concatenate(truth) if truth else None
+        *map(np.concatenate, embeddings), keys, np.concatenate(truth) if truth else None
     )
 
 
 class Relabel(keras.callbacks.Callback):
-    """Labels all images at the start of each epoch, and adds to the logs what that was like."""
+    """Labels all images at the start of each epoch and logs the agreement of both copies.
 
-    def __init__(self, method):
+    Args:
+        reclip: The `ReCLIP` that is fitted.
+    """
+
+    def __init__(self, reclip):
         super().__init__()
-        self.method, self.logs = method, {}
+        self.reclip, self.logs = reclip, {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Labels anew."""
-        batches, labels = self.method.data
-        seen = encode_images(self.method, batches)
-        by_text, by_image = self.method.assign_pseudo_labels(seen)
-        self.method.update_class_means(seen.by_image_copy, by_image)
+        batches, labels = self.reclip.data
+        encoded = encode_images(self.reclip, batches)
+        by_text, by_image = self.reclip.assign_pseudo_labels(encoded)
+        self.reclip.update_class_means(encoded.by_image_copy, by_image)
         agree = by_text == by_image
-        labels.set(seen.keys, np.where(agree, by_text, -1))
+        labels.set(encoded.keys, np.where(agree, by_text, -1))
         self.logs = {"agreement": float(agree.mean())}
-        if seen.truth is not None:
-            right = by_text[agree] == seen.truth[agree]
-            self.logs["pseudo_label_accuracy"] = float(right.mean()) if len(right) else 0.0
+        if encoded.truth is not None:
+            is_correct = by_text[agree] == encoded.truth[agree]
+            accuracy = float(is_correct.mean()) if len(is_correct) else 0.0
+            self.logs["pseudo_label_accuracy"] = accuracy
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds to the logs, and lets `predict` read what was trained."""
-        self.method.refresh_text_weights()
+        """Adds to the logs and updates the classifier that `predict` uses."""
+        self.reclip.refresh_text_weights()
         if logs is not None:
             logs.update(self.logs)

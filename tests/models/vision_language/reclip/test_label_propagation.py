@@ -47,7 +47,7 @@ def test_the_graph_is_that_of_the_paper(num_neighbors):
 
 def test_the_graph_of_many_blocks_is_that_of_one(monkeypatch):
     whole = label_propagation.neighbor_graph(IMAGES, 5).toarray()
-    monkeypatch.setattr(label_propagation, "ROWS", 7)
+    monkeypatch.setattr(label_propagation, "CHUNK_SIZE", 7)
     np.testing.assert_allclose(
         label_propagation.neighbor_graph(IMAGES, 5).toarray(), whole, atol=1e-7
     )
@@ -57,7 +57,7 @@ def test_labels_are_those_of_the_closed_form():
     graph = dense_graph(np.concatenate([TEXT, IMAGES]), 5)
     known = np.eye(44)[:, :4]
     closed = np.linalg.solve(np.eye(44) - 0.9 * graph, known)[4:]
-    labels, scores = label_propagation.propagate(sparse.csr_array(graph), 4, weight=0.9)
+    labels, scores = label_propagation.propagate(sparse.csr_array(graph), 4, alpha=0.9)
     np.testing.assert_array_equal(labels, closed.argmax(axis=1))
     np.testing.assert_allclose(scores, closed.max(axis=1), rtol=1e-4)
 
