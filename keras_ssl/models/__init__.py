@@ -1,9 +1,9 @@
 """Methods: one file per paper, each a `keras.Model` with `compile`, `fit`, `save` and `export`.
 
-Losses are those of the full batch on any number of devices. Each method runs its networks on the
-images of one replica, gathers the outputs with `distribute.all_gather`, and computes the loss from
-the gathered outputs. It gathers the last outputs that no batch norm follows, or smaller ones before
-them.
+Losses are those of the full batch on any number of devices. A method runs its networks on the
+images of one replica (batch norm is synchronized), gathers their outputs with
+`distribute.all_gather`, and computes the loss from the gathered outputs. If the last layer has no
+batch norm and a smaller input than output, a method gathers the input instead.
 """
 
 from keras_ssl.encoders.classifier import classifier
