@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-NUM_LARGE_CROPS = 2  # multi-crop methods: the first views are large, the others small
+NUM_LARGE_CROPS = 2  # of multi-crop methods: the first views, which the teacher sees
 
 
 class Batch(NamedTuple):

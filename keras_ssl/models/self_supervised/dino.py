@@ -7,7 +7,6 @@ from keras_ssl import distribute, layers, losses, views
 from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.numerics import as_float, cross_entropy, mean
 from keras_ssl.training.batch import NUM_LARGE_CROPS, Batch
-from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import (

@@ -11,7 +11,6 @@ from keras_ssl.encoders.interface import check_vision_transformer
 from keras_ssl.numerics import as_float, mean
 from keras_ssl.optimizers import parameter_groups
 from keras_ssl.training.batch import NUM_LARGE_CROPS, Batch
-from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
 from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import (

@@ -8,8 +8,8 @@ from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.layers import memory_bank
 from keras_ssl.numerics import as_float, l2_normalize
 from keras_ssl.training.batch import NUM_LARGE_CROPS, Batch
-from keras_ssl.training.pairs import mean_over_ordered_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
+from keras_ssl.training.view_pairs import mean_over_ordered_pairs
 from keras_ssl.validation import check_int, check_positive_number, check_positive_schedule
 
 

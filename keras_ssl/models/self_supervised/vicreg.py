@@ -5,8 +5,8 @@ import keras
 from keras_ssl import distribute, layers, losses, views
 from keras_ssl._types import Head, Size, Tensor, Views
 from keras_ssl.training.batch import Batch
-from keras_ssl.training.pairs import mean_over_pairs
 from keras_ssl.training.self_supervised import SelfSupervisedModel
+from keras_ssl.training.view_pairs import mean_over_pairs
 from keras_ssl.validation import check_number
 
 

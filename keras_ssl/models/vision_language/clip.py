@@ -1,23 +1,26 @@
 """CLIP."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from keras_ssl import distribute, export, losses, views
+from keras_ssl._types import PathLike, Size, Tensor, Views
 from keras_ssl.images import image_shape
 from keras_ssl.models.vision_language.zero_shot import ZeroShotClassifier, check_names
 from keras_ssl.numerics import l2_normalize, mean
+from keras_ssl.training.batch import Batch
 from keras_ssl.training.image_text import ImageTextModel
-from keras_ssl.validation import check_int, check_number, check_positive
+from keras_ssl.validation import check_int, check_positive_number
 
 TEMPLATES = ("a photo of a {}.",)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class CLIP(SelfSupervisedModel):
+class CLIP(ImageTextModel):
     """CLIP: image and text encoders with a shared embedding space.
 
     Use it when images come with text. Classes need not be known in advance: a new class is a new
@@ -70,17 +73,16 @@ class CLIP(SelfSupervisedModel):
 
     def __init__(
         self,
-        image_encoder,
-        text_encoder,
+        image_encoder: keras.Model,
+        text_encoder: keras.Model,
         *,
-        projection=128,
-        temperature=0.07,
-        max_logit_scale=100.0,
-        num_chunks=1,
+        projection: int | None = 128,
+        temperature: float = 0.07,
+        max_logit_scale: float = 100.0,
+        num_chunks: int = 1,
         **kwargs,
-    ):
-        check_number(temperature=temperature, max_logit_scale=max_logit_scale)
-        check_positive(temperature=temperature, max_logit_scale=max_logit_scale)
+    ) -> None:
+        check_positive_number(temperature=temperature, max_logit_scale=max_logit_scale)
         check_int(1, num_chunks=num_chunks)
         if projection is not None:
             check_int(1, projection=projection)
@@ -88,7 +90,7 @@ class CLIP(SelfSupervisedModel):
         if projection is None and self.text_width != self.feature_width:
             raise ValueError(
                 "`projection=None` requires encoders with the same output width; received "
-                f"{self.feature_width} and {text_width}. Pass a width."
+                f"{self.feature_width} and {self.text_width}. Pass a width."
             )
         self.projection = projection
         self.temperature = temperature
@@ -96,39 +98,39 @@ class CLIP(SelfSupervisedModel):
         self.num_chunks = num_chunks
         images = keras.Input(image_shape(self.image_encoder), name="images")
         self.image_tower = _tower(images, self.image_encoder, projection, "image")
-        words = keras.Input((None,), dtype="int32", name="words")
-        self.text_tower = _tower(words, text_encoder, projection, "text")
+        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+        self.text_tower = _tower(token_ids, text_encoder, projection, "text")
         # An array: TensorFlow would round a Python number to float32, also in a float64 model.
-        start = keras.initializers.Constant(np.log(np.array(1 / temperature)))
-        self.log_scale = self.add_weight((), start, dtype=keras.config.floatx(), name="log_scale")
+        initial = keras.initializers.Constant(np.log(np.array(1 / temperature)))
+        self.log_scale = self.add_weight((), initial, dtype=keras.config.floatx(), name="log_scale")
         self._clip_logit_scale()
 
     @property
-    def inference_model(self):
+    def inference_model(self) -> keras.Model:
         """The image encoder with its projection."""
         return self.image_tower
 
-    def default_views(self, size):
+    def default_views(self, size: Size) -> Views:
         return views.clip(size)
 
-    def compute_losses(self, batch, training):
+    def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
         """Returns the contrastive loss of images and captions over the full batch."""
-        scale = ops.exp(self.log_logit_scale)
-        text = distribute.all_gather(self._apply_network(self.text_tower, batch.labels, training))
+        scale = ops.exp(self.log_scale)
+        text = distribute.all_gather(self.run_network(self.text_tower, batch.labels, training))
         total = 0.0
         for view in batch.views:
             image = distribute.all_gather(self.forward(self.image_tower, view, training))
             total += losses.clip(image, text, scale, self.num_chunks if training else 1)
         return {"loss": total / len(batch.views), "logit_scale": scale}
 
-    def on_step_end(self):
+    def on_step_end(self) -> None:
         """Limits the logit scale to `max_logit_scale`."""
         self._clip_logit_scale()
 
     def _clip_logit_scale(self):
         self.log_scale.assign(ops.minimum(self.log_scale, math.log(self.max_logit_scale)))
 
-    def encode_text(self, captions, batch_size=256):
+    def encode_text(self, captions: Sequence[str] | Tensor, batch_size: int = 256) -> np.ndarray:
         """Returns the embeddings of captions in the shared space.
 
         Args:
@@ -142,14 +144,16 @@ class CLIP(SelfSupervisedModel):
             TypeError: If the captions are neither strings nor token ids.
             ValueError: If a caption is empty.
         """
-        words = self.tokenize(captions)
-        parts = [
-            ops.convert_to_numpy(self.text_tower(words[at : at + batch_size], training=False))
-            for at in range(0, len(words), batch_size)
+        token_ids = self.tokenize(captions)
+        embeddings = [
+            self.text_tower(token_ids[start : start + batch_size], training=False)
+            for start in range(0, len(token_ids), batch_size)
         ]
-        return np.concatenate(parts)
+        return np.concatenate([ops.convert_to_numpy(batch) for batch in embeddings])
 
-    def zero_shot(self, class_names, templates=TEMPLATES):
+    def zero_shot(
+        self, class_names: Sequence[str], templates: Sequence[str] = TEMPLATES
+    ) -> ZeroShotClassifier:
         """Builds a classifier from class names.
 
         Args:
@@ -170,16 +174,17 @@ class CLIP(SelfSupervisedModel):
         model.kernel.assign(ops.exp(self.log_scale) * weights.T)
         return model
 
-    def class_weights(self, class_names, templates=TEMPLATES):
+    def class_weights(
+        self, class_names: Sequence[str], templates: Sequence[str] = TEMPLATES
+    ) -> np.ndarray:
         """Returns the unit-length weights of each class, `(K, projection)`. See `zero_shot`."""
         check_names(class_names, templates)
         phrases = [template.format(name) for name in class_names for template in templates]
-        encoded = l2_normalize(self.encode_text(phrases))
-        by_class = ops.reshape(encoded, (len(class_names), len(templates), -1))
-        average = mean(by_class, axis=1)
-        return ops.convert_to_numpy(l2_normalize(average))
+        embeddings = l2_normalize(self.encode_text(phrases))
+        embeddings = ops.reshape(embeddings, (len(class_names), len(templates), -1))
+        return ops.convert_to_numpy(l2_normalize(mean(embeddings, axis=1)))
 
-    def export_encoder(self, path):
+    def export_encoder(self, path: PathLike) -> None:
         """Writes two TensorFlow SavedModels, to the directories `image` and `text` in `path`.
 
             image, text = (tf.saved_model.load(f"{path}/{name}") for name in ("image", "text"))
@@ -190,59 +195,17 @@ class CLIP(SelfSupervisedModel):
         tensorflow_text.
         """
         export.write(self.image_tower, f"{path}/image", verbose=False)
-        to_words = None if self.tokenizer is None else self.tokenize_in_graph
+        tokenize = None if self.tokenizer is None else self.tokenize_in_graph
         length = self.context_length
-        export.write_text(self.text_tower, f"{path}/text", length, to_words, self.tokenizer)
-
-    def check_labels(self, labels):
-        """Raises unless what came with images are words of captions."""
-        if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            raise ValueError(
-                "CLIP needs a caption for each image, strings or token ids (B, T); received shape "
-                f"{labels.shape} and dtype {labels.dtype}."
-            )
-
-    def tokenize(self, captions):
-        """Returns the token ids of captions, int32 `(N, T)`, as the text encoder expects them."""
-        from keras_ssl.data import captions as text
-
-        return text.encode(captions, self.tokenizer, self.context_length, self._told_of_length)
-
-    def _tokenize_in_graph(self, captions):
-        from keras_ssl.data import captions as text
-
-        return text.pad_or_truncate(text.tokenize(captions, self.tokenizer), self.context_length)
-
-    def _training_data(self, x, y, **kwargs):
-        return super()._training_data(*self._tokenized(x, y), **kwargs)
-
-    def _evaluation_data(self, x, y, *, batch_size):
-        return super()._evaluation_data(*self._tokenized(x, y), batch_size=batch_size)
-
-    def _tokenized(self, x, y):
-        """Turns the captions of a dataset, or of arrays, into words."""
-        if sources.is_dataset(x):
-            from keras_ssl.data import captions as text
-
-            sources.reject_labels(y)
-            length, told = self.context_length, self._told_of_length
-            return text.tokenize_dataset(x, self.tokenizer, length, told), None
-        if y is not None and not isinstance(x, keras.utils.PyDataset):
-            from keras_ssl.data import captions as text
-
-            first = x[0] if isinstance(x, (tuple, list)) else x
-            images = first[0] if isinstance(first, (tuple, list)) else first
-            text.check_lengths(len(images), y)
-            y = self.tokenize(y)
-        return x, y
+        export.write_text(self.text_tower, f"{path}/text", length, tokenize, self.tokenizer)
 
 
 def _tower(inputs, encoder, projection, name):
     """Returns an encoder with its projection into the shared space."""
     features = encoder(inputs)
     if projection is not None:
-        drawn = keras.initializers.RandomNormal(stddev=features.shape[-1] ** -0.5)
-        dense = layers.Dense(projection, use_bias=False, kernel_initializer=drawn)
+        initializer = keras.initializers.RandomNormal(stddev=features.shape[-1] ** -0.5)
+        dense = layers.Dense(projection, use_bias=False, kernel_initializer=initializer)
         features = dense(features)
-    as_float = layers.Identity(dtype=keras.config.floatx(), name="features")
-    return keras.Model(inputs, as_float(features), name=name)
+    cast = layers.Identity(dtype=keras.config.floatx(), name="features")
+    return keras.Model(inputs, cast(features), name=name)

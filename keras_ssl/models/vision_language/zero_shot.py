@@ -14,7 +14,7 @@ from keras_ssl.validation import check_int
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
-class ZeroShotClassifier(ConfigMixin, keras.Model):
+class ZeroShotClassifier(keras.Model):
     """Classifies images by cosine similarity to class weights. `CLIP.zero_shot` builds one.
 
     It is a regular `keras.Model`: compile it with a loss on logits, evaluate it, train it further,
@@ -46,7 +46,15 @@ class ZeroShotClassifier(ConfigMixin, keras.Model):
         return ops.matmul(l2_normalize(features), ops.convert_to_tensor(self.kernel))
 
     def compute_output_spec(self, images, training=False):
+        # Not traced: JAX cannot pool images of unknown size.
         return keras.KerasTensor((images.shape[0], self.num_classes), keras.config.floatx())
+
+    def get_config(self):
+        return config.config_of(self)
+
+    @classmethod
+    def from_config(cls, config_, custom_objects=None):
+        return config.model_from_config(cls, config_, custom_objects)
 
     def export(self, filepath: PathLike, format: str = "tf_saved_model", **kwargs) -> None:
         """Exports the classifier with Keras's `export`: uint8 images in, logits out."""

@@ -1,9 +1,13 @@
 """ReCLIP."""
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 from keras_ssl import _internals, distribute, export
+from keras_ssl._types import Dataset, PathLike, Tensor
 from keras_ssl.images import image_shape
 from keras_ssl.layers import ema
 from keras_ssl.models.vision_language.clip import CLIP, TEMPLATES
@@ -13,7 +17,7 @@ from keras_ssl.numerics import as_float, cross_entropy, l2_normalize, mean, norm
 from keras_ssl.training.batch import LabeledBatch
 from keras_ssl.training.fit import semi_supervised_inputs, sources
 from keras_ssl.training.method import Method
-from keras_ssl.validation import check_fraction, check_int
+from keras_ssl.validation import check_bool, check_fraction, check_int
 
 NORMS = (layers.LayerNormalization,), (layers.BatchNormalization, layers.GroupNormalization)
 
@@ -65,6 +69,7 @@ class ReCLIP(Method):
         Hu et al. 2023, https://arxiv.org/abs/2308.03793, section 3 and the authors' code.
     """
 
+    evaluation_logs = ("accuracy",)
     supports_mid_epoch_resume = False  # pseudo-labels belong to the start of an epoch
     unpack_batch = staticmethod(lambda data: LabeledBatch(*data))
     unsupported_compile_args = {
@@ -77,16 +82,16 @@ class ReCLIP(Method):
 
     def __init__(
         self,
-        clip,
-        class_names,
+        clip: CLIP,
+        class_names: Sequence[str],
         *,
-        templates=TEMPLATES,
-        training_template=None,
-        project_text=True,
-        num_neighbors=20,
-        alpha=0.99,
+        templates: Sequence[str] = TEMPLATES,
+        training_template: str | None = None,
+        project_text: bool = True,
+        num_neighbors: int | None = 20,
+        alpha: float = 0.99,
         **kwargs,
-    ):
+    ) -> None:
         if not isinstance(clip, CLIP):
             raise TypeError(f"`clip` must be a keras_ssl.CLIP, received {type(clip).__name__}.")
         check_names(class_names, templates)
@@ -97,8 +102,7 @@ class ReCLIP(Method):
                 f"`training_template` must be a string or None, received {training_template!r}."
             )
         check_names(class_names, [training_template], "training_template")
-        if not isinstance(project_text, bool):
-            raise TypeError(f"`project_text` must be a bool, received {project_text!r}.")
+        check_bool(project_text=project_text)
         if num_neighbors is not None:
             check_int(1, num_neighbors=num_neighbors)
         check_fraction(alpha=alpha)
@@ -123,43 +127,27 @@ class ReCLIP(Method):
             _class_weight_classifier(copy, weights) for copy in (self.text_copy, self.image_copy)
         )
         images = keras.Input(image_shape(clip.image_tower), name="images")
-        both = [side(images) for side in (self.text_classifier, self.image_classifier)]
-        self.classifier = keras.Model(images, layers.Average()(both), name="classifier")
+        logits = [self.text_classifier(images), self.image_classifier(images)]
+        self.classifier = keras.Model(images, layers.Average()(logits), name="classifier")
         self.data = None  # `relabel.AdaptationData` during `fit`
-        self._is_evaluating = False
 
     @property
-    def clip(self):
+    def clip(self) -> CLIP:
         """The copy whose text encoder is trained."""
         return self.text_copy
 
     @property
-    def inference_model(self):
+    def inference_model(self) -> keras.Model:
         """The classifier that averages the logits of both copies."""
         return self.classifier
 
-    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
-        """Adapts to images. Arguments as in `keras.Model.fit`, without `steps_per_epoch`.
+    def fit_callbacks(self) -> list[keras.callbacks.Callback]:
+        """Returns the callback that labels all images at the start of each epoch."""
+        return [relabel.Relabel(self)]
 
-        Args:
-            x: A `tf.data.Dataset` of image batches `(B, H, W, C)`, uint8 0..255 or float 0..1, or
-                an array of images. Labels in it, and `y`, are only used for the logs.
-            y: Labels of an array, or None.
-            *args: As in Keras.
-            callbacks: As in Keras.
-            **kwargs: As in Keras.
-        """
-        if kwargs.get("steps_per_epoch") is not None:
-            raise ValueError(
-                "`steps_per_epoch` is not supported by ReCLIP: each epoch relabels all images and "
-                "trains on all of them."
-            )
-        if isinstance(callbacks, keras.callbacks.Callback):
-            callbacks = [callbacks]
-        callbacks = [relabel.Relabel(self), *(callbacks or [])]
-        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
-
-    def pseudo_labels(self, x, batch_size=256):
+    def pseudo_labels(
+        self, x: Dataset | np.ndarray, batch_size: int = 256
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the current pseudo-labels of both copies. `fit` trains where they agree.
 
         Args:
@@ -174,48 +162,46 @@ class ReCLIP(Method):
             relabel.encode_images(self, sources.open_source(x).image_batches(self, batch_size))
         )
 
-    def export_encoder(self, path):
+    def export_encoder(self, path: PathLike) -> None:
         """Writes a TensorFlow SavedModel of the trained image encoder with its projection.
 
-        encoder = tf.saved_model.load(path)
-        features = encoder.serve(images)  # uint8 0..255 to float32 (B, projection)
+            encoder = tf.saved_model.load(path)
+            features = encoder.serve(images)  # uint8 0..255 to float32 (B, projection)
+
+        Loading it requires neither keras_ssl nor Keras.
         """
         export.write(self.image_copy.image_tower, path, verbose=False)
 
-    def assign_pseudo_labels(self, seen):
-        """Returns the pseudo-labels of each copy for images in a `relabel.EncodedImages`."""
-        found = []
-        for copy, images in (
-            (self.text_copy, seen.by_text_copy),
-            (self.image_copy, seen.by_image_copy),
-        ):
+    def assign_pseudo_labels(self, encoded: relabel.EncodedImages) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the pseudo-labels of each copy for encoded images."""
+
+        def assign(copy, images):
             text = copy.class_weights(self.class_names, self.templates)
             directions = label_propagation.text_directions(text) if self.project_text else None
-            found.append(
-                label_propagation.pseudo_labels(
-                    text, images, directions, self.num_neighbors, self.alpha
-                )
+            return label_propagation.pseudo_labels(
+                text, images, directions, self.num_neighbors, self.alpha
             )
-        return tuple(found)
 
-    def update_class_means(self, images, labels):
+        by_text = assign(self.text_copy, encoded.by_text_copy)
+        return by_text, assign(self.image_copy, encoded.by_image_copy)
+
+    def update_class_means(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Sets the image classifier's weights to the mean embedding of each class.
 
         Args:
             images: `(N, D)`, unit-length embeddings from the copy with the trained image encoder.
             labels: Int array `(N,)`, their pseudo-labels. A class without images keeps its weights.
         """
-        before = normalize_rows(ops.convert_to_numpy(self.image_classifier.kernel).T)
-        self._set_class_weights(
-            self.image_classifier, label_propagation.centroids(images, labels, before)
-        )
+        previous = normalize_rows(ops.convert_to_numpy(self.image_classifier.kernel).T)
+        centroids = label_propagation.centroids(images, labels, previous)
+        self._set_class_weights(self.image_classifier, centroids)
 
-    def refresh_text_weights(self):
+    def refresh_text_weights(self) -> None:
         """Sets the text classifier's weights to the current output of its text encoder."""
         weights = self.text_copy.class_weights(self.class_names, self.templates)
         self._set_class_weights(self.text_classifier, weights)
 
-    def compute_losses(self, batch, training):
+    def compute_losses(self, batch: LabeledBatch, training: bool) -> dict[str, Tensor]:
         """Returns the cross-entropy of both copies where their pseudo-labels agree.
 
         In evaluation, returns the cross-entropy and the accuracy of their averaged logits.
@@ -223,8 +209,8 @@ class ReCLIP(Method):
         if not training:
             logits = distribute.all_gather(self.forward(self.classifier, batch.images, False))
             labels = ops.cast(distribute.all_gather(batch.labels), "int32")
-            right = ops.equal(ops.cast(ops.argmax(logits, axis=1), "int32"), labels)
-            accuracy = mean(ops.cast(right, logits.dtype))
+            is_correct = ops.equal(ops.cast(ops.argmax(logits, axis=1), "int32"), labels)
+            accuracy = mean(ops.cast(is_correct, logits.dtype))
             return {"loss": cross_entropy(logits, one_hot(labels, logits)), "accuracy": accuracy}
         text = l2_normalize(as_float(self.text_copy.text_tower(self.phrases, training=False)))
         images = l2_normalize(
@@ -232,33 +218,24 @@ class ReCLIP(Method):
         )
         by_text = ops.exp(self.text_copy.log_scale) * ops.matmul(images, ops.transpose(text))
         by_image = self.forward(self.image_classifier, batch.images, training=False)
-        counts = ops.cast(batch.labels >= 0, by_text.dtype)
-        every = ops.maximum(ops.sum(distribute.all_gather(counts)), 1.0)
+        is_labeled = ops.cast(batch.labels >= 0, by_text.dtype)
+        num_labeled = ops.maximum(ops.sum(distribute.all_gather(is_labeled)), 1.0)
 
         def loss(logits):
             targets = one_hot(batch.labels, logits)  # images without a label have a row of zeros
-            rows = -ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1)
-            return distribute.num_replicas() * ops.sum(rows) / every
+            cross_entropies = -ops.sum(targets * ops.log_softmax(logits, axis=1), axis=1)
+            return distribute.num_replicas() * ops.sum(cross_entropies) / num_labeled
 
         losses = {"text_loss": loss(by_text), "image_loss": loss(by_image)}
         return {"loss": losses["text_loss"] + losses["image_loss"], **losses}
 
     def evaluate(self, *args, **kwargs):
         """Returns the loss and the accuracy on labeled images. Arguments as in Keras."""
-        self._is_evaluating = True
         self.refresh_text_weights()
-        try:
-            return super().evaluate(*args, **kwargs)
-        finally:
-            self._is_evaluating = False
+        return super().evaluate(*args, **kwargs)
 
-    def get_metrics_result(self):
-        """Returns the metrics of training or of evaluation by name."""
-        names = ("loss", "accuracy") if self._is_evaluating else ("loss", "text_loss", "image_loss")
-        return {name: v for name, v in super().get_metrics_result().items() if name in names}
-
-    def _set_class_weights(self, side, weights):
-        side.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
+    def _set_class_weights(self, classifier, weights):
+        classifier.kernel.assign(ops.exp(self.text_copy.log_scale) * weights.T)
 
     def _prepare_training(self, source, plan):
         if plan.steps_per_epoch is not None:
@@ -285,8 +262,8 @@ def train_norms(network, name):
         ValueError: If it has neither layer norm nor batch norm nor group norm.
     """
     for kinds in NORMS:
-        found = [layer for layer in _internals.iter_layers(network) if isinstance(layer, kinds)]
-        weights = [weight for layer in found for weight in (layer.gamma, layer.beta)]
+        norms = [layer for layer in _internals.iter_layers(network) if isinstance(layer, kinds)]
+        weights = [weight for layer in norms for weight in (layer.gamma, layer.beta)]
         weights = [weight for weight in weights if weight is not None]
         for weight in weights:
             weight.trainable = True
@@ -300,7 +277,7 @@ def train_norms(network, name):
 
 def _class_weight_classifier(copy, weights):
     """Returns a copy's classifier with class weights `(K, D)` of unit length."""
-    side = ZeroShotClassifier(copy.image_tower, len(weights))
-    side.kernel.trainable = False
-    side.kernel.assign(ops.exp(copy.log_scale) * weights.T)
-    return side
+    classifier = ZeroShotClassifier(copy.image_tower, len(weights))
+    classifier.kernel.trainable = False
+    classifier.kernel.assign(ops.exp(copy.log_scale) * weights.T)
+    return classifier

@@ -38,48 +38,13 @@ class AdaptationData(NamedTuple):
     labels: Any
 
 
-def all_batches(model, x, y, batch_size):
-    """Validates the first batch of `x` and returns a dataset of batches with all its images.
-
-    Raises:
-        TypeError: If `x` is neither a dataset nor an array.
-        ValueError: If the images do not fit the model.
-    """
-    from keras_ssl.data import elements, pipeline
-
-    if sources.is_array(x):
-        images, labels = np.asarray(x), validation.validate_labels(y, len(x))
-        x = pipeline.array_batches(sources.make_element(images, labels), batch_size)
-    elif sources.is_dataset(x):
-        sources.reject_labels(y)
-        x = elements.image_and_label(x)
-    else:
-        raise TypeError(
-            "`x` must be a tf.data.Dataset of image batches or an array of images (N, H, W, C); "
-            f"received {type(x).__name__}."
-        )
-    images = validation.first_element(x)[0]
-    sources.check_batch(images, "x", sources.image_shape(model.inference_model))
-    return pipeline.validate_batches(x)
-
-
-def training(model, x, y, *, batch_size, shuffle, start):
+def prepare_training(model, source, plan):
     """Returns `sources.PreparedData`: full batches of images with their current pseudo-labels."""
-    from keras_ssl.data import elements, pipeline, relabeling
+    from keras_ssl.data import relabeling
 
-    batch_size = 32 if batch_size is None else batch_size
-    batches = all_batches(model, x, y, batch_size)
-    first = validation.first_element(batches)[0]
-    if sources.is_array(x):
-        validation.validate_batch_size(model, len(x), batch_size)
-        order = {"steps_per_epoch": None, "start": (start[0], 0)}
-        same = (lambda images, seed: images,)
-        images = pipeline.from_arrays((x,), same, batch_size, model.seed, shuffle, **order)
-        images = images.map(lambda views: views[0])
-    else:
-        images, size = elements.drop_partial_batches(batches, len(first))
-        validation.validate_batch_size(model, len(first), size)
-        images = images.map(lambda images, *labels: images)
+    batch_size = 32 if plan.batch_size is None else plan.batch_size
+    batches = source.image_batches(model, batch_size)
+    images = source.training_images(model, plan)
     labels = relabeling.LabelTable()
     data = relabeling.attach_labels(images, labels)
     first = next(batches.as_numpy_iterator())[0][:2]
