@@ -145,11 +145,12 @@ class CLIP(ImageTextModel):
             ValueError: If a caption is empty.
         """
         token_ids = self.tokenize(captions)
-        embeddings = [
-            self.text_tower(token_ids[start : start + batch_size], training=False)
-            for start in range(0, len(token_ids), batch_size)
+        batches = [
+            token_ids[start : start + batch_size] for start in range(0, len(token_ids), batch_size)
         ]
-        return np.concatenate([ops.convert_to_numpy(batch) for batch in embeddings])
+        return np.concatenate(
+            [ops.convert_to_numpy(self.text_tower(batch, training=False)) for batch in batches]
+        )
 
     def zero_shot(
         self, class_names: Sequence[str], templates: Sequence[str] = TEMPLATES
