@@ -138,3 +138,12 @@ def unwrap_batching(dataset):
     if not hasattr(dataset, "_batch_size"):
         return None
     return dataset._input_dataset, int(dataset._batch_size)
+
+
+def tensorflow_generators(generator):
+    """Returns attributes that make a preprocessing layer of Keras draw from `generator`.
+
+    If the Keras backend is not TensorFlow, these layers keep a private seed generator for use
+    inside `tf.data` (Keras 3.15).
+    """
+    return {"_backend_generators": {"tensorflow": generator}}

@@ -1,4 +1,7 @@
-"""Random views of images: batched, stateless, each image drawn alone. TensorFlow when used."""
+"""Random views of images: batched, stateless, and different for each image.
+
+TensorFlow is imported on first use.
+"""
 
 import lazy_loader
 
@@ -20,11 +23,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ops.solarize": ["Solarize"],
         "presets.clip": ["clip"],
         "presets.dinov2": ["dinov2"],
+        "presets.emp_ssl": ["emp_ssl"],
         "presets.fast_colors": ["fast_colors"],
         "presets.fixmatch": ["fixmatch_strong", "fixmatch_weak"],
         "presets.mae": ["mae"],
         "presets.multi_crop": ["multi_crop", "dino", "swav"],
-        "presets.pairs": ["barlow_twins", "byol", "emp_ssl", "simclr", "simsiam", "vicreg"],
+        "presets.two_views": ["barlow_twins", "byol", "simclr", "simsiam", "vicreg"],
         "randaugment.operations": ["apply_randaugment"],
         "randaugment.rand_augment": ["RandAugment"],
     },

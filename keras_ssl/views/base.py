@@ -1,4 +1,4 @@
-"""What every view is: a frozen, serializable function of a batch of images and a seed."""
+"""Base class of views: frozen, serializable functions of a batch of images and a seed."""
 
 import dataclasses
 import zlib
@@ -6,20 +6,23 @@ import zlib
 import keras
 import tensorflow as tf
 
+from keras_ssl._types import Tensor
+from keras_ssl.views import per_image
+
 CHANNELS = (1, 3, 4)
 
-# For code of ours that holds no `if` on a tensor: AutoGraph would take longer to rewrite it than
-# TensorFlow takes for all else before the first step.
+# For functions without an `if` on a tensor. AutoGraph would take longer to rewrite them than
+# TensorFlow takes for everything else before the first step.
 no_autograph = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A random function of a batch of images, with no state: the same seed gives the same pixels.
+    """A random, stateless function of a batch of images: the same seed gives the same pixels.
 
-    Calling a view does not touch, and does not depend on, any global random state. Each image of
-    the batch is drawn independently. A view of one's own is a frozen dataclass with a
-    `transform`; decorated with `@keras.saving.register_keras_serializable()`, it can be saved.
+    Calling a view neither reads nor changes any global random state. Each image of the batch gets
+    its own random numbers. To write a view, define a frozen dataclass with a `transform` method.
+    Decorate it with `@keras.saving.register_keras_serializable()` if it should be saved.
 
         @keras.saving.register_keras_serializable()
         @dataclasses.dataclass(frozen=True)
@@ -27,100 +30,137 @@ class View:
             strength: float = 0.5
 
             def transform(self, images, seed):
-                draws = self.draws(images, seed, 1)
-                return images * (1 - self.strength * draws[:, :, None, None])
+                amounts = self.uniform(images, seed, 1)
+                return images * (1 - self.strength * amounts[:, :, None, None])
 
     Args:
-        *fields: None here; the settings of a kind of view, as `strength` above.
+        *fields: The fields of the subclass, such as `strength` above. `View` itself has none.
     """
 
-    def __init_subclass__(cls, calls_others=False, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if cls.__module__.startswith(__package__) and not calls_others:
-            for name in {"transform", "plan"} & set(vars(cls)):
-                setattr(cls, name, no_autograph(getattr(cls, name)))
+    # Whether `transform` also takes uint8 images.
+    accepts_uint8 = False
 
-    def __call__(self, images, seed):
-        """Draws one view of each image.
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "transform" in vars(cls):
+            # What a parent knows about its own `transform` does not hold for another one.
+            for name in {"per_image_op", "accepts_uint8"} - vars(cls).keys():
+                setattr(cls, name, getattr(View, name))
+
+    def __call__(self, images: Tensor, seed: Tensor) -> Tensor:
+        """Returns one random view of each image.
 
         Args:
-            images: `(B, H, W, C)`, uint8 0..255 or float 0..1; C is 1, 3 or 4 (RGBA).
-            seed: Two integers: an int32 tensor `(2,)`, an array or a pair.
+            images: `(B, H, W, C)`, uint8 in 0..255 or float in 0..1. C is 1, 3 or 4 (RGBA).
+            seed: Two integers: an integer tensor `(2,)`, an array or a pair.
 
         Returns:
             float32 tensor `(B, height, width, C)` in 0..1.
 
         Raises:
-            TypeError: If `images` is neither uint8 nor float, or `seed` is not of integers.
-            ValueError: If `images` or `seed` has another shape.
+            TypeError: If `images` is neither uint8 nor float, or `seed` does not hold integers.
+            ValueError: If `images` or `seed` has the wrong shape.
         """
-        images = validate_images(images)
-        is_taken = self.takes_bytes and images.dtype == tf.uint8
-        return self.transform(images if is_taken else to_unit_range(images), as_seed(seed))
+        images, seed = validate_images(images), as_seed(seed)
+        if not (self.accepts_uint8 and images.dtype == tf.uint8):
+            images = to_unit_range(images)
+        op = self.per_image_op(images, seed, images.shape[1:])
+        if op is None:
+            return self.transform(images, seed)
+        return per_image.apply_per_image([op], images)
 
-    def transform(self, images, seed):
-        """Does the work: `images` are float32 in 0..1, `seed` is an int32 tensor `(2,)`."""
-        raise NotImplementedError
-
-    def plan(self, images, seed, shape):
-        """Says what happens to each image by itself, where that is the faster way.
-
-        Only what a class itself defines counts: a subclass may have a `transform` of its own.
+    def transform(self, images: Tensor, seed: Tensor) -> Tensor:
+        """Returns one random view of each image. Subclasses implement this method.
 
         Args:
-            images: The batch, of which only the number of images counts.
-            seed: As in `transform`.
-            shape: Static shape `(H, W, C)` of the images when their turn has come.
+            images: float32 `(B, H, W, C)` in 0..1.
+            seed: int32 tensor `(2,)`.
 
         Returns:
-            `per_image.PerImageOp`, or None where `transform` changes the batch at once.
+            float32 tensor `(B, height, width, C)` in 0..1.
+        """
+        raise NotImplementedError
+
+    @no_autograph
+    def per_image_op(self, images, seed, shape):
+        """Returns the operation that replaces `transform` if one image at a time is faster.
+
+        A subclass that overrides `transform` does not inherit the operation of its parent.
+
+        Args:
+            images: The batch. Only its size is used.
+            seed: int32 tensor `(2,)`.
+            shape: Static shape `(H, W, C)` of the images that the operation receives.
+
+        Returns:
+            `per_image.PerImageOp`, or None to call `transform`.
         """
         return None
 
-    @property
-    def takes_bytes(self):
-        """Whether `transform` takes uint8 images too."""
-        return False
-
     @no_autograph
-    def draws(self, images, seed, count):
-        """Returns `count` numbers for each image, uniform in 0..1: float32 `(B, count)`.
+    def uniform(self, images: Tensor, seed: Tensor, count: int) -> Tensor:
+        """Returns `count` random numbers for each image, uniform in 0..1: float32 `(B, count)`.
 
-        The seed is folded with the name of the class, so that two kinds of views that are given
-        one seed do not draw the same numbers.
+        The name of the class is folded into the seed. Two different views that receive the same
+        seed draw different numbers.
         """
         return tf.random.stateless_uniform(
             (tf.shape(images)[0], count), fold_in(seed, type(self).__name__)
         )
 
-    def get_config(self):
-        """Returns the constructor's arguments in a form that can be saved."""
+    def get_config(self) -> dict:
+        """Returns the constructor arguments in a serializable form."""
         names = [field.name for field in dataclasses.fields(self)]
         return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
     @classmethod
-    def from_config(cls, config):
-        """Makes a view from what `get_config` returned."""
+    def from_config(cls, config: dict) -> "View":
+        """Creates a view from the output of `get_config`."""
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
     def _set(self, **values):
-        """Stores checked arguments in `__post_init__`, where the dataclass is frozen already."""
+        """Stores validated arguments in `__post_init__`, although the dataclass is frozen."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
 
+class RandomApply(View):
+    """Base class of views that change each image with a `probability` and in one way only.
+
+    Subclasses have a field `probability` and define `change`.
+    """
+
+    @no_autograph
+    def transform(self, images, seed):
+        return apply_where(images, self.draw_selected(images, seed), self.change)
+
+    @no_autograph
+    def per_image_op(self, images, seed, shape):
+        if not per_image.is_large(shape):
+            return None
+        return per_image.conditional_op(self.change, self.draw_selected(images, seed), shape=shape)
+
+    def draw_selected(self, images, seed):
+        """Draws which images are changed: bool `(B,)`."""
+        return self.uniform(images, seed, 1)[:, 0] < self.probability
+
+    def change(self, images):
+        """Changes a batch of images `(B, H, W, C)` or one image `(H, W, C)`."""
+        raise NotImplementedError
+
+
 @no_autograph
-def fold_in(seed, *what):
-    """Mixes integers and names into a seed, one after the other: another int32 pair."""
-    for each in what:
-        number = zlib.crc32(each.encode()) >> 1 if isinstance(each, str) else each
+def fold_in(seed, *data):
+    """Folds integers and strings into a seed, one after the other. Returns an int32 pair."""
+    for value in data:
+        number = zlib.crc32(value.encode()) >> 1 if isinstance(value, str) else value
         seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
     return seed
 
 
 @no_autograph
 def to_unit_range(images):
-    """Returns a batch of images, as `checked` returns it, as float32 in 0..1."""
+    """Returns validated images, uint8 or float, as float32 in 0..1."""
     if images.dtype == tf.uint8:
         return tf.cast(images, tf.float32) / 255.0
     return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
@@ -128,7 +168,7 @@ def to_unit_range(images):
 
 @no_autograph
 def validate_images(images):
-    """Returns a batch of images as a tensor; raises unless it is one."""
+    """Returns a batch of images as a tensor; raises for anything else."""
     images = tf.convert_to_tensor(images)
     if images.dtype != tf.uint8 and not images.dtype.is_floating:
         raise TypeError(
@@ -146,7 +186,7 @@ def validate_images(images):
 
 @no_autograph
 def as_seed(seed):
-    """Returns a seed as an int32 tensor `(2,)`."""
+    """Returns a seed as an int32 tensor `(2,)`; raises for anything else."""
     try:
         tensor = tf.convert_to_tensor(seed)
     except (TypeError, ValueError) as error:
@@ -158,15 +198,19 @@ def as_seed(seed):
     return tf.cast(tensor, tf.int32)
 
 
-def apply_where(images, chosen, function, *parameters):
-    """Applies a function to some images of a batch and leaves the others as they are.
+def apply_where(images, selected, function, *parameters):
+    """Applies a function to the selected images of a batch.
 
     Args:
         images: `(B, H, W, C)`.
-        chosen: Bool `(B,)`.
-        function: From the chosen images and their rows of `parameters` to images of equal shape.
+        selected: Bool `(B,)`.
+        function: Maps the selected images and their rows of `parameters` to images of the same
+            shape.
         *parameters: Tensors with the batch as their first axis.
+
+    Returns:
+        `(B, H, W, C)`: the changed images and, unchanged, all others.
     """
-    rows = tf.where(chosen)
-    picked = [tf.gather(x, rows[:, 0]) for x in (images, *parameters)]
-    return tf.tensor_scatter_nd_update(images, rows, function(*picked))
+    indices = tf.where(selected)
+    inputs = [tf.gather(x, indices[:, 0]) for x in (images, *parameters)]
+    return tf.tensor_scatter_nd_update(images, indices, function(*inputs))

@@ -1,12 +1,12 @@
-"""Random gray boxes."""
+"""Cutout."""
 
 import dataclasses
 
 import keras
 import tensorflow as tf
 
-from keras_ssl.validation import as_size, check_number
-from keras_ssl.views.base import View
+from keras_ssl.validation import as_size, check_fraction
+from keras_ssl.views.base import View, no_autograph
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -14,8 +14,8 @@ from keras_ssl.views.base import View
 class Cutout(View):
     """Covers a box of each image with gray.
 
-    The middle of the box is uniform among the pixels, so that a part of it may lie outside. An
-    alpha channel is covered too, with 1.
+    The center of the box is uniform over the pixels, so a part of the box may lie outside the
+    image. In an alpha channel the box is filled with 1.
 
     Args:
         size: Int > 0, or pair `(height, width)`, in pixels.
@@ -26,7 +26,7 @@ class Cutout(View):
         ValueError: If an argument is out of range.
 
     Source:
-        DeVries and Taylor 2017, https://arxiv.org/abs/1708.04552; gray, as in the code of FixMatch.
+        DeVries and Taylor 2017, https://arxiv.org/abs/1708.04552; gray as in FixMatch's code.
     """
 
     size: int | tuple[int, int] = 16
@@ -34,23 +34,23 @@ class Cutout(View):
 
     def __post_init__(self):
         self._set(size=as_size(self.size))
-        check_number(0, 1, fill=self.fill)
+        check_fraction(fill=self.fill)
 
+    @no_autograph
     def transform(self, images, seed):
-        """Covers."""
-        draws = self.draws(images, seed, 2)
-        inside = [
+        draws = self.uniform(images, seed, 2)
+        rows, columns = (
             _box(draws[:, axis], tf.shape(images)[1 + axis], self.size[axis]) for axis in (0, 1)
-        ]
-        covered = inside[0][:, :, None, None] & inside[1][:, None, :, None]
-        colors = min(3, images.shape[-1])
-        fill = [float(self.fill)] * colors + [1.0] * (images.shape[-1] - colors)
-        return tf.where(covered, tf.constant(fill), images)
+        )
+        mask = rows[:, :, None, None] & columns[:, None, :, None]
+        num_colors = min(3, images.shape[-1])
+        fill = [float(self.fill)] * num_colors + [1.0] * (images.shape[-1] - num_colors)
+        return tf.where(mask, tf.constant(fill), images)
 
 
-def _box(draw, side, length):
-    """Which places along one side are in the box: bool `(B, side)`."""
-    middle = tf.cast(draw * tf.cast(side, tf.float32), tf.int32)[:, None]
-    start = middle - length // 2
-    place = tf.range(side)
-    return (place >= start) & (place < start + length)
+def _box(draws, length, box_length):
+    """Returns which positions along one axis the box covers: bool `(B, length)`."""
+    center = tf.cast(draws * tf.cast(length, tf.float32), tf.int32)[:, None]
+    start = center - box_length // 2
+    positions = tf.range(length)
+    return (positions >= start) & (positions < start + box_length)

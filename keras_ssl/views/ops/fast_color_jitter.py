@@ -1,4 +1,4 @@
-"""Colors by one matrix for each image: faster than torchvision's steps, not the same pixels."""
+"""Random colors by one matrix per image: faster than `ColorJitter`, with different pixels."""
 
 import dataclasses
 import functools
@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.validation import check_number
+from keras_ssl.validation import check_fraction
 from keras_ssl.views import per_image
+from keras_ssl.views.base import no_autograph
 from keras_ssl.views.ops.color_jitter import ColorJitter
 from keras_ssl.views.ops.grayscale import LUMINANCE
 
-# Luminance and two differences of color, of which hue is the angle (the YIQ of television).
+# Luminance and two color differences, whose angle is the hue (YIQ, analog television).
 YIQ = np.array([LUMINANCE, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
 
 
@@ -22,107 +23,106 @@ YIQ = np.array([LUMINANCE, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
 class FastColorJitter(ColorJitter):
     """Changes brightness, contrast, saturation and hue by one affine map of each image's colors.
 
-    It differs from `ColorJitter` in two things: hue turns at constant luminance (in YIQ) where
-    that of HSV changes the luminance too, and values are cut to 0..1 once, at the end, so that the
-    order of the four is of no consequence.
+    Choose it if the views are the bottleneck of training. It differs from `ColorJitter` in two
+    ways. Hue is rotated at constant luminance (in YIQ); HSV changes the luminance too. Values are
+    clipped to 0..1 only once, at the end, so the order of the four changes has no effect.
 
     Args:
-        brightness: As in `ColorJitter`.
-        contrast: As in `ColorJitter`.
-        saturation: As in `ColorJitter`.
-        hue: As in `ColorJitter`.
-        probability: As in `ColorJitter`.
-        grayscale: Float in 0..1, how often an image is gray in the end, jittered or not.
+        brightness: See `ColorJitter`.
+        contrast: See `ColorJitter`.
+        saturation: See `ColorJitter`.
+        hue: See `ColorJitter`.
+        probability: See `ColorJitter`.
+        grayscale: Float in 0..1, how often an image is made gray at the end, whether or not its
+            colors were changed.
 
     Raises:
-        TypeError: As in `ColorJitter`.
-        ValueError: As in `ColorJitter`.
+        TypeError: See `ColorJitter`.
+        ValueError: See `ColorJitter`.
     """
 
     grayscale: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
-        check_number(0, 1, grayscale=self.grayscale)
+        check_fraction(grayscale=self.grayscale)
 
+    @no_autograph
     def transform(self, images, seed):
-        """Changes colors."""
-        if plan := self.plan(images, seed, images.shape[1:]):
-            return per_image.apply_per_image([plan], images)
-        # A batch of known size alone: each other size would be compiled anew.
+        # Only for a known batch size: each other size would be compiled again.
         is_known = images.shape.is_fully_defined() and per_image.supports_xla()
-        apply = _compiled() if is_known else _mapped
-        return apply(images, *self._maps(images, seed, images.shape[-1]))
+        apply = _compiled_color_map() if is_known else _apply_color_map
+        return apply(images, *self._draw_color_maps(images, seed, images.shape[-1]))
 
-    def plan(self, images, seed, shape):
-        """Changes large images one by one, compiled."""
+    @no_autograph
+    def per_image_op(self, images, seed, shape):
         if not per_image.is_large(shape) or not per_image.supports_xla():
             return None
 
-        def change(image, matrix, contrast):
-            return _compiled()(image[None], matrix[None], contrast[None])[0]
+        def apply(image, matrix, contrast):
+            return _compiled_color_map()(image[None], matrix[None], contrast[None])[0]
 
-        return per_image.PerImageOp(change, self._maps(images, seed, shape[-1]), shape)
+        return per_image.PerImageOp(apply, self._draw_color_maps(images, seed, shape[-1]), shape)
 
-    def _maps(self, images, seed, channels):
-        """Draws what is done to each image, as `_matrix` returns it."""
+    def _draw_color_maps(self, images, seed, channels):
+        """Draws the colors of each image, as `_color_maps` returns them."""
         ranges = self._ranges(channels)
-        draws = self.draws(images, seed, len(ranges) + 2)
-        chosen = draws[:, -1] < self.probability
-        factors = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
+        draws = self.uniform(images, seed, len(ranges) + 2)
+        selected = draws[:, -1] < self.probability
+        amounts = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
         for index, (name, (low, high)) in enumerate(ranges.items()):
             amount = low + (high - low) * draws[:, index]
-            factors[name] = tf.where(chosen, amount, factors[name])
+            amounts[name] = tf.where(selected, amount, amounts[name])
         is_gray = draws[:, -2] < self.grayscale if channels > 1 else False
-        return _matrix(tf.shape(images)[0], channels, is_gray=is_gray, **factors)
+        return _color_maps(tf.shape(images)[0], channels, is_gray=is_gray, **amounts)
 
 
-def _matrix(batch, channels, brightness, contrast, saturation, hue, is_gray):
-    """What colors, as rows, are multiplied with `(B, C, C)`, and the contrast `(B, 1, 1)`."""
+def _color_maps(batch_size, channels, brightness, contrast, saturation, hue, is_gray):
+    """Returns the matrices `(B, C, C)` for colors as rows, and the contrast `(B, 1, 1)`."""
 
-    def column(factor):
-        return tf.broadcast_to(tf.cast(factor, tf.float32), (batch,))[:, None, None]
+    def per_batch(value):
+        return tf.broadcast_to(tf.cast(value, tf.float32), (batch_size,))[:, None, None]
 
     if channels == 1:
-        return column(brightness), column(contrast)
+        return per_batch(brightness), per_batch(contrast)
     to_gray = tf.constant(np.tile(np.array(LUMINANCE)[:, None], (1, 3)), tf.float32)
-    share = column(saturation)
-    matrix = column(brightness) * (share * tf.eye(3) + (1 - share) * to_gray)
-    matrix @= _turned(column(hue))
-    matrix = tf.where(column(is_gray) > 0, matrix @ to_gray, matrix)
+    saturation = per_batch(saturation)
+    matrix = per_batch(brightness) * (saturation * tf.eye(3) + (1 - saturation) * to_gray)
+    matrix @= _hue_rotation(per_batch(hue))
+    matrix = tf.where(per_batch(is_gray) > 0, matrix @ to_gray, matrix)
     if channels == 4:
         matrix = tf.pad(matrix, ((0, 0), (0, 1), (0, 1)))
         matrix += tf.constant(np.diag([0.0, 0.0, 0.0, 1.0]), tf.float32)
-    return matrix, column(contrast)
+    return matrix, per_batch(contrast)
 
 
-def _turned(hue):
-    """The matrices that turn hue at constant luminance, `(B, 3, 3)`."""
-    back = np.linalg.inv(YIQ)
+def _hue_rotation(turns):
+    """Returns matrices `(B, 3, 3)` that rotate the hue at constant luminance."""
+    to_rgb = np.linalg.inv(YIQ)
     parts = [
         np.diag([1.0, 0, 0]),
         np.diag([0, 1.0, 1.0]),
         np.array([[0] * 3, [0, 0, 1.0], [0, -1.0, 0]]),
     ]
-    still, cosine, sine = (tf.constant((back @ part @ YIQ).T, tf.float32) for part in parts)
-    angle = 2 * math.pi * hue
-    return still + tf.cos(angle) * cosine + tf.sin(angle) * sine
+    constant, cosine, sine = (tf.constant((to_rgb @ part @ YIQ).T, tf.float32) for part in parts)
+    angle = 2 * math.pi * turns
+    return constant + tf.cos(angle) * cosine + tf.sin(angle) * sine
 
 
-def _mapped(images, matrix, contrast):
-    """Multiplies colors, and blends with the mean luminance by contrast."""
+def _apply_color_map(images, matrix, contrast):
+    """Multiplies the colors by a matrix, then blends with the mean luminance by the contrast."""
     channels = images.shape[-1]
-    flat = tf.reshape(images, (tf.shape(images)[0], -1, channels))
-    middle = tf.reduce_mean(flat, axis=1, keepdims=True) @ matrix
+    pixels = tf.reshape(images, (tf.shape(images)[0], -1, channels))
+    mean_color = tf.reduce_mean(pixels, axis=1, keepdims=True) @ matrix
     weights = [1.0] if channels == 1 else [*LUMINANCE, 0.0][:channels]
-    gray = tf.reduce_sum(middle * weights, axis=-1, keepdims=True)
+    gray = tf.reduce_sum(mean_color * weights, axis=-1, keepdims=True)
     is_color = tf.constant([1.0] * min(channels, 3) + [0.0] * (channels == 4))
-    blend = 1 + is_color * (contrast - 1)  # alpha stays as it is
-    changed = flat @ (blend * matrix) + (1 - blend) * gray
-    return tf.reshape(tf.clip_by_value(changed, 0.0, 1.0), tf.shape(images))
+    blend = 1 + is_color * (contrast - 1)  # an alpha channel is not changed
+    result = pixels @ (blend * matrix) + (1 - blend) * gray
+    return tf.reshape(tf.clip_by_value(result, 0.0, 1.0), tf.shape(images))
 
 
 @functools.cache
-def _compiled():
-    """`_mapped` as one loop over pixels."""
-    return per_image.xla_jit(_mapped)
+def _compiled_color_map():
+    """Returns `_apply_color_map` as one compiled loop over pixels."""
+    return per_image.xla_jit(_apply_color_map)

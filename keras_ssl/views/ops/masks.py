@@ -1,4 +1,4 @@
-"""Masks of patches, drawn in the pipeline as views are."""
+"""Random masks of patches, drawn in the input pipeline like views."""
 
 import dataclasses
 import math
@@ -6,24 +6,25 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_ssl.validation import as_size, check_fraction, check_interval, check_number
-from keras_ssl.views.base import View
+from keras_ssl.validation import as_size, check_fraction, check_interval
+from keras_ssl.views.base import View, no_autograph
 
-RECTANGLES = 16  # drawn for each image, of which those are kept that still fit
-SMALLEST = 4  # patches of a rectangle
-ASPECT = 0.3  # of the narrowest
+NUM_RECTANGLES = 16  # candidates per image; those that do not fit are skipped
+MIN_PATCHES = 4  # of a rectangle
+MIN_ASPECT = 0.3  # of a rectangle; the largest is 1 / 0.3
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True)
 class RandomMask(View):
-    """Draws which patches of each image are masked: the same number of each, in no order.
+    """Masks a fixed number of patches of each image, chosen uniformly.
 
-    Unlike other views it returns no images but a bool tensor `(B, rows * columns)`, row by row.
+    It returns a bool tensor `(B, rows * columns)`, row by row, instead of images. True means
+    masked.
 
     Args:
-        grid: Int > 0, or pair `(rows, columns)`, patches of an image.
-        ratio: Float in 0..1, the share that is masked; rounded down to whole patches.
+        grid: Int > 0, or pair `(rows, columns)`, the patches of an image.
+        ratio: Float in 0..1, the fraction of masked patches; rounded down to whole patches.
 
     Raises:
         TypeError: If `ratio` is not a number.
@@ -38,41 +39,42 @@ class RandomMask(View):
 
     def __post_init__(self):
         self._set(grid=as_size(self.grid, "grid"))
-        check_number(0, 1, ratio=self.ratio)
+        check_fraction(ratio=self.ratio)
 
     @property
-    def masked(self):
-        """Patches that are masked in each image."""
+    def num_masked(self) -> int:
+        """Number of masked patches of each image."""
         return int(self.ratio * math.prod(self.grid))
 
+    @no_autograph
     def transform(self, images, seed):
-        """Masks those with the lowest draws."""
-        draws = self.draws(images, seed, math.prod(self.grid))
-        return tf.ensure_shape(_lowest(draws, self.masked), (None, math.prod(self.grid)))
+        num_patches = math.prod(self.grid)
+        draws = self.uniform(images, seed, num_patches)
+        return tf.ensure_shape(_mask_lowest(draws, self.num_masked), (None, num_patches))
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True)
 class BlockMask(View):
-    """Draws rectangles of patches that are masked, of some images.
+    """Masks rectangles of patches in some of the images.
 
-    Unlike other views it returns no images but a bool tensor `(B, rows * columns)`, row by row.
-    Rectangles of 4 patches or more and an aspect of 0.3 to 3.3 are laid down as long as they fit
-    into the image's share; single patches make it up.
+    It returns a bool tensor `(B, rows * columns)`, row by row, instead of images. True means
+    masked. Rectangles have at least 4 patches and an aspect ratio of 0.3 to 3.3. They are added
+    while they fit the masking ratio; the remainder is filled with single patches.
 
     Args:
-        grid: Int > 0, or pair `(rows, columns)`, patches of an image.
-        ratio: Pair of floats in 0..1, between which the masked share of an image is uniform;
+        grid: Int > 0, or pair `(rows, columns)`, the patches of an image.
+        ratio: Pair of floats in 0..1. The masked fraction of an image is uniform between them;
             rounded to whole patches.
         probability: Float in 0..1, how often an image is masked at all.
 
     Raises:
-        TypeError: If `ratio` is not a pair of numbers, or `probability` not a number.
+        TypeError: If `ratio` is not a pair of numbers, or `probability` is not a number.
         ValueError: If an argument is out of range.
 
     Source:
-        Oquab et al. 2023, https://arxiv.org/abs/2304.07193, and their code; rectangles of Bao et
-        al. 2021, https://arxiv.org/abs/2106.08254, algorithm 1.
+        Oquab et al. 2023, https://arxiv.org/abs/2304.07193, and the authors' code. Rectangles of
+        Bao et al. 2021, https://arxiv.org/abs/2106.08254, algorithm 1.
     """
 
     grid: int | tuple[int, int]
@@ -84,47 +86,47 @@ class BlockMask(View):
         self._set(grid=as_size(self.grid, "grid"), ratio=tuple(self.ratio))
         check_fraction(probability=self.probability)
 
+    @no_autograph
     def transform(self, images, seed):
-        """Lays rectangles one after the other, then single patches."""
-        patches = math.prod(self.grid)
-        draws = self.draws(images, seed, 2 + 4 * RECTANGLES + patches)
-        applied, share = draws[:, 0] < self.probability, draws[:, 1]
+        num_patches, num_draws = math.prod(self.grid), 4 * NUM_RECTANGLES
+        draws = self.uniform(images, seed, 2 + num_draws + num_patches)
+        is_masked, fraction = draws[:, 0] < self.probability, draws[:, 1]
         low, high = self.ratio
-        target = tf.round((low + share * (high - low)) * patches)
-        target = tf.where(applied, target, 0.0)
-        rectangles = tf.reshape(draws[:, 2 : 2 + 4 * RECTANGLES], (-1, RECTANGLES, 4))
-        mask = tf.zeros((tf.shape(images)[0], patches), tf.bool)
-        for index in range(RECTANGLES):
-            laid = mask | self._rectangle(rectangles[:, index], target - _count(mask))
-            mask = tf.where((_count(laid) <= target)[:, None], laid, mask)
-        single = tf.where(mask, 2.0, draws[:, 2 + 4 * RECTANGLES :])
-        mask |= _lowest(single, tf.cast(target - _count(mask), tf.int32)[:, None])
-        return tf.ensure_shape(mask, (None, patches))
+        target = tf.round((low + fraction * (high - low)) * num_patches)
+        target = tf.where(is_masked, target, 0.0)
+        rectangle_draws = tf.reshape(draws[:, 2 : 2 + num_draws], (-1, NUM_RECTANGLES, 4))
+        mask = tf.zeros((tf.shape(images)[0], num_patches), tf.bool)
+        for index in range(NUM_RECTANGLES):
+            room = target - _count(mask)
+            candidate = mask | self._rectangle(rectangle_draws[:, index], room)
+            mask = tf.where((_count(candidate) <= target)[:, None], candidate, mask)
+        patch_draws = tf.where(mask, 2.0, draws[:, 2 + num_draws :])
+        mask |= _mask_lowest(patch_draws, tf.cast(target - _count(mask), tf.int32)[:, None])
+        return tf.ensure_shape(mask, (None, num_patches))
 
     def _rectangle(self, draws, room):
-        """One rectangle for each image: bool `(B, rows * columns)`."""
+        """Returns one rectangle for each image: bool `(B, rows * columns)`."""
         rows, columns = self.grid
-        area = SMALLEST + draws[:, 0] * tf.maximum(room - SMALLEST, 0.0)
-        aspect = tf.exp((2 * draws[:, 1] - 1) * math.log(1 / ASPECT))
-        inside = []
-        for side, length, draw in (
-            (rows, tf.sqrt(area * aspect), draws[:, 2]),
-            (columns, tf.sqrt(area / aspect), draws[:, 3]),
-        ):
-            length = tf.clip_by_value(tf.round(length), 1.0, float(side))
-            start = tf.floor(draw * (side - length + 1))
-            place = tf.range(side, dtype=tf.float32)
-            at = (place >= start[:, None]) & (place < (start + length)[:, None])
-            inside.append(at)
-        both = inside[0][:, :, None] & inside[1][:, None, :]
-        return tf.reshape(both, (-1, rows * columns))
+        area = MIN_PATCHES + draws[:, 0] * tf.maximum(room - MIN_PATCHES, 0.0)
+        aspect = tf.exp((2 * draws[:, 1] - 1) * math.log(1 / MIN_ASPECT))
+        in_rows = _interval(rows, tf.sqrt(area * aspect), draws[:, 2])
+        in_columns = _interval(columns, tf.sqrt(area / aspect), draws[:, 3])
+        return tf.reshape(in_rows[:, :, None] & in_columns[:, None, :], (-1, rows * columns))
+
+
+def _interval(side, length, draws):
+    """Returns which positions along one side an interval covers: bool `(B, side)`."""
+    length = tf.clip_by_value(tf.round(length), 1.0, float(side))
+    start = tf.floor(draws * (side - length + 1))
+    positions = tf.range(side, dtype=tf.float32)
+    return (positions >= start[:, None]) & (positions < (start + length)[:, None])
 
 
 def _count(mask):
     return tf.reduce_sum(tf.cast(mask, tf.float32), axis=1)
 
 
-def _lowest(draws, count):
-    """Marks the `count` lowest draws of each row."""
+def _mask_lowest(draws, count):
+    """Returns a mask of the `count` lowest numbers of each row."""
     rank = tf.argsort(tf.argsort(draws, axis=1), axis=1)
     return rank < count

@@ -6,15 +6,15 @@ import keras
 import tensorflow as tf
 
 from keras_ssl.validation import check_int
-from keras_ssl.views.base import View
+from keras_ssl.views.base import View, no_autograph
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
 @dataclasses.dataclass(frozen=True)
 class RandomShift(View):
-    """Moves each image by whole pixels, up to `pixels` each way, and mirrors it at its border.
+    """Shifts each image by up to `pixels` whole pixels along each axis, with reflected borders.
 
-    The border's own pixels are not repeated: beyond the first row comes the second.
+    Reflection does not repeat the border: the pixel before the first row is the second row.
 
     Args:
         pixels: Int >= 1.
@@ -32,21 +32,21 @@ class RandomShift(View):
     def __post_init__(self):
         check_int(1, pixels=self.pixels)
 
+    @no_autograph
     def transform(self, images, seed):
-        """Moves."""
         batch, height, width, channels = tf.unstack(tf.shape(images))
-        draws = self.draws(images, seed, 2) * (2 * self.pixels + 1)
-        by = tf.cast(draws, tf.int32) - self.pixels
-        rows = _mirrored(tf.range(height) + by[:, :1], height)
-        columns = _mirrored(tf.range(width) + by[:, 1:], width)
-        places = rows[:, :, None] * width + columns[:, None, :]
-        flat = tf.reshape(images, (batch, height * width, channels))
-        moved = tf.gather(flat, tf.reshape(places, (batch, height * width)), batch_dims=1)
-        return tf.ensure_shape(tf.reshape(moved, tf.shape(images)), images.shape)
+        draws = self.uniform(images, seed, 2) * (2 * self.pixels + 1)
+        offsets = tf.cast(draws, tf.int32) - self.pixels
+        rows = _reflect(tf.range(height) + offsets[:, :1], height)
+        columns = _reflect(tf.range(width) + offsets[:, 1:], width)
+        indices = rows[:, :, None] * width + columns[:, None, :]
+        pixels = tf.reshape(images, (batch, height * width, channels))
+        shifted = tf.gather(pixels, tf.reshape(indices, (batch, height * width)), batch_dims=1)
+        return tf.ensure_shape(tf.reshape(shifted, tf.shape(images)), images.shape)
 
 
-def _mirrored(place, side):
-    """Brings places beyond the ends of a side back inside, as between two mirrors."""
-    period = tf.maximum(2 * (side - 1), 1)
-    place %= period
-    return tf.minimum(place, period - place)
+def _reflect(index, length):
+    """Reflects indices beyond the ends of an axis back into it."""
+    period = tf.maximum(2 * (length - 1), 1)
+    index %= period
+    return tf.minimum(index, period - index)

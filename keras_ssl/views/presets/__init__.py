@@ -1,1 +1,1 @@
-"""The views of the papers."""
+"""The views of each paper."""

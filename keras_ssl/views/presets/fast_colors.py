@@ -1,6 +1,7 @@
 """Faster color changes for any preset."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from keras_ssl.views.base import View
 from keras_ssl.views.compose import Compose
@@ -9,43 +10,49 @@ from keras_ssl.views.ops.fast_color_jitter import FastColorJitter
 from keras_ssl.views.ops.grayscale import RandomGrayscale
 
 
-def fast_colors(views):
-    """Exchanges `ColorJitter` and `RandomGrayscale` for one `FastColorJitter`.
+def fast_colors(views: View | Sequence[View]) -> View | tuple[View, ...]:
+    """Replaces `ColorJitter` and `RandomGrayscale` with a single `FastColorJitter`.
 
-        model = keras_ssl.SimCLR(encoder, views=keras_ssl.views.fast_colors(keras_ssl.views.simclr(32)))
+        views = keras_ssl.views.fast_colors(keras_ssl.views.simclr(32))
+        model = keras_ssl.SimCLR(encoder, views=views)
+
+    Choose it if the views are the bottleneck of training. The pixels differ, see
+    `FastColorJitter`.
 
     Args:
-        views: View or sequence of views, such as `views.simclr(32)`, with a `ColorJitter` in it.
+        views: View or sequence of views that contains a `ColorJitter`, such as
+            `keras_ssl.views.simclr(32)`.
 
     Returns:
-        The same with the colors changed by `FastColorJitter`; of a sequence a tuple.
+        A view, or a tuple if `views` is a sequence.
 
     Raises:
-        TypeError: If it is neither a view nor a sequence of views.
-        ValueError: If no `ColorJitter` is in it.
+        TypeError: If `views` is neither a view nor a sequence of views.
+        ValueError: If `views` contains no `ColorJitter`.
     """
-    several = views if isinstance(views, (tuple, list)) else (views,)
-    if not several or not all(isinstance(view, View) for view in several):
+    is_sequence = isinstance(views, (tuple, list))
+    originals = tuple(views) if is_sequence else (views,)
+    if not originals or not all(isinstance(view, View) for view in originals):
         raise TypeError(
             "`views` must be a view or a sequence of views, such as keras_ssl.views.simclr(32), "
             f"received {views!r}."
         )
-    quick = tuple(map(_exchanged, several))
-    if quick == tuple(several):
-        raise ValueError(f"`views` has no ColorJitter that could be exchanged, received {views!r}.")
-    return quick if isinstance(views, (tuple, list)) else quick[0]
+    results = tuple(map(_replace_colors, originals))
+    if results == originals:
+        raise ValueError(f"`views` has no ColorJitter to replace, received {views!r}.")
+    return results if is_sequence else results[0]
 
 
-def _exchanged(view):
-    # Of our own kinds alone: a subclass may change colors in its own way.
+def _replace_colors(view):
+    # Only exact types: a subclass may change colors in its own way.
     if type(view) is ColorJitter:
         return FastColorJitter(*dataclasses.astuple(view))
     if type(view) is not Compose:
         return view
-    parts = []
-    for part in map(_exchanged, view.views):
-        is_gray = type(part) is RandomGrayscale and parts
-        if is_gray and type(parts[-1]) is FastColorJitter and parts[-1].grayscale == 0:
-            part = dataclasses.replace(parts.pop(), grayscale=part.probability)
-        parts.append(part)
-    return Compose(parts)
+    results = []
+    for part in map(_replace_colors, view.views):
+        follows_jitter = bool(results) and type(results[-1]) is FastColorJitter
+        if type(part) is RandomGrayscale and follows_jitter and results[-1].grayscale == 0:
+            part = dataclasses.replace(results.pop(), grayscale=part.probability)
+        results.append(part)
+    return Compose(results)

@@ -1,13 +1,21 @@
-"""Views of two sizes: few large crops, and small ones that cost less."""
+"""Multi-crop: a few large crops, and small crops that cost less."""
 
+from collections.abc import Sequence
+
+from keras_ssl import _types
+from keras_ssl._types import Size
 from keras_ssl.validation import as_size, check_int
+from keras_ssl.views.base import View
 from keras_ssl.views.presets.contrastive import contrastive_view, is_small
 
 
-def multi_crop(large, small, small_crops=6):
-    """Puts views of two sizes side by side: two large crops first, then small ones.
+def multi_crop(
+    large: _types.View | Sequence[_types.View], small: _types.View, small_crops: int = 6
+) -> tuple[_types.View, ...]:
+    """Combines views of two sizes: two large crops first, then small ones.
 
-    The models that compare large with small, SwAV and DINO, take the first two for the large.
+    Methods that compare large with small crops, such as SwAV and DINO, treat the first two views
+    as the large crops.
 
         views = keras_ssl.views.multi_crop(
             large=keras_ssl.views.byol(32),
@@ -16,17 +24,16 @@ def multi_crop(large, small, small_crops=6):
         model = keras_ssl.DINO(encoder, views=views)
 
     Args:
-        large: View of the large crops; or a pair of views, one for each, such as
-            `keras_ssl.views.simclr(32)`.
+        large: View of both large crops, or a pair of views, such as `keras_ssl.views.simclr(32)`.
         small: View of the small crops.
-        small_crops: Int >= 0, how many small crops each image gets.
+        small_crops: Int >= 0, the number of small crops of each image.
 
     Returns:
         Tuple of `2 + small_crops` views.
 
     Raises:
-        TypeError: If `large` is neither a view nor a pair of views, `small` not one view, or
-            `small_crops` not an int.
+        TypeError: If `large` is neither a view nor a pair of views, `small` is not a single view,
+            or `small_crops` is not an int.
         ValueError: If `small_crops` is negative.
 
     Source:
@@ -47,72 +54,78 @@ def multi_crop(large, small, small_crops=6):
     return (*pair, *[small] * small_crops)
 
 
-def swav(size, small_size=None, small_crops=6, flip=True):
-    """The views of SwAV: two large crops and six small ones, with the colors of SimCLR.
+def swav(
+    size: Size, small_size: Size | None = None, small_crops: int = 6, flip: bool = True
+) -> tuple[View, ...]:
+    """The views of SwAV: two large and six small crops with the colors of SimCLR.
 
-    Large crops show 0.14 to 1 of the area, small ones 0.05 to 0.14. Where the shorter side of
-    `size` is below 64 pixels, they show 0.3 to 1 and 0.1 to 0.3, and there is no blur: the paper
-    cuts photographs of about 400 pixels, whose small crops have at least as many pixels as they
-    are shown with, while 0.05 of 32 x 32 pixels are 7 x 7. This choice is ours: the settings for
-    CIFAR-10 that are in use have no small crops. They are `small_crops=0`, where crops show 0.08
-    to 1, on large images too.
+    Large crops cover 0.14 to 1 of the area, small crops 0.05 to 0.14. If the shorter side of
+    `size` is below 64 pixels, they cover 0.3 to 1 and 0.1 to 0.3, and there is no blur. The paper
+    crops photographs of about 400 pixels, and its small crops are never enlarged much, but 0.05 of
+    32 x 32 pixels are only 7 x 7. This choice is ours: the common settings for CIFAR-10 have no
+    small crops. For these pass `small_crops=0`. Large crops then cover 0.08 to 1, also on large
+    images.
 
     Args:
-        size: Int > 0, or pair `(height, width)`: what the encoder takes.
-        small_size: Likewise, at most `size`. None for the paper's share of `size`, 96 of 224, in
-            multiples of 16; on small images for half of `size`, at least 4.
-        small_crops: Int >= 0.
-        flip: Bool. False where left and right mean something, as in digits and letters.
+        size: Int > 0, or pair `(height, width)`, the input size of the encoder.
+        small_size: Int > 0 or pair, at most `size`. None for the paper's fraction of `size`, 96
+            of 224, in multiples of 16; on small images for half of `size`, at least 4.
+        small_crops: Int >= 0, the number of small crops of each image.
+        flip: Bool. Pass False if left and right have a meaning, as in digits and letters.
 
     Returns:
-        Tuple of `2 + small_crops` views: two equal ones, then the small, which are equal too.
+        Tuple of `2 + small_crops` views: two equal views, then the small crops, which are equal
+        too.
 
     Raises:
-        TypeError: If `small_crops` is not an int or `flip` not a bool.
+        TypeError: If `small_crops` is not an int or `flip` is not a bool.
         ValueError: If `size`, `small_size` or `small_crops` is out of range.
 
     Source:
         Caron et al. 2020, https://arxiv.org/abs/2006.09882, section 3.2 and appendix A, and the
-        authors' scripts, with and without small crops. Small images: colors, and all without
-        small crops, of solo-learn's settings for CIFAR-10.
+        authors' scripts, with and without small crops. Small images: solo-learn's settings for
+        CIFAR-10, for the colors and for runs without small crops.
     """
-    large, small = _crops(size, small_size, small_crops, border=0.14, alone=0.08)
-    look = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
+    large, small = _crops(size, small_size, small_crops, boundary=0.14, min_scale=0.08)
+    settings = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
     return multi_crop(
-        contrastive_view(*large, flip, **look),
-        contrastive_view(*small, flip, **look),
+        contrastive_view(*large, flip, **settings),
+        contrastive_view(*small, flip, **settings),
         small_crops,
     )
 
 
-def dino(size, small_size=None, small_crops=8, flip=True):
-    """The views of DINO: two large crops that differ as those of BYOL, and eight small ones.
+def dino(
+    size: Size, small_size: Size | None = None, small_crops: int = 8, flip: bool = True
+) -> tuple[View, ...]:
+    """The views of DINO: two large crops that differ like those of BYOL, and eight small crops.
 
-    Large crops show 0.4 to 1 of the area, small ones 0.05 to 0.4. Where the shorter side of `size`
-    is below 64 pixels, they show 0.3 to 1 and 0.1 to 0.3, and there is no blur, for the reason
-    given in `swav`. With `small_crops=0`, crops show 0.14 to 1, and 0.08 to 1 on small images.
+    Large crops cover 0.4 to 1 of the area, small crops 0.05 to 0.4. If the shorter side of `size`
+    is below 64 pixels, they cover 0.3 to 1 and 0.1 to 0.3, and there is no blur; `swav` gives the
+    reason. With `small_crops=0`, crops cover 0.14 to 1, and 0.08 to 1 on small images.
 
     Args:
-        size: Int > 0, or pair `(height, width)`: what the encoder takes.
-        small_size: Likewise, at most `size`. None for the paper's share of `size`, 96 of 224, in
-            multiples of 16; on small images for half of `size`, at least 4.
-        small_crops: Int >= 0.
-        flip: Bool. False where left and right mean something, as in digits and letters.
+        size: Int > 0, or pair `(height, width)`, the input size of the encoder.
+        small_size: Int > 0 or pair, at most `size`. None for the paper's fraction of `size`, 96
+            of 224, in multiples of 16; on small images for half of `size`, at least 4.
+        small_crops: Int >= 0, the number of small crops of each image.
+        flip: Bool. Pass False if left and right have a meaning, as in digits and letters.
 
     Returns:
-        Tuple of `2 + small_crops` views: two different ones, then the small, which are equal.
+        Tuple of `2 + small_crops` views: two different views, then the small crops, which are
+        equal.
 
     Raises:
-        TypeError: If `small_crops` is not an int or `flip` not a bool.
+        TypeError: If `small_crops` is not an int or `flip` is not a bool.
         ValueError: If `size`, `small_size` or `small_crops` is out of range.
 
     Source:
-        Caron et al. 2021, https://arxiv.org/abs/2104.14294, section 3.2; areas and the number of
-        small crops are the defaults of the authors' code, where the paper's longest runs have ten
-        and part large from small at 0.25. Small images: colors, and all without small crops, of
-        solo-learn's settings for CIFAR-10.
+        Caron et al. 2021, https://arxiv.org/abs/2104.14294, section 3.2. Areas and the number of
+        small crops are the defaults of the authors' code. The paper's longest runs use ten small
+        crops and a boundary of 0.25 between small and large. Small images: solo-learn's settings
+        for CIFAR-10, for the colors and for runs without small crops.
     """
-    large, small = _crops(size, small_size, small_crops, border=0.4, alone=0.14)
+    large, small = _crops(size, small_size, small_crops, boundary=0.4, min_scale=0.14)
     jitter = (0.4, 0.4, 0.2, 0.1)
     first_blur, second_blur, small_blur = (0.0,) * 3 if is_small(size) else (1.0, 0.1, 0.5)
     return multi_crop(
@@ -125,25 +138,26 @@ def dino(size, small_size=None, small_crops=8, flip=True):
     )
 
 
-def _crops(size, small_size, small_crops, border, alone):
-    """Returns `(size, scale)` of the large crops and of the small ones.
+def _crops(size, small_size, small_crops, boundary, min_scale):
+    """Returns `(size, scale)` of the large and of the small crops.
 
     Args:
-        size: Of the large crops.
-        small_size: Of the small ones, or None.
+        size: Size of the large crops.
+        small_size: Size of the small crops, or None.
         small_crops: Int >= 0.
-        border: Share of the area that parts small crops from large ones, on large images.
-        alone: The smallest share of large crops without small ones, on large images.
+        boundary: On large images, the area between small and large crops.
+        min_scale: On large images, the smallest area of large crops without small ones.
     """
     size = as_size(size)
     check_int(0, small_crops=small_crops)
-    lowest = 0.05
+    smallest = 0.05
     if is_small(size):
-        lowest, border, alone = 0.1, 0.3, 0.08
+        smallest, boundary, min_scale = 0.1, 0.3, 0.08
         default = tuple(max(side // 2, min(side, 4)) for side in size)
     else:
         default = tuple(16 * round(side * 96 / 224 / 16) for side in size)
     small_size = default if small_size is None else as_size(small_size, "small_size")
-    if any(part > whole for part, whole in zip(small_size, size, strict=True)):
+    if any(small > large for small, large in zip(small_size, size, strict=True)):
         raise ValueError(f"`small_size` must be at most `size` {size}, received {small_size}.")
-    return (size, (border if small_crops else alone, 1.0)), (small_size, (lowest, border))
+    large_scale = (boundary if small_crops else min_scale, 1.0)
+    return (size, large_scale), (small_size, (smallest, boundary))

@@ -1,1 +1,1 @@
-"""RandAugment with PIL's pixels."""
+"""RandAugment with the pixels of PIL."""

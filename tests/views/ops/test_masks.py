@@ -8,12 +8,12 @@ from keras_ssl import views
 IMAGES = np.zeros((400, 8, 8, 3), "uint8")
 
 
-def drawn(view, seed=(3, 4), images=IMAGES):
+def draw_mask(view, seed=(3, 4), images=IMAGES):
     return view(images, seed).numpy()
 
 
-def test_every_image_has_as_many_masked_patches_each_its_own():
-    mask = drawn(views.RandomMask((4, 6), ratio=0.75))
+def test_random_masks_differ_and_have_the_same_number_of_patches():
+    mask = draw_mask(views.RandomMask((4, 6), ratio=0.75))
     assert mask.shape == (400, 24)
     assert mask.dtype == bool
     assert np.all(mask.sum(axis=1) == 18)
@@ -22,44 +22,44 @@ def test_every_image_has_as_many_masked_patches_each_its_own():
 
 
 @pytest.mark.parametrize(("ratio", "count"), [(0.0, 0), (1.0, 24), (0.3, 7)])
-def test_the_ratio_is_rounded_down(ratio, count):
-    assert np.all(drawn(views.RandomMask((4, 6), ratio)).sum(axis=1) == count)
+def test_the_mask_ratio_is_rounded_down(ratio, count):
+    assert np.all(draw_mask(views.RandomMask((4, 6), ratio)).sum(axis=1) == count)
 
 
-def test_blocks_mask_half_of_the_images_by_shares_between_the_two():
-    mask = drawn(views.BlockMask(8))
-    share = mask.mean(axis=1)
-    masked = share > 0
+def test_block_masks_cover_half_of_the_images_with_ratios_in_the_range():
+    mask = draw_mask(views.BlockMask(8))
+    ratios = mask.mean(axis=1)
+    masked = ratios > 0
     assert 0.4 < masked.mean() < 0.6
-    assert share[masked].min() == pytest.approx(0.1, abs=0.02)
-    assert share[masked].max() == pytest.approx(0.5, abs=0.02)
-    assert share[masked].mean() == pytest.approx(0.3, abs=0.03)
-    often = mask[masked].mean(axis=0)  # corners least, as rectangles lie within the image
-    assert 0.03 < often.min() < 0.3 < often.max() < 0.6
+    assert ratios[masked].min() == pytest.approx(0.1, abs=0.02)
+    assert ratios[masked].max() == pytest.approx(0.5, abs=0.02)
+    assert ratios[masked].mean() == pytest.approx(0.3, abs=0.03)
+    frequency = mask[masked].mean(axis=0)  # lowest at corners: rectangles lie inside the image
+    assert 0.03 < frequency.min() < 0.3 < frequency.max() < 0.6
 
 
-def neighbors(mask, side=8):
-    """Share of masked patches' right neighbors that are masked too."""
+def masked_neighbor_fraction(mask, side=8):
+    """Returns how often the right neighbor of a masked patch is masked too."""
     grid = mask.reshape(-1, side, side)
     return grid[:, :, 1:][grid[:, :, :-1]].mean()
 
 
-def test_blocks_hang_together():
-    blocks = drawn(views.BlockMask(8, ratio=(0.3, 0.3), probability=1.0))
-    single = drawn(views.RandomMask(8, ratio=0.3))
+def test_block_masks_are_contiguous():
+    blocks = draw_mask(views.BlockMask(8, ratio=(0.3, 0.3), probability=1.0))
+    single = draw_mask(views.RandomMask(8, ratio=0.3))
     assert np.all(blocks.sum(axis=1) == round(0.3 * 64))
-    assert neighbors(blocks) > 0.55 > 0.4 > neighbors(single)
+    assert masked_neighbor_fraction(blocks) > 0.55 > 0.4 > masked_neighbor_fraction(single)
 
 
 @pytest.mark.parametrize("view", [views.RandomMask(4), views.BlockMask(4)])
-def test_a_mask_is_a_function_of_its_seed_and_saved(view):
-    np.testing.assert_array_equal(drawn(view), drawn(view))
-    assert np.any(drawn(view) != drawn(view, (3, 5)))
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(view))
-    assert again == view
+def test_masks_are_functions_of_the_seed_and_survive_saving(view):
+    np.testing.assert_array_equal(draw_mask(view), draw_mask(view))
+    assert np.any(draw_mask(view) != draw_mask(view, (3, 5)))
+    loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(view))
+    assert loaded == view
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(7).map(lambda x: view(x, (3, 4)))
     assert dataset.element_spec.shape == (None, 16)
-    np.testing.assert_array_equal(next(iter(dataset)), drawn(view, images=IMAGES[:7]))
+    np.testing.assert_array_equal(next(iter(dataset)), draw_mask(view, images=IMAGES[:7]))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_a_mask_is_a_function_of_its_seed_and_saved(view):
         (lambda: views.BlockMask(4, probability=2), "`probability` must be in"),
     ],
 )
-def test_names_a_bad_argument(make, message):
+def test_masks_reject_bad_arguments(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()

@@ -1,4 +1,4 @@
-"""Every operation against PIL, which FixMatch's authors applied image by image."""
+"""Each operation against PIL, which FixMatch's authors use."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ def enhance(kind):
 
 
 def affine(matrix):
-    def move(image, v):
+    def transform(image, v):
         return image.transform(image.size, Image.Transform.AFFINE, matrix(0.3 * v / 10, image.size))
 
-    return move
+    return transform
 
 
-BY_PIL = {
+PIL_OPERATIONS = {
     "AutoContrast": lambda image, v: ImageOps.autocontrast(image),
     "Brightness": enhance("Brightness"),
     "Color": enhance("Color"),
@@ -38,14 +38,14 @@ BY_PIL = {
 }
 
 
-def pictures(channels, size=(32, 32)):
-    """Noise, a ramp, one color, a narrow range, two values, and blobs as photographs have."""
-    random = np.random.default_rng(0)
-    noise = random.integers(0, 256, (*size, channels))
+def images_of(channels, size=(32, 32)):
+    """Noise, a ramp, one color, a narrow range, two values, and smooth blobs."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (*size, channels))
     ramp = np.broadcast_to(np.linspace(10, 240, size[1])[None, :, None], noise.shape)
     flat = np.full(noise.shape, 77)
-    narrow = random.integers(100, 131, noise.shape)
-    binary = np.where(random.random(noise.shape) < 0.3, 0, 255)
+    narrow = rng.integers(100, 131, noise.shape)
+    binary = np.where(rng.random(noise.shape) < 0.3, 0, 255)
     rows, columns = np.mgrid[: size[0], : size[1], :channels][:2]
     blobs = 127 + 120 * np.sin(rows / 5) * np.cos(columns / 7 + np.arange(channels))
     return np.stack([noise, ramp, flat, narrow, binary, blobs]).astype("uint8")
@@ -53,52 +53,53 @@ def pictures(channels, size=(32, 32)):
 
 @pytest.mark.parametrize("size", [(32, 32), (17, 40), (8, 8)])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("operation", BY_PIL)
-def test_every_operation_equals_pil(operation, channels, size):
-    images = pictures(channels, size)
-    for level in LEVELS:
-        ours = 255 * apply_randaugment(images, operation, level).numpy()
-        for image, mine in zip(images, ours, strict=True):
-            pil = Image.fromarray(image[..., 0] if channels == 1 else image)
-            theirs = np.asarray(BY_PIL[operation](pil, level)).reshape(image.shape)
-            np.testing.assert_allclose(mine, theirs, atol=1.01, err_msg=f"level {level}")
+@pytest.mark.parametrize("operation", PIL_OPERATIONS)
+def test_each_operation_is_equal_to_pil(operation, channels, size):
+    images = images_of(channels, size)
+    levels = np.repeat(LEVELS, len(images))
+    images = np.tile(images, (len(LEVELS), 1, 1, 1))
+    results = 255 * apply_randaugment(images, operation, levels).numpy()
+    for image, level, result in zip(images, levels.tolist(), results, strict=True):
+        pil_image = Image.fromarray(image[..., 0] if channels == 1 else image)
+        expected = np.asarray(PIL_OPERATIONS[operation](pil_image, level)).reshape(image.shape)
+        np.testing.assert_allclose(result, expected, atol=1.01, err_msg=f"level {level}")
 
 
-@pytest.mark.parametrize("operation", BY_PIL)
-def test_each_image_has_its_own_level(operation):
-    images = pictures(3)
+@pytest.mark.parametrize("operation", PIL_OPERATIONS)
+def test_each_image_may_have_its_own_level(operation):
+    images = images_of(3)
     levels = np.array([-8, -3, 1, 4, 6, 9], "float32")
-    together = apply_randaugment(images, operation, levels)
+    batch = apply_randaugment(images, operation, levels)
     for index, level in enumerate(levels):
-        alone = apply_randaugment(images[index : index + 1], operation, float(level))
-        np.testing.assert_array_equal(together[index], alone[0])
+        single = apply_randaugment(images[index : index + 1], operation, float(level))
+        np.testing.assert_array_equal(batch[index], single[0])
 
 
-@pytest.mark.parametrize("operation", BY_PIL)
-def test_no_image_is_no_error(operation):
+@pytest.mark.parametrize("operation", PIL_OPERATIONS)
+def test_operations_accept_an_empty_batch(operation):
     assert apply_randaugment(np.zeros((0, 8, 8, 3), "uint8"), operation, 3).shape == (0, 8, 8, 3)
 
 
-def test_operations_on_tones_leave_alpha_alone_and_moves_take_it_along():
-    images = pictures(4)
+def test_color_operations_keep_alpha_and_geometric_ones_move_it():
+    images = images_of(4)
     for operation in ("AutoContrast", "Equalize", "Contrast", "Sharpness", "Solarize"):
         np.testing.assert_allclose(
             apply_randaugment(images, operation, 9)[..., 3], images[..., 3] / 255
         )
-    moved = apply_randaugment(images, "TranslateX", 5)[..., 3]
-    np.testing.assert_allclose(moved[:, :, :-4], images[:, :, 4:, 3] / 255)
+    translated_alpha = apply_randaugment(images, "TranslateX", 5)[..., 3]
+    np.testing.assert_allclose(translated_alpha[:, :, :-4], images[:, :, 4:, 3] / 255)
 
 
-def test_floats_give_the_same_as_uint8():
-    images = pictures(3)
+def test_operations_on_floats_are_equal_to_those_on_uint8():
+    images = images_of(3)
     np.testing.assert_array_equal(
         apply_randaugment(images, "Posterize", 5),
         apply_randaugment((images / 255).astype("float32"), "Posterize", 5),
     )
 
 
-def test_names_what_is_accepted():
-    images = pictures(3)
+def test_apply_randaugment_names_accepted_operations_and_levels():
+    images = images_of(3)
     with pytest.raises(ValueError, match=r"`operation` must be .*'ShearX'.* received 'Blur'"):
         apply_randaugment(images, "Blur", 5)
     with pytest.raises(ValueError, match=r"`level` must be in -10\.\.10, received 11"):
