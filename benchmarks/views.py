@@ -4,7 +4,7 @@ python benchmarks/views.py
 python benchmarks/views.py --cases simclr_224 --runs 9 --output views.json
 python benchmarks/views.py --lightly path/to/other/environment/bin/python
 
-The pipeline is the one that `fit` uses: `data.make_views`, shuffled. Each turn is one whole pass of some
+The pipeline is the one that `fit` uses: `data.make_views`, shuffled. Each turn is one pass of some
 seconds, its start included, after one to warm up. lightly's transforms run in a `DataLoader` of
 torch with a worker for each core, in an environment of their own (`pip install lightly torch
 torchvision`) whose interpreter is given; turns alternate. What else the machine does lowers the

@@ -87,8 +87,8 @@ def validate_batch(model, element, num_unlabeled=None):
     """
     if not isinstance(element, tuple) or len(element) != 2 or not isinstance(element[0], dict):
         raise ValueError(
-            f"`x` must have elements {ACCEPTED}. {type(model).__name__} needs labeled and unlabeled "
-            "images in each batch."
+            f"`x` must have elements {ACCEPTED}. {type(model).__name__} needs labeled and "
+            "unlabeled images in each batch."
         )
     batch = {name: np.asarray(part) for name, part in element[0].items()}
     missing = [name for name in KEYS if name not in batch]

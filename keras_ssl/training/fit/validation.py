@@ -98,8 +98,8 @@ def validate_divisible(model, batch_size, part=""):
     replicas = distribute.num_replicas_of(model)
     if batch_size % replicas:
         raise ValueError(
-            f"A batch of {batch_size} images{part} cannot be split among {replicas} replicas. Use a "
-            f"multiple of {replicas}."
+            f"A batch of {batch_size} images{part} cannot be split among {replicas} replicas. "
+            f"Use a multiple of {replicas}."
         )
     share = batch_size // replicas
     if share % model.microbatches:
