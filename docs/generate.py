@@ -90,7 +90,8 @@ def package_init(methods, source):
     names = sorted([*names, "ImageTextModel"], key=_isort_key)
     doc = source[: source.index('"""', 3) + 3]
     imports = f"from keras_ssl import (\n{_lines(MODULES)})\n"
-    imports += f"from keras_ssl.models import (\n{_lines(names)})\n"
+    members = sorted(names, key=lambda name: _isort_key(name, str.lower))
+    imports += f"from keras_ssl.models import (\n{_lines(members)})\n"
     exports = _all(sorted([*names, *MODULES], key=_isort_key))
     return f'{doc}\n\n{imports}\n__version__ = "{version}"\n\n{exports}'
 
@@ -104,10 +105,10 @@ def _lines(names):
     return "".join(f"    {name},\n" for name in names)
 
 
-def _isort_key(name):
-    """The order of ruff: constants, classes, functions."""
+def _isort_key(name, fold=str):
+    """The order of ruff: constants, classes, functions; imports fold the case."""
     kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
-    return kind, name
+    return kind, fold(name)
 
 
 def table(methods):

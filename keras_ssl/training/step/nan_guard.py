@@ -49,8 +49,8 @@ def non_finite_error(model):
     )
     return FloatingPointError(
         f"The loss or a gradient is not finite at step {step}. Weights and optimizer are those "
-        "from before that step. Common causes: NaN in the images; a learning rate that is too high or "
-        "has no warmup; unclipped gradients (pass `clipnorm` to the optimizer);"
+        "from before that step. Common causes: NaN in the images; a learning rate that is too high "
+        "or has no warmup; unclipped gradients (pass `clipnorm` to the optimizer);"
         f"{float16} a temperature that is too small; weights that were not finite at the start. "
         "Resume from an earlier checkpoint with a lower learning rate."
     )
