@@ -30,12 +30,13 @@ def test_iter_layers_yields_the_model_and_nested_layers():
 
 
 def test_without_shared_object_ids_removes_the_ids_that_make_keras_share_objects():
+    layer = layers.Dense(2)
     with ObjectSharingScope():  # Keras enters it while it saves or loads a model
-        config = keras.saving.serialize_keras_object(layers.Dense(2))
-        first, second = (keras.saving.deserialize_keras_object(config) for _ in range(2))
+        configs = [keras.saving.serialize_keras_object(layer) for _ in range(2)]
+        first, second = (keras.saving.deserialize_keras_object(config) for config in configs)
         assert first is second
-        config = _internals.without_shared_object_ids(config)
-        first, second = (keras.saving.deserialize_keras_object(config) for _ in range(2))
+        configs = [_internals.without_shared_object_ids(config) for config in configs]
+        first, second = (keras.saving.deserialize_keras_object(config) for config in configs)
         assert first is not second
     nested = {"a": [{"shared_object_id": 1, "b": 2}], "c": ({"shared_object_id": 3},)}
     assert _internals.without_shared_object_ids(nested) == {"a": [{"b": 2}], "c": ({},)}
@@ -122,19 +123,21 @@ def test_loss_tracker_and_compile_metrics_are_what_compile_creates():
     assert mae is _internals.compile_metrics(model)
 
 
-def test_without_symbolic_build_lets_fit_train_a_model_that_builds_itself():
+def test_without_symbolic_build_lets_replicas_start_with_batches_of_different_sizes(replicas):
     class Averaging(keras.Model):
-        def build(self, input_shape):
-            raise AssertionError("Keras builds the model itself")
+        def call(self, x):
+            return x
 
         def train_step(self, data):
             return {"loss": keras.ops.mean(data[0])}
 
-    x, y = np.ones((4, 3)), np.ones((4, 1))
-    model = Averaging()
-    model.compile("sgd", run_eagerly=True)
-    with pytest.raises(Exception, match="Keras builds the model itself"):
-        model.fit(x, y, verbose=0)
-    model = _internals.without_symbolic_build(Averaging)()
-    model.compile("sgd", run_eagerly=True)
-    assert model.fit(x, y, verbose=0).history["loss"] == [1.0]
+    def fit(model_class):
+        with replicas.scope():
+            model = model_class()
+            model.compile("sgd")
+        x = np.ones((3, 2), "float32")  # two rows for one replica, one for the other
+        return model.fit(x, x, verbose=0).history["loss"]
+
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        fit(Averaging)
+    assert fit(_internals.without_symbolic_build(Averaging)) == [1.0]
