@@ -84,6 +84,14 @@ def test_dataset_parents_are_the_datasets_that_a_dataset_is_made_from():
     assert not _internals.dataset_parents(first)
 
 
+def test_unwrap_batching_returns_the_unbatched_dataset_and_the_batch_size():
+    numbers = tf.data.Dataset.range(6)
+    unbatched, size = _internals.unwrap_batching(numbers.batch(4))
+    assert unbatched is numbers
+    assert size == 4
+    assert _internals.unwrap_batching(numbers) is None
+
+
 def test_variable_index_is_the_position_in_the_optimizers_variables():
     variables = [keras.Variable(np.ones(2, "float32")) for _ in range(3)]
     optimizer = keras.optimizers.SGD()

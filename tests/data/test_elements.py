@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ssl import _internals
 from keras_ssl.data import elements
 
 IMAGES = np.zeros((10, 4, 4, 3), "float32")
@@ -64,11 +63,3 @@ def test_drop_partial_batches_keeps_full_batches_only(dataset, rows, cardinality
     assert size == 4
     assert full.cardinality() == cardinality
     assert [len(batch) for batch in full] == [4] * (2 if rows == 4 else 0)
-
-
-def test_unwrap_batching_returns_the_unbatched_dataset_and_the_batch_size():
-    images = tf.data.Dataset.from_tensor_slices(IMAGES)
-    unbatched, size = _internals.unwrap_batching(images.batch(4))
-    assert unbatched is images
-    assert size == 4
-    assert _internals.unwrap_batching(images) is None
