@@ -1,4 +1,4 @@
-"""How far the pixels of `FastColorJitter` are from those of `ColorJitter`, in levels of 255.
+"""Pixel difference between `FastColorJitter` and `ColorJitter`, in levels of 255.
 
 python benchmarks/fast_colors.py --dataset cifar10 --data-dir DIR
 """
@@ -15,31 +15,31 @@ from keras_ssl.views import ColorJitter, FastColorJitter
 def main(
     dataset: str = "cifar10", data_dir: Path | None = None, images: int = 512, draws: int = 40
 ) -> None:
-    """Measures at SimCLR's strengths 0.5 and 1 and prints means.
+    """Measures the mean difference at SimCLR's strengths 0.5 and 1.
 
     Args:
-        dataset: As in the recipes, of color images.
-        data_dir: As in the recipes.
-        images: Test images.
-        draws: Factors of brightness, contrast, saturation and hue, the same for both.
+        dataset: Name of a dataset of color images, or a folder, as in the recipes.
+        data_dir: Folder of the dataset, as in the recipes.
+        images: Number of test images.
+        draws: Number of random amounts of brightness, contrast, saturation and hue.
     """
     pixels, _ = evaluation.read_images(data.load(dataset, "test", data_dir=data_dir), images)
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for strength in (0.5, 1.0):
-        apart, change = [], []
+        distances, changes = [], []
         for index in range(draws):
-            factors = draw.uniform(1 - 0.8 * strength, 1 + 0.8 * strength, 3).tolist()
-            turn = float(draw.uniform(-0.2 * strength, 0.2 * strength))
-            same = [(value, value) for value in (*factors, turn)]
+            factors = rng.uniform(1 - 0.8 * strength, 1 + 0.8 * strength, 3).tolist()
+            turn = float(rng.uniform(-0.2 * strength, 0.2 * strength))
+            amounts = [(value, value) for value in (*factors, turn)]
             slow, fast = (
-                np.asarray(kind(*same)(pixels, (1, index)))
+                np.asarray(kind(*amounts)(pixels, (1, index)))
                 for kind in (ColorJitter, FastColorJitter)
             )
-            apart.append(255 * np.abs(slow - fast).mean())
-            change.append(np.abs(255 * slow - pixels).mean())
+            distances.append(255 * np.abs(slow - fast).mean())
+            changes.append(np.abs(255 * slow - pixels).mean())
         print(
-            f"strength {strength}: {np.mean(apart):.1f} levels apart on average, where the images "
-            f"change by {np.mean(change):.1f}"
+            f"strength {strength}: mean difference {np.mean(distances):.1f} levels, mean change of "
+            f"the images {np.mean(changes):.1f}"
         )
 
 

@@ -1,4 +1,4 @@
-"""lightly's views, for `views.py`: runs in an environment that has lightly and torch."""
+"""lightly's part of `views.py`, run in an environment with lightly and torch."""
 
 import io
 import os
@@ -24,14 +24,14 @@ VIEWS = {
 
 
 class Images(torch.utils.data.Dataset):
-    """Random images, decoded or as JPEG."""
+    """Random images, as pixels or as JPEG."""
 
     def __init__(self, count, size, jpeg, transform):
-        random, self.jpeg, self.transform = np.random.default_rng(0), jpeg, transform
-        pixels = random.integers(0, 256, (count, size, size, 3), "uint8")
-        self.images = [Image.fromarray(each) for each in pixels]
+        self.jpeg, self.transform = jpeg, transform
+        pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), "uint8")
+        self.images = [Image.fromarray(image) for image in pixels]
         if jpeg:
-            self.images = [encoded(image) for image in self.images]
+            self.images = [encode_jpeg(image) for image in self.images]
 
     def __len__(self):
         return len(self.images)
@@ -41,18 +41,18 @@ class Images(torch.utils.data.Dataset):
         return self.transform(Image.open(io.BytesIO(image)) if self.jpeg else image)
 
 
-def encoded(image):
-    """An image as JPEG."""
+def encode_jpeg(image):
+    """Returns the bytes of an image as JPEG."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=95)
     return file.getvalue()
 
 
-def answer(views, size, images, jpeg):
-    """Returns images a second of one pass."""
+def measure(views, size, images, jpeg):
+    """Returns the images per second of one pass."""
     task = (views, size, images, jpeg)
     if task not in LOADERS:
-        LOADERS.clear()  # its workers end
+        LOADERS.clear()  # stops the workers of the last task
         LOADERS[task] = torch.utils.data.DataLoader(
             Images(images, size, jpeg, VIEWS[views](size)),
             batch_size=256 if size < 64 else 64,
@@ -60,13 +60,13 @@ def answer(views, size, images, jpeg):
             num_workers=len(os.sched_getaffinity(0)),
             persistent_workers=True,
         )
-        for _ in LOADERS[task]:  # the workers start
+        for _ in LOADERS[task]:  # starts the workers
             pass
-    began, count = time.perf_counter(), 0
-    for made in LOADERS[task]:
-        count += len(made[0])
-    return count / (time.perf_counter() - began)
+    start, count = time.perf_counter(), 0
+    for batch in LOADERS[task]:
+        count += len(batch[0])
+    return count / (time.perf_counter() - start)
 
 
 if __name__ == "__main__":
-    serve(answer)
+    serve(measure)

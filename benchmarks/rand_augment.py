@@ -1,13 +1,13 @@
-"""How many images RandAugment changes in a second: ours, KerasCV's, Keras's, and PIL's one by one.
+"""Throughput of RandAugment, in images per second: keras_ssl, KerasCV, Keras and PIL.
 
 python benchmarks/rand_augment.py
 python benchmarks/rand_augment.py --size 32 --runs 9 --output rand_augment.json
 
-All get the same uint8 images from memory, in batches, through one `tf.data` pipeline with parallel
-calls; PIL gets them in as many processes as there are cores, each image as an image already. Turns
-alternate, after one to warm up; medians, and the spread. Two operations for each image; ours is
-measured as FixMatch has it, where an operation that was drawn is applied half of the time, and with
-all applied, as the others do. Draws differ: KerasCV has ten operations and one strength, Keras ten.
+All get the same uint8 images from memory, in batches, through a `tf.data` pipeline with parallel
+calls. PIL runs in one process per core. The runs alternate, after one warm-up run; the table shows
+medians and the range. Each image gets two operations. keras_ssl is measured as in FixMatch, which
+applies an operation half of the time, and with all operations applied, as in the other libraries.
+The operations differ: KerasCV has ten and one strength, Keras has ten.
 """
 
 import json
@@ -27,44 +27,44 @@ COUNT |= {"PIL": 10_000}
 
 
 def main(size: int = 32, batch_size: int = 256, runs: int = 7, output: Path | None = None) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures all libraries and prints a table.
 
     Args:
-        size: Pixels a side.
-        batch_size: Images in a batch.
-        runs: Turns of each.
-        output: JSON file to write.
+        size: Side of the images in pixels.
+        batch_size: Images per batch.
+        runs: Number of runs of each library.
+        output: JSON file for the results. None for no file.
     """
     pixels = np.random.default_rng(0).integers(
         0, 256, (max(COUNT.values()), size, size, 3), "uint8"
     )
     with multiprocessing.get_context("spawn").Pool(len(os.sched_getaffinity(0))) as pool:
-        turns = {**of_tensorflow(pixels, batch_size), "PIL": lambda: of_pil(pool, pixels)}
-        rates = {name: [] for name in turns}
-        for turn in range(runs + 1):
-            for name, run in turns.items():
-                began = time.perf_counter()
+        libraries = tensorflow_runs(pixels, batch_size) | {"PIL": lambda: run_pil(pool, pixels)}
+        rates = {name: [] for name in libraries}
+        for index in range(runs + 1):
+            for name, run in libraries.items():
+                start = time.perf_counter()
                 run()
-                if turn:
-                    rates[name].append(COUNT[name] / (time.perf_counter() - began))
+                if index:  # the first is for warm-up
+                    rates[name].append(COUNT[name] / (time.perf_counter() - start))
     load = os.getloadavg()[0]
-    base = statistics.median(rates["keras_cv"])
-    print(f"{len(os.sched_getaffinity(0))} cores, load {load:.1f}, {size} pixels a side")
+    baseline = statistics.median(rates["keras_cv"])
+    print(f"{len(os.sched_getaffinity(0))} cores, load {load:.1f}, {size} pixels")
     print(f"{'':<20}{'images/s':>10}{'lowest':>10}{'highest':>10}{'to keras_cv':>13}")
-    for name, found in rates.items():
-        median = statistics.median(found)
+    for name, values in rates.items():
+        median = statistics.median(values)
         print(
-            f"{name:<20}{median:>10,.0f}{min(found):>10,.0f}{max(found):>10,.0f}"
-            f"{median / base:>12.1f}x"
+            f"{name:<20}{median:>10,.0f}{min(values):>10,.0f}{max(values):>10,.0f}"
+            f"{median / baseline:>12.1f}x"
         )
     if output is not None:
         machine = {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-        written = {"machine": machine, "load": load, "size": size, "images_per_second": rates}
-        output.write_text(json.dumps(written, indent=2) + "\n")
+        results = {"machine": machine, "load": load, "size": size, "images_per_second": rates}
+        output.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def of_tensorflow(pixels, batch_size):
-    """Functions that run one turn each."""
+def tensorflow_runs(pixels, batch_size):
+    """Returns a function for each library on TensorFlow that does one run."""
     import keras
     import keras_cv
     import tensorflow as tf
@@ -81,42 +81,42 @@ def of_tensorflow(pixels, batch_size):
         "keras": lambda images: keras_layer(tf.cast(images, tf.float32) / 255),
     }
 
-    def turn(name):
+    def make_run(name):
         batches = tf.data.Dataset.from_tensor_slices(pixels[: COUNT[name]]).batch(batch_size)
-        made = batches.map(calls[name], num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-        return lambda: made.reduce(np.int64(0), lambda count, _: count + 1)
+        dataset = batches.map(calls[name], num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+        return lambda: dataset.reduce(np.int64(0), lambda count, _: count + 1)
 
-    return {name: turn(name) for name in calls}
-
-
-def of_pil(pool, pixels):
-    """One turn of PIL: shares of the images go to the processes of a pool."""
-    pool.map(change_all, np.array_split(pixels[: COUNT["PIL"]], 16))
+    return {name: make_run(name) for name in calls}
 
 
-def change_all(pixels):
-    """Changes images one by one, as FixMatch's authors did."""
-    random = np.random.default_rng(0)
-    return [np.asarray(change(Image.fromarray(each), random)) for each in pixels]
+def run_pil(pool, pixels):
+    """Does one run of PIL in the processes of a pool."""
+    pool.map(augment_images, np.array_split(pixels[: COUNT["PIL"]], 16))
 
 
-def change(image, random):
-    """Applies two of fourteen operations, each half of the time, at a level of its own."""
+def augment_images(pixels):
+    """Augments images one at a time, as in the code of FixMatch's authors."""
+    rng = np.random.default_rng(0)
+    return [np.asarray(augment(Image.fromarray(image), rng)) for image in pixels]
+
+
+def augment(image, rng):
+    """Applies two of fourteen operations, each half of the time and at a random level."""
     for _ in range(2):
-        operation, level = OPERATIONS[random.integers(14)], random.integers(1, 10) / 10
-        level = level if random.random() < 0.5 else -level
-        if random.random() < 0.5:
+        operation, level = OPERATIONS[rng.integers(14)], rng.integers(1, 10) / 10
+        level = level if rng.random() < 0.5 else -level
+        if rng.random() < 0.5:
             image = operation(image, level)
     return image
 
 
 def enhance(kind):
-    """An operation of `ImageEnhance`."""
+    """Returns an operation of `ImageEnhance`."""
     return lambda image, level: kind(image).enhance(0.05 + 0.9 * abs(level))
 
 
 def affine(matrix):
-    """An operation that moves pixels, by 0.3 of a side at most."""
+    """Returns an operation that moves pixels by up to 0.3 of a side."""
     return lambda image, level: image.transform(
         image.size, Image.Transform.AFFINE, matrix(0.3 * level, image.size)
     )

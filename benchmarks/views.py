@@ -1,14 +1,14 @@
-"""How many images get their views in a second: ours, and lightly's beside it.
+"""Throughput of views, in images per second, compared with lightly.
 
 python benchmarks/views.py
 python benchmarks/views.py --cases simclr_224 --runs 9 --output views.json
 python benchmarks/views.py --lightly path/to/other/environment/bin/python
 
-The pipeline is the one that `fit` uses: `data.make_views`, shuffled. Each turn is one pass of some
-seconds, its start included, after one to warm up. lightly's transforms run in a `DataLoader` of
-torch with a worker for each core, in an environment of their own (`pip install lightly torch
-torchvision`) whose interpreter is given; turns alternate. What else the machine does lowers the
-rates, so its load is written beside them, and the processor time of an image, which moves less.
+The pipeline is that of `fit`: `data.make_views`, shuffled. Each run is a full pass of some seconds,
+including its start, after one warm-up pass. lightly's transforms run in a `DataLoader` of torch
+with one worker per core. Pass the Python interpreter of an environment that has them
+(`pip install lightly torch torchvision`); the runs alternate. Other processes lower the rates.
+The results therefore include the load of the machine and the CPU time per image, which varies less.
 """
 
 import dataclasses
@@ -33,38 +33,40 @@ DISTINCT = 1_536  # images, which come several times in a pass
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is measured.
+    """A benchmark case.
 
     Args:
-        size: Pixels a side, of the images and of the views.
-        images: Of a pass of ours.
-        views: Function that makes them.
-        peer: What lightly's are called in `lightly_views.py`, or None.
-        peer_images: Of a pass of lightly's.
-        jpeg: Bool, whether images come as JPEG and are decoded on the way.
+        size: Int, side of the images and of the views in pixels.
+        images: Int, images in a pass of keras_ssl.
+        views: Function that returns the views.
+        lightly: String, name of lightly's views in `lightly_views.py`, or None.
+        lightly_images: Int, images in a pass of lightly.
+        jpeg: Bool, whether the pipeline decodes the images from JPEG.
     """
 
     size: int
     images: int
     views: Callable
-    peer: str | None
-    peer_images: int = 1_024
+    lightly: str | None
+    lightly_images: int = 1_024
     jpeg: bool = False
 
     @property
     def batch_size(self):
-        """Images in a batch."""
+        """Images per batch."""
         return 256 if self.size < 64 else 64
 
 
 def simclr_without_blur(size):
-    """As in SimCLR's own runs on small images."""
+    """The views of SimCLR without blur, as in the paper's runs on small images."""
     view = views.simclr(size)[0]
-    return (views.Compose([x for x in view.views if not isinstance(x, views.GaussianBlur)]),) * 2
+    return (
+        views.Compose([step for step in view.views if not isinstance(step, views.GaussianBlur)]),
+    ) * 2
 
 
-def weak_and_strong(size):
-    """The two of FixMatch."""
+def fixmatch(size):
+    """The weak and the strong view of FixMatch."""
     return views.fixmatch_weak(size), views.fixmatch_strong(size)
 
 
@@ -79,7 +81,7 @@ CASES = {
     "simclr_224_jpeg": Case(224, 4_608, lambda: views.simclr(224), "simclr", jpeg=True),
     "byol_224": Case(224, 4_608, lambda: views.byol(224), "byol"),
     "dino_224": Case(224, 2_304, lambda: views.dino(224, small_crops=6), "dino", 512),
-    "fixmatch_32": Case(32, 51_200, lambda: weak_and_strong(32), None),
+    "fixmatch_32": Case(32, 51_200, lambda: fixmatch(32), None),
 }
 
 
@@ -89,61 +91,60 @@ def main(
     lightly: Path | None = None,
     output: Path | None = None,
 ) -> None:
-    """Measures, prints a table and, where asked, writes it down.
+    """Measures the cases and prints a table.
 
     Args:
-        cases: Which views, of how many pixels.
-        runs: Turns to take the median of.
-        lightly: Python of an environment with lightly; None to measure ours alone.
-        output: JSON file to write.
+        cases: Names of the cases: views and their size in pixels.
+        runs: Number of runs; the table shows the median.
+        lightly: Python interpreter of an environment with lightly. None to measure keras_ssl only.
+        output: JSON file for the results. None for no file.
     """
     data.tune_allocator()
     print(f"{methods_table.machine()}; load {os.getloadavg()[0]:.1f}")
-    print(
-        "| views | images/s | lowest to highest | processor time, µs | lightly, images/s | ratio |"
-    )
+    print("| views | images/s | lowest to highest | CPU time, µs | lightly, images/s | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
-    found = {}
+    results = {}
     with peer(lightly, "lightly_views.py") as ask:
         for name in cases:
-            found[name] = row = measure(CASES[name], runs, ask)
-            theirs, ratio = row.get("lightly"), row.get("ratio")
+            results[name] = row = measure(CASES[name], runs, ask)
+            lightly_rate, ratio = row.get("lightly"), row.get("ratio")
             print(
                 f"| {name} | {row['rate']:,.0f} | {row['lowest']:,.0f} to {row['highest']:,.0f} | "
-                f"{row['us']:,.0f} | {f'{theirs:,.0f}' if theirs else '-'} | "
+                f"{row['us']:,.0f} | {f'{lightly_rate:,.0f}' if lightly_rate else '-'} | "
                 f"{f'{ratio:.1f}' if ratio else '-'} |",
                 flush=True,
             )
     if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n")
+        output.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def measure(case, runs, ask):
-    """Returns the figures of one case; `ask` is from `peer`."""
+    """Returns the results of one case. `ask` is from `peer`, or None."""
     distinct = min(case.images, DISTINCT)
     shape = (distinct, case.size, case.size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, "uint8")
-    images = source(pixels, case.jpeg).repeat(-(-case.images // distinct)).take(case.images)
+    images = make_dataset(pixels, case.jpeg).repeat(-(-case.images // distinct)).take(case.images)
     dataset = data.make_views(images, case.views(), case.batch_size)
-    task = {"views": case.peer, "size": case.size, "images": case.peer_images, "jpeg": case.jpeg}
-    ours, processor, theirs = [], [], []
-    for turn in range(runs + 1):
-        images, seconds, of_processor = one_pass(dataset)
-        rate = ask(**task) if ask and case.peer else None
-        if turn:
-            ours.append(images / seconds)
-            processor.append(1e6 * of_processor / images)
-            theirs += [rate] if rate else []
-    row = {"rate": statistics.median(ours), "lowest": min(ours), "highest": max(ours)}
-    row |= {"us": statistics.median(processor), "load": os.getloadavg()[0]}
-    if theirs:
-        row |= {"lightly": statistics.median(theirs), "lightly_all": theirs}
+    task = {"views": case.lightly, "size": case.size, "jpeg": case.jpeg}
+    task["images"] = case.lightly_images
+    rates, cpu_times, lightly_rates = [], [], []
+    for run in range(runs + 1):
+        count, seconds, cpu_seconds = run_epoch(dataset)
+        lightly_rate = ask(**task) if ask and case.lightly else None
+        if run:  # the first is for warm-up
+            rates.append(count / seconds)
+            cpu_times.append(1e6 * cpu_seconds / count)
+            lightly_rates += [lightly_rate] if lightly_rate else []
+    row = {"rate": statistics.median(rates), "lowest": min(rates), "highest": max(rates)}
+    row |= {"us": statistics.median(cpu_times), "load": os.getloadavg()[0]}
+    if lightly_rates:
+        row |= {"lightly": statistics.median(lightly_rates), "lightly_all": lightly_rates}
         row["ratio"] = row["rate"] / row["lightly"]
     return row
 
 
-def source(pixels, is_jpeg):
-    """Images one by one, as pixels or decoded on the way."""
+def make_dataset(pixels, is_jpeg):
+    """Returns a dataset of single images that are stored as pixels or as JPEG."""
     if not is_jpeg:
         return tf.data.Dataset.from_tensor_slices(pixels)
     files = [tf.io.encode_jpeg(image).numpy() for image in pixels]
@@ -155,12 +156,12 @@ def source(pixels, is_jpeg):
     )
 
 
-def one_pass(dataset):
-    """Returns the images of one pass, its seconds, and its seconds of processor time."""
-    start, processor_start, images = time.perf_counter(), time.process_time(), 0
-    for made, *_ in dataset:
-        images += len(made[0])
-    return images, time.perf_counter() - start, time.process_time() - processor_start
+def run_epoch(dataset):
+    """Returns the number of images in one pass, its seconds, and its seconds of CPU time."""
+    start, cpu_start, count = time.perf_counter(), time.process_time(), 0
+    for batch, *_ in dataset:
+        count += len(batch[0])
+    return count, time.perf_counter() - start, time.process_time() - cpu_start
 
 
 if __name__ == "__main__":
