@@ -134,7 +134,7 @@ def make_training_step(method, batch_size, **options):
 def make_views_pass(size):
     """Returns a function that times the views of a thousand images."""
     from views import CASES as VIEWS
-    from views import one_pass, source
+    from views import make_dataset, run_epoch
 
     import keras_ssl
 
@@ -142,10 +142,10 @@ def make_views_pass(size):
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), "uint8")
     views = VIEWS["simclr_32"].views() if size == 32 else keras_ssl.views.simclr(size)
     keras_ssl.data.tune_allocator()
-    dataset = keras_ssl.data.make_views(source(pixels, False), views, 64)
+    dataset = keras_ssl.data.make_views(make_dataset(pixels, False), views, 64)
 
     def run():
-        images, seconds, _ = one_pass(dataset)
+        images, seconds, _ = run_epoch(dataset)
         return 1000 * seconds / images
 
     return run
