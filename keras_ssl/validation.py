@@ -192,16 +192,12 @@ def as_size(value: Size, name: str = "size") -> tuple[int, int]:
     """
     pair = (value, value) if isinstance(value, int) else value
     is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-    if not is_pair or not all(_is_side(side) for side in pair):
+    if not is_pair or not all(type(side) is int and side > 0 for side in pair):
         raise ValueError(
             f"`{name}` must be an int above 0 or a pair (height, width) of such ints, received "
             f"{value!r}."
         )
     return tuple(pair)
-
-
-def _is_side(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def check_view_sequence(views: Views | None, min_views: int) -> None:

@@ -33,6 +33,8 @@ CHOICE = named(validation.check_choice, ("a", "b"))
 POSITIVE, NON_NEGATIVE = named(validation.check_positive), named(validation.check_non_negative)
 MOMENTUM, STEPS = named(validation.check_momentum), named(validation.check_steps)
 NUMBER_OR_SCHEDULE = named(validation.check_schedule)
+POSITIVE_NUMBER = named(validation.check_positive_number)
+POSITIVE_SCHEDULE = named(validation.check_positive_schedule)
 OPTIONAL_SCHEDULE = named(validation.check_optional_schedule)
 INTERVAL = named(validation.check_interval, 0, 1)
 OPEN_INTERVAL = named(validation.check_interval, 0, exclusive=True)
@@ -48,6 +50,8 @@ ACCEPTED = [
     (POSITIVE, [0.1, 3, np.float32(0.5), np.array(0.5), SCHEDULE, keras.ops.ones(())]),
     (NON_NEGATIVE, [0, 0.1, SCHEDULE]),
     (NUMBER_OR_SCHEDULE, [-1, 0.5, SCHEDULE]),
+    (POSITIVE_NUMBER, [0.1, 3, np.float32(0.5)]),
+    (POSITIVE_SCHEDULE, [0.1, 3, SCHEDULE]),
     (MOMENTUM, [0, 0.99, 1, SCHEDULE]),
     (OPTIONAL_SCHEDULE, [None, 0, 0.5, SCHEDULE]),
     (STEPS, [0, 100, 0.0, 0.5, 1.0]),
@@ -78,6 +82,10 @@ REJECTED = [
     (NON_NEGATIVE, TypeError, "`x` must be a number, at least 0, received", [None, False]),
     (NON_NEGATIVE, ValueError, "`x` must be a finite number, at least 0", [-0.1, INFINITY]),
     (NUMBER_OR_SCHEDULE, TypeError, "`x` must be a number or a keras.*Schedule", [None, True]),
+    (POSITIVE_NUMBER, TypeError, "`x` must be a number, received", [SCHEDULE, None, True]),
+    (POSITIVE_NUMBER, ValueError, "`x` must be a finite number above 0, received", [0, -1]),
+    (POSITIVE_SCHEDULE, TypeError, "`x` must be a number or a keras.*Schedule", [None, True]),
+    (POSITIVE_SCHEDULE, ValueError, "`x` must be a finite number above 0, received", [0, NAN]),
     (MOMENTUM, TypeError, "`x` must be a number or a keras.*Schedule", ["0.9", None]),
     (MOMENTUM, ValueError, r"`x` must be in 0\.\.1, received", [-0.1, 1.1, NAN]),
     (OPTIONAL_SCHEDULE, TypeError, "`x` must be a number or a keras.*Schedule", ["1", True]),
