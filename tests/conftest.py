@@ -9,25 +9,17 @@ import method_checks
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.backend.common import dtypes
 
-# Replicas: four devices on one CPU, made before TensorFlow looks at it.
+# Four devices on one CPU for replicas, set before TensorFlow initializes.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
 
 
-def pytest_collection_modifyitems(items):
-    """Leaves out what a backend does not have: replicas on JAX."""
-    if keras.backend.backend() != "tensorflow":
-        skip = pytest.mark.skip(reason="tf.distribute needs the TensorFlow backend")
-        for item in items:
-            if "replicas" in item.name:
-                item.add_marker(skip)
-
-
 @pytest.fixture(autouse=True)
 def _fresh_keras():
-    """Each test starts from one seed and leaves no global setting behind."""
+    """Sets one seed before each test and restores the global settings of Keras after it."""
     keras.utils.set_random_seed(1)
     yield
     keras.config.set_floatx("float32")
@@ -37,12 +29,16 @@ def _fresh_keras():
 
 @pytest.fixture(scope="session")
 def replicas():
-    """One strategy of two replicas for all tests: TensorFlow confuses the exchanges of several."""
+    """A strategy of two replicas for all tests: TensorFlow mixes up the collectives of several."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.distribute needs the TensorFlow backend")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture
-def float64():
+def float64(monkeypatch):
+    """Computes in float64 during a test."""
+    monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
     method_checks.in_float64()
 
 

@@ -1,4 +1,4 @@
-"""Every public function with arguments that work, and how to see whether its result is sound."""
+"""Public functions with valid arguments, and the check of their results."""
 
 from typing import Any, NamedTuple
 
@@ -19,57 +19,60 @@ PATCHES = RNG.normal(size=(3, 2, 4, 5)).astype("float32")
 
 
 class Case(NamedTuple):
-    """What is called, with what, and what is done with the result.
+    """A public function, its arguments and the use of its result.
 
     Attributes:
         function: The public function or class.
-        given: Dict of arguments that work.
-        use: Function of the result to arrays, or None where the call is all.
-        also: Names of further arguments, which the signature does not tell.
+        given: Dict of valid arguments.
+        use: Function of the result that returns arrays, or None if the call suffices.
+        also: Names of further arguments, which the signature does not show.
+        slow: Bool, whether only `pytest -m matrix` calls the function.
     """
 
     function: Any
     given: dict
     use: Any = None
     also: list = []
+    slow: bool = False
 
 
 def rows(*names):
-    """Arguments that are tensors of rows."""
+    """Returns arguments that are tensors of rows."""
     return dict(zip(names, Z, strict=False))
 
 
-def seen(view):
-    """What a view makes of images."""
+def apply_view(view):
+    """Returns the images that a view makes."""
     return view(IMAGES, (0, 1))
 
 
-def all_seen(several):
-    """What a sequence of views makes of images."""
-    return [seen(view) for view in several]
+def apply_views(view_sequence):
+    """Returns the images that each view of a sequence makes."""
+    return [apply_view(view) for view in view_sequence]
 
 
-def encoded(encoder):
-    """Features of a few images."""
+def encode(encoder):
+    """Returns features of two images."""
     return encoder(IMAGES[:2, :8, :8] / np.float32(255))
 
 
-def single():
+def labeled_images():
+    """Returns a dataset of single images and labels."""
     return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
 
 
 def first(dataset):
-    """The first element of a dataset."""
+    """Returns the first element of a dataset."""
     return next(iter(dataset.take(1).as_numpy_iterator()))
 
 
-def read(dataset):
-    """All elements of both parts of a split."""
-    return [x for part in dataset for x in part.as_numpy_iterator()]
+def read(datasets):
+    """Returns all elements of the parts of a split."""
+    return [x for part in datasets for x in part.as_numpy_iterator()]
 
 
-def stepped(optimizer):
-    """A weight after a step."""
+def apply_step(optimizer):
+    """Returns a weight after a step."""
     weight = keras.Variable(np.ones((3, 2), "float32"))
     optimizer.apply([keras.ops.ones((3, 2))], [weight])
     return weight
@@ -140,7 +143,7 @@ VIEWS = {
     "fixmatch_strong": {"size": 16},
 }
 SETS_OF_VIEWS = {
-    "MultiCrop": {"large": views.RandomResizedCrop(8), "small": views.RandomResizedCrop(4)},
+    "multi_crop": {"large": views.RandomResizedCrop(8), "small": views.RandomResizedCrop(4)},
     **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "dino", "emp_ssl")},
     **{name: {"size": 8} for name in ("simclr", "simsiam", "swav", "vicreg")},
     "dinov2": {"size": 8, "patch_size": 4},
@@ -174,37 +177,37 @@ EVALUATION = {
 
 
 def methods():
-    """Each method, with its arguments by name; networks come from the harness."""
-    for name in sorted(set(checks.METHODS) - {"DINOv2 centered", "MoCo v3"}):
+    """Yields each method with its arguments, apart from networks and the names of classes."""
+    by_class = {spec.method.__name__: spec for spec in reversed(checks.specs().values())}
+    for name, spec in by_class.items():
+        arguments = [argument for argument in spec.arguments() if argument != "class_names"]
+        yield name, Case(maker(spec), {}, also=arguments, slow=True)
 
-        def make(name=name, **kwargs):
-            return checks.METHODS[name](checks.small_encoder(), **kwargs)
 
-        arguments = getattr(keras_ssl, name)._argument_names()
-        networks = ("encoder", "classifier", "image_encoder", "text_encoder", "clip", "class_names")
-        yield name, Case(make, {}, also=[each for each in arguments if each not in networks])
+def maker(spec):
+    """Returns a function of keyword arguments that makes a method."""
+    return lambda **kwargs: spec.make(checks.small_encoder(), **kwargs)
 
 
 CASES = {
     **{f"losses.{n}": Case(getattr(losses, n), given, lambda x: x) for n, given in LOSSES.items()},
-    **{f"views.{n}": Case(getattr(views, n), given, seen) for n, given in VIEWS.items()},
+    **{f"views.{n}": Case(getattr(views, n), given, apply_view) for n, given in VIEWS.items()},
     **{
-        f"views.{n}": Case(getattr(views, n), given, all_seen) for n, given in SETS_OF_VIEWS.items()
+        f"views.{n}": Case(getattr(views, n), given, apply_views)
+        for n, given in SETS_OF_VIEWS.items()
     },
     "views.apply_randaugment": Case(
         views.apply_randaugment,
         {"images": IMAGES, "operation": "Rotate", "level": 3.0},
         lambda x: x,
     ),
-    **{
-        f"encoders.{n}": Case(getattr(encoders, n), given, encoded) for n, given in ENCODERS.items()
-    },
+    **{f"encoders.{n}": Case(getattr(encoders, n), given, encode) for n, given in ENCODERS.items()},
     **{
         f"evaluation.{n}": Case(getattr(evaluation, n), given, lambda x: x)
         for n, given in EVALUATION.items()
     },
-    "optimizers.LARS": Case(optimizers.LARS, {}, stepped),
-    "optimizers.L2SGD": Case(optimizers.L2SGD, {}, stepped),
+    "optimizers.LARS": Case(optimizers.LARS, {}, apply_step),
+    "optimizers.L2SGD": Case(optimizers.L2SGD, {}, apply_step),
     "schedules.FixMatchCosineDecay": Case(
         keras_ssl.schedules.FixMatchCosineDecay,
         {"initial_learning_rate": 0.1, "decay_steps": 10},
@@ -217,15 +220,20 @@ CASES = {
     ),
     "data.views": Case(
         data.make_views,
-        {"dataset": single(), "views": (views.RandomFlip(),), "batch_size": 3},
+        {"dataset": labeled_images(), "views": (views.RandomFlip(),), "batch_size": 3},
         first,
     ),
     "data.split_labels": Case(
-        data.split_labels, {"dataset": single(), "labels_per_class": 1}, read
+        data.split_labels, {"dataset": labeled_images(), "labels_per_class": 1}, read
     ),
     "data.semi_supervised": Case(
         data.semi_supervised,
-        {"labeled": single(), "unlabeled": single(), "batch_size": 2, "unlabeled_ratio": 2},
+        {
+            "labeled": labeled_images(),
+            "unlabeled": labeled_images(),
+            "batch_size": 2,
+            "unlabeled_ratio": 2,
+        },
         first,
     ),
     "data.load": Case(data.load, {"name": "digits"}, first),
@@ -237,7 +245,7 @@ CASES = {
     "models.classifier": Case(
         lambda encoder, num_classes: keras_ssl.models.classifier(encoder, num_classes),
         {"encoder": checks.small_encoder(), "num_classes": 3},
-        encoded,
+        encode,
     ),
     "distribute.strategy": Case(keras_ssl.distribute.strategy, {"name": "none"}),
     **{f"models.{name}": case for name, case in methods()},

@@ -1,6 +1,8 @@
-"""Python in a process of its own: another backend, a package absent, a run gone on with."""
+"""Python in another process: on another backend, without a package, or to resume a run."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +11,51 @@ TESTS = str(Path(__file__).parent)
 
 
 def run_python(script, *arguments, cwd=None, path=(), **environment):
-    """Runs a script that can import the helpers of the tests; asserts that it succeeds.
+    """Runs a script that can import the helpers of the tests, and asserts that it succeeds.
 
     Args:
         script: String, Python.
-        *arguments: What it finds in `sys.argv[1:]`.
-        cwd: Folder to run in.
-        path: Further folders to import from.
-        **environment: Variables on top of those of this process.
+        *arguments: `sys.argv[1:]` of the script.
+        cwd: Working directory.
+        path: Further directories to import from.
+        **environment: Environment variables, next to those of this process.
 
     Returns:
-        What it printed.
+        The standard output.
     """
-    folders = os.pathsep.join([TESTS, *map(str, path)])
-    ran = subprocess.run(
+    directories = os.pathsep.join([TESTS, *map(str, path)])
+    completed = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": folders, **environment},
+        env={**os.environ, "PYTHONPATH": directories, **environment},
         cwd=cwd,
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    return ran.stdout
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    return completed.stdout
+
+
+def shared_between_workers(tmp_path_factory, name, compute):
+    """Computes files once for all workers of pytest-xdist.
+
+    Args:
+        tmp_path_factory: The fixture of pytest.
+        name: String, the name of the directory.
+        compute: Function of an empty directory that writes files into it. The first worker calls
+            it; the others wait for it.
+
+    Returns:
+        The directory.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    directory, is_complete = root / name, root / f"{name}.complete"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_complete.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            compute(directory)
+            is_complete.touch()
+    return directory

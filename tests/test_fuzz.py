@@ -1,4 +1,4 @@
-"""Whatever an argument is, a public function works, or says at once which argument is wrong."""
+"""Public functions accept an argument or raise an error that names it, whatever its value."""
 
 import inspect
 import os
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("KERAS_SSL_FUZZ", "6"))  # more by hand: 200 takes long
+EXAMPLES = int(os.environ.get("KERAS_SSL_FUZZ", "6"))  # for each argument; 200 take long
 ODD = [None, True, False, "", "x", "0.5", b"x", (), [], {}, object(), [1, 2], (0.5, 0.25), (1,)]
 ODD += [(0.25, 0.5), (1, 2, 3), (3, 2), float("nan"), float("inf"), -float("inf"), 1e-45, -0.5]
 ODD += [0, 1, -1, 2, 3, 0.5, 1.0, 1.5, np.float32(0.5), np.int64(2), np.zeros(2), np.zeros((0, 4))]
@@ -21,7 +21,11 @@ VALUES = st.one_of(
 
 
 def arguments():
-    """Names of functions and of their arguments."""
+    """Yields parameters of pytest: the name of a function, and one of its arguments.
+
+    `tests/models/test_arguments.py` covers invalid arguments of the methods, so these are slow
+    cases with little to add.
+    """
     for name, case in fuzz_cases.CASES.items():
         known = dict(case.given)
         try:
@@ -32,33 +36,34 @@ def arguments():
         known |= {p.name: None for p in parameters if p.kind not in kinds and p.name != "name"}
         known |= dict.fromkeys(case.also)
         for argument in known:
-            yield name, argument
+            marks = [pytest.mark.matrix] if case.slow else []
+            yield pytest.param(name, argument, marks=marks)
 
 
-def try_out(case, argument, value):
-    """Calls with one argument in the place of another; returns what is wrong, if anything."""
+def find_fault(case, argument, value):
+    """Calls a function with one argument replaced. Returns what is wrong, or None."""
     try:
         result = case.function(**{**case.given, argument: value})
-        found = case.use(result) if case.use else ()
+        outputs = case.use(result) if case.use else ()
     except (TypeError, ValueError, FileNotFoundError) as error:
-        return None if argument in str(error) else f"no word of it in {error!r}"
+        return None if argument in str(error) else f"the error does not name it: {error!r}"
     except Exception as error:
         return f"raises {type(error).__name__}: {str(error)[:300]}"
-    for part in keras.tree.flatten(found):
-        part = np.asarray(part)
-        if part.dtype.kind == "f" and not np.all(np.isfinite(part)):
+    for output in map(np.asarray, keras.tree.flatten(outputs)):
+        if output.dtype.kind == "f" and not np.all(np.isfinite(output)):
             return "the result is not finite"
     return None
 
 
-@pytest.mark.parametrize(("name", "argument"), list(arguments()))
-def test_an_argument_works_or_is_named(name, argument):
+@pytest.mark.parametrize(("name", "argument"), arguments())
+def test_an_argument_works_or_is_named_in_an_error(name, argument):
     case = fuzz_cases.CASES[name]
-    wrong = try_out(case, argument, case.given[argument]) if argument in case.given else None
-    assert wrong is None, "the case itself does not work"
+    if argument in case.given:
+        fault = find_fault(case, argument, case.given[argument])
+        assert fault is None, "the case itself does not work"
 
     @settings(
-        max_examples=EXAMPLES if not name.startswith("models.") else -(-EXAMPLES // 2),
+        max_examples=EXAMPLES if not case.slow else -(-EXAMPLES // 2),
         deadline=None,
         derandomize=True,
         database=None,
@@ -66,7 +71,7 @@ def test_an_argument_works_or_is_named(name, argument):
     )
     @given(VALUES)
     def check(value):
-        wrong = try_out(case, argument, value)
-        assert wrong is None, f"{name}({argument}={value!r}): {wrong}"
+        fault = find_fault(case, argument, value)
+        assert fault is None, f"{name}({argument}={value!r}): {fault}"
 
     check()

@@ -1,5 +1,6 @@
-"""One device, replicas and backends: every method comes to the same numbers on all of them."""
+"""Every method gives the same numbers on one device, on replicas, on workers and on JAX."""
 
+import functools
 import json
 import os
 import socket
@@ -11,25 +12,17 @@ import keras
 import method_checks as checks
 import numpy as np
 import pytest
+from processes import shared_between_workers
 
-IN_ALL = ("four replicas", "two devices of jax")
-ELSEWHERE = ("four replicas", "two workers", "jax", "two devices of jax")
-each_method = pytest.mark.parametrize("name", checks.METHODS)
+PLACES = ("two replicas", "four replicas", "two workers", "one JAX device", "two JAX devices")
+each_method = pytest.mark.parametrize("name", checks.specs())
+representatives = pytest.mark.parametrize("name", checks.names(lambda spec: spec.representative))
 
 
-@each_method
-def test_replicas_and_jax_equal_one_device(name, float64, replicas, elsewhere, table):
-    expected = checks.numbers_of(name)
-    with replicas.scope():
-        found = checks.numbers_of(name)
-    checks.assert_equal(found, expected, where="two replicas")
-    table.add(name, "two replicas", found, expected)
-    for where in ELSEWHERE:
-        prefix, there = f"{name}/float64/", elsewhere[where]
-        found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
-        if found or where in IN_ALL:
-            checks.assert_equal(found, expected, where=where)
-            table.add(name, where, found, expected)
+@functools.cache
+def on_one_device(name):
+    """The numbers of a method in float64, without a trace."""
+    return checks.numbers_of(name, run_eagerly=True)
 
 
 class Table:
@@ -38,105 +31,175 @@ class Table:
     def __init__(self):
         self.cells = {}
 
-    def add(self, name, where, found, expected):
-        """Notes how far two results of `checks.numbers` are apart."""
-        apart = [
-            np.max(np.abs(found[key] - value)) / max(np.max(np.abs(value)), 1e-3)
+    def add(self, name, place, numbers, expected):
+        """Adds the difference between two results of `checks.numbers`."""
+        differences = [
+            np.max(np.abs(numbers[key] - value)) / max(np.max(np.abs(value)), 1e-3)
             for key, value in expected.items()
             if value.size
         ]
-        self.cells[name, where] = f"{max(apart):.0e}" if max(apart) else "0"
+        largest = max(differences)
+        self.cells[name, place] = f"{largest:.0e}" if largest else "0"
 
     def write(self, path):
-        """Writes it, a row for each method."""
-        columns = ("two replicas", *ELSEWHERE)
-        lines = [f"| method | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+        """Writes the table, with a row for each method."""
+        lines = [f"| method | {' | '.join(PLACES)} |", "|---" * (1 + len(PLACES)) + "|"]
         for name in dict.fromkeys(name for name, _ in self.cells):
-            cells = [self.cells.get((name, where), "-") for where in columns]
+            cells = [self.cells.get((name, place), "-") for place in PLACES]
             lines.append(f"| {name} | {' | '.join(cells)} |")
         path.write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture(scope="module")
 def table():
-    found = Table()
-    yield found
+    """A table, which is written only if a file for it is named."""
+    table = Table()
+    yield table
     if os.environ.get(checks.ALL_CELLS):
-        found.write(Path(os.environ[checks.ALL_CELLS]))
+        table.write(Path(os.environ[checks.ALL_CELLS]))
 
 
-def in_precision(name, policy, elsewhere):
-    """What a method gives here and on two replicas."""
-    keras.config.set_dtype_policy(policy)
-    prefix, there = f"{name}/{policy}/", elsewhere["precisions"]
-    found = {k.removeprefix(prefix): v for k, v in there.items() if k.startswith(prefix)}
-    return found, checks.numbers_of(name)
+@pytest.fixture
+def matches_one_device(float64, table):
+    """A function that compares the numbers of a method in some place with those of one device."""
+
+    def compare(name, place, numbers):
+        expected = on_one_device(name)
+        checks.assert_equal(numbers, expected, where=place)
+        table.add(name, place, numbers, expected)
+
+    return compare
 
 
+def cell(archive, prefix):
+    """The numbers whose keys start with a prefix."""
+    return {k.removeprefix(prefix): v for k, v in archive.items() if k.startswith(prefix)}
+
+
+@each_method
+def test_two_replicas_match_one_device(name, replicas, matches_one_device):
+    with replicas.scope():
+        numbers = checks.numbers_of(name)
+    matches_one_device(name, "two replicas", numbers)
+
+
+@each_method
+def test_two_jax_devices_match_one_device(name, on_jax, matches_one_device):
+    matches_one_device(name, "two JAX devices", cell(on_jax, f"two/{name}/float64/"))
+
+
+@representatives
+def test_one_jax_device_matches_one_device(name, on_jax, matches_one_device):
+    matches_one_device(name, "one JAX device", cell(on_jax, f"one/{name}/float64/"))
+
+
+@representatives
+def test_traced_steps_match_eager_steps(name, float64):
+    checks.assert_equal(checks.numbers_of(name), on_one_device(name))
+
+
+@pytest.mark.matrix
+@each_method
+def test_four_replicas_match_one_device(name, on_four_replicas, matches_one_device):
+    matches_one_device(name, "four replicas", cell(on_four_replicas, f"{name}/float64/"))
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize(
+    "name", checks.names(lambda spec: spec.on_workers or os.environ.get(checks.ALL_CELLS))
+)
+def test_two_workers_match_one_device(name, on_two_workers, matches_one_device):
+    matches_one_device(name, "two workers", cell(on_two_workers, f"{name}/float64/"))
+
+
+@pytest.mark.matrix
 @pytest.mark.parametrize("policy", checks.ON_REPLICAS)
-def test_every_precision_on_two_replicas_is_near_one_device(policy, elsewhere):
-    found, expected = in_precision("SimCLR", policy, elsewhere)
-    checks.assert_equal(found, expected, checks.ON_REPLICAS[policy], where=policy)
+def test_simclr_in_every_precision_on_two_replicas_is_near_one_device(policy, in_lower_precision):
+    keras.config.set_dtype_policy(policy)
+    numbers, expected = cell(in_lower_precision, f"SimCLR/{policy}/"), checks.numbers_of("SimCLR")
+    checks.assert_equal(numbers, expected, checks.ON_REPLICAS[policy], where=policy)
 
 
-@pytest.mark.parametrize(("name", "policy"), checks.HALVED)
-def test_two_replicas_exchange_what_half_precision_computes(name, policy, elsewhere):
-    found, expected = in_precision(name, policy, elsewhere)
-    assert all(np.all(np.isfinite(values)) for values in found.values())
-    if policy == "mixed_float16":  # steps that overflow are left out, and here not the same ones
+@pytest.mark.matrix
+@pytest.mark.parametrize(("name", "policy"), checks.half_precision_cases())
+def test_two_replicas_exchange_what_half_precision_computes(name, policy, in_lower_precision):
+    keras.config.set_dtype_policy(policy)
+    numbers, expected = cell(in_lower_precision, f"{name}/{policy}/"), checks.numbers_of(name)
+    assert all(np.all(np.isfinite(values)) for values in numbers.values())
+    if policy == "mixed_float16":  # steps that overflow are skipped, and not the same ones here
         return
-    # The first epoch's alone: batch norm of few rows lets rounding grow from step to step.
-    assert found["log_loss"][0] == pytest.approx(expected["log_loss"][0], rel=0.05, abs=0.05)
+    # Only the first epoch: with batch norm of few rows, rounding grows from step to step.
+    assert numbers["log_loss"][0] == pytest.approx(expected["log_loss"][0], rel=0.05, abs=0.05)
 
 
-def free(count):
-    """Numbers of ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+def run_in(place, path, **environment):
+    """Starts a process that writes the numbers of methods in one of `checks.PLACES` to a file."""
+    return subprocess.Popen(
+        [sys.executable, checks.__file__, str(path), place],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
-def worker(index, ports):
-    """What a worker is told of itself and the others."""
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-    return {"TF_CONFIG": json.dumps(told)}
+def results_of(tmp_path_factory, place, *environments):
+    """The numbers in a place, of the first of the processes with these environments."""
+
+    def compute(directory):
+        processes = [
+            run_in(place, directory / f"{index}.npz", **environment)
+            for index, environment in enumerate(environments)
+        ]
+        errors = [process.communicate()[1] for process in processes]
+        for process, error in zip(processes, errors, strict=True):
+            assert process.returncode == 0, error[-3000:]
+
+    directory = shared_between_workers(tmp_path_factory, place, compute)
+    return dict(np.load(directory / "0.npz"))
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """What each method gives in other processes: on the JAX backend, and on four replicas."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    # On a busy machine one of two devices may wait for the other for longer than XLA thinks right.
+def on_jax(tmp_path_factory):
+    # On a busy machine one of two devices may wait for the other for longer than XLA allows.
     patient = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
-    quick = "--xla_backend_optimization_level=0"  # to compile, which takes most of the time
+    quick = "--xla_backend_optimization_level=0"  # compilation takes most of the time
     flags = f"{os.environ['XLA_FLAGS']} {patient} {quick}"
-    on_jax = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "XLA_FLAGS": flags}
-    runs = {
-        "two devices of jax": ("data_parallel", on_jax),
-        "four replicas": ("mirrored", {"KERAS_BACKEND": "tensorflow"}),
-        "jax": ("one_device", on_jax),
-        "precisions": ("precisions", {"KERAS_BACKEND": "tensorflow"}),
-        "two workers": ("workers", {"KERAS_BACKEND": "tensorflow", **worker(0, ports := free(2))}),
-    }
-    other = ("workers-1", {"KERAS_BACKEND": "tensorflow", **worker(1, ports)})
-    waiting = [run for run in runs.values() if run[0] != "workers"]
-    waiting = [runs["two workers"], other, *waiting]  # the two wait for each other
-    while waiting:  # two at a time, one for each core
-        started = []
-        for option, environment in waiting[:2]:
-            command = [sys.executable, checks.__file__, str(folder / f"{option}.npz")]
-            command.append(option.removesuffix("-1"))
-            environment = {**os.environ, **environment}
-            started.append(
-                subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-            )
-        errors = [process.communicate()[1] for process in started]
-        for process, error in zip(started, errors, strict=True):
-            assert process.returncode == 0, error[-3000:]
-        waiting = waiting[2:]
-    return {where: dict(np.load(folder / f"{runs[where][0]}.npz")) for where in runs}
+    environment = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "XLA_FLAGS": flags}
+    return results_of(tmp_path_factory, "jax", environment)
+
+
+@pytest.fixture(scope="module")
+def on_four_replicas(tmp_path_factory):
+    return results_of(tmp_path_factory, "mirrored", {"KERAS_BACKEND": "tensorflow"})
+
+
+@pytest.fixture(scope="module")
+def in_lower_precision(tmp_path_factory):
+    return results_of(tmp_path_factory, "precisions", {"KERAS_BACKEND": "tensorflow"})
+
+
+@pytest.fixture(scope="module")
+def on_two_workers(tmp_path_factory):
+    ports = free_ports(2)
+    environments = [
+        {"KERAS_BACKEND": "tensorflow", "TF_CONFIG": worker_config(index, ports)}
+        for index in range(2)
+    ]
+    return results_of(tmp_path_factory, "workers", *environments)
+
+
+def free_ports(count):
+    """Returns numbers of ports that no process listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for listener in sockets:
+        listener.bind(("localhost", 0))
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
+
+
+def worker_config(index, ports):
+    """Returns the `TF_CONFIG` of a worker."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})

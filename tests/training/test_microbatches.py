@@ -28,7 +28,7 @@ np.savez(sys.argv[1], **found)
 
 def trained(name, pieces, rows=8, **options):
     """Logs and weights after two steps, without batch norm in the network."""
-    model = checks.METHODS[name](checks.small_encoder(batch_norm=False))
+    model = checks.make(name, checks.small_encoder(batch_norm=False))
     rng = np.random.default_rng(0)
     model.set_weights(
         [rng.normal(0, 0.3, w.shape) if w.ndim > 1 else w for w in model.get_weights()]

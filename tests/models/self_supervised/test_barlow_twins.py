@@ -4,6 +4,18 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
+from method_spec import NEGATIVE, SCHEDULE, MethodSpec
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.BarlowTwins,
+    settings={"projector": (16, 8)},
+    other_values={"redundancy_weight": 0.1},
+    invalid_values={"redundancy_weight": (*NEGATIVE, None, SCHEDULE)},
+    learning_rate=2**-6,
+    symmetric_in_views=True,
+)
 
 
 def terms(z1, z2):

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import MethodSpec
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.BYOL,
+    settings={"projector": (16, 8), "predictor": (16, 8), "momentum": 0.75},
+    other_values={"momentum": 0.5},
+    symmetric_in_views=True,
+    representative=True,
+)
 
 COPIES = ("encoder", "projector")
 

@@ -6,8 +6,31 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import MethodSpec
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.DINO,
+    settings={
+        "projector": (16, 8),
+        "prototypes": 12,
+        "momentum": 0.75,
+        "teacher_temperature": 0.05,
+    },
+    other_values={
+        "prototypes": 8,
+        "student_temperature": 0.2,
+        "teacher_temperature": 0.07,
+        "center_momentum": 0.5,
+        "momentum": 0.5,
+        "freeze_prototypes_steps": 2,
+    },
+    symmetric_in_views=True,
+    on_workers=True,
+    # The gradient overflows at first, on one of two replicas.
+    half_precision=("mixed_float16",),
+)
 
 
 def scores(model, views, momentum=False):

@@ -6,9 +6,50 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import NEGATIVE, NOT_A_BOOL, NOT_A_FRACTION, SCHEDULE, MethodSpec, vit
 from references import softmax
 
 import keras_ssl
+
+SETTINGS = {
+    "projector": (16, 8),
+    "prototypes": 12,
+    "momentum": 0.75,
+    "teacher_temperature": 0.2,
+}
+SPECS = {
+    "DINOv2": MethodSpec(
+        keras_ssl.DINOv2,
+        networks=vit("token"),
+        settings=SETTINGS,
+        other_values={
+            "prototypes": 8,
+            "shared_head": True,
+            "student_temperature": 0.2,
+            "teacher_temperature": 0.1,
+            "centering": "running_mean",
+            "momentum": 0.5,
+            "patch_weight": 0.5,
+            "koleo_weight": 0.5,
+            "layer_decay": 0.5,
+            "freeze_prototypes_steps": 2,
+        },
+        invalid_values={
+            "centering": ("mean", None, True, 1),
+            "koleo_weight": (*NEGATIVE, None, SCHEDULE),
+            "layer_decay": (*NOT_A_FRACTION, SCHEDULE, 0),
+            "patch_weight": (*NEGATIVE, None, SCHEDULE),
+            "shared_head": NOT_A_BOOL,
+        },
+        half_precision=("mixed_bfloat16",),
+    ),
+    "DINOv2 centered": MethodSpec(
+        keras_ssl.DINOv2,
+        networks=vit("mean"),
+        settings={**SETTINGS, "shared_head": True, "centering": "running_mean"},
+        other_values={"center_momentum": 0.5},
+    ),
+}
 
 NAMES = ("DINOv2", "DINOv2 centered")
 

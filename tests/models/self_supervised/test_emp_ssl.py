@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import MethodSpec
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.EMPSSL,
+    settings={"projector": (16, 8)},
+    other_values={"invariance": 100.0, "epsilon": 0.5},
+    learning_rate=2**-6,
+    symmetric_in_views=True,
+)
 
 
 def terms(z, epsilon=0.2):

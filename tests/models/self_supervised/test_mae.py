@@ -7,8 +7,23 @@ import numpy_transformer as reference
 import pytest
 import references
 import tensorflow as tf
+from method_spec import NOT_A_BOOL, NOT_A_FRACTION, SCHEDULE, MethodSpec, vit
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.MAE,
+    networks=vit("mean"),
+    settings={"decoder": (8, 1, 2)},
+    other_values={"decoder": (8, 2, 2), "normalize": False},
+    covered_elsewhere=("mask_ratio",),
+    invalid_values={
+        "decoder": ("big", 8, (), (8, 1), (8, 0, 2), (8, 1.0, 2), (9, 1, 2), None),
+        "mask_ratio": (*NOT_A_FRACTION, SCHEDULE),
+        "normalize": NOT_A_BOOL,
+    },
+    representative=True,
+)
 
 IMAGES = checks.two_views(6)[0].astype("float64")
 MASK = checks.with_masks(keras_ssl.MAE, (IMAGES,))[1]

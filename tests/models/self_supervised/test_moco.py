@@ -6,8 +6,25 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import MethodSpec
 
 import keras_ssl
+
+SPECS = {
+    "MoCo": MethodSpec(
+        keras_ssl.MoCo,
+        settings={"projector": (16, 8), "queue_size": 48, "momentum": 0.75},
+        other_values={"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
+        covered_elsewhere=("num_chunks", "version"),
+        invalid_values={"version": (1, 4, "2", None)},
+    ),
+    "MoCo v3": MethodSpec(
+        keras_ssl.MoCo,
+        settings={"version": 3, "projector": (16, 8), "predictor": (16, 8), "momentum": 0.75},
+        other_values={"temperature": 0.5, "momentum": 0.5},
+        symmetric_in_views=True,
+    ),
+}
 
 
 def make(name="MoCo", **kwargs):

@@ -5,6 +5,18 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import MethodSpec
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.NNCLR,
+    settings={"projector": (16, 8), "predictor": (16, 8), "queue_size": 48},
+    other_values={"temperature": 0.5, "queue_size": 16},
+    covered_elsewhere=("num_chunks",),
+    symmetric_in_views=True,
+    half_precision=("mixed_bfloat16",),
+)
 
 
 def make():

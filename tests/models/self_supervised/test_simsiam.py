@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import NEGATIVE, MethodSpec
 from processes import run_python
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.SimSiam,
+    settings={"projector": (16, 8), "predictor": (16, 8)},
+    other_values={"predictor_learning_rate": 0.01},
+    invalid_values={"predictor_learning_rate": NEGATIVE},
+    symmetric_in_views=True,
+)
 
 FALLEN = {"initial_learning_rate": 0.125, "decay_steps": 1}  # 0 from the second step on
 

@@ -6,8 +6,17 @@ import pytest
 import references
 import tensorflow as tf
 from losses_checks import unit
+from method_spec import MethodSpec
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.SupCon,
+    settings={"projector": (16, 8)},
+    other_values={"temperature": 0.5},
+    covered_elsewhere=("num_chunks",),
+    symmetric_in_views=True,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), dtype="uint8")
 

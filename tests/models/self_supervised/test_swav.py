@@ -6,8 +6,33 @@ import numpy as np
 import pytest
 import references
 from losses_checks import unit
+from method_spec import NOT_A_COUNT, MethodSpec
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.SwAV,
+    settings={
+        "projector": (16, 8),
+        "prototypes": 12,
+        "freeze_prototypes_steps": 0,
+        "queue_size": 24,
+    },
+    other_values={
+        "prototypes": 8,
+        "temperature": 0.2,
+        "epsilon": 0.1,
+        "iterations": 1,
+        "queue_size": 16,
+        "queue_start": 2,
+        "freeze_prototypes_steps": 2,
+    },
+    invalid_values={
+        "iterations": (*NOT_A_COUNT, 0, None),
+        "queue_start": (*NOT_A_COUNT, None),
+    },
+    half_precision=("mixed_bfloat16",),
+)
 
 
 def sinkhorn(scores, epsilon=0.05, iterations=3):

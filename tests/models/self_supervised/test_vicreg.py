@@ -4,6 +4,18 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
+from method_spec import NEGATIVE, SCHEDULE, MethodSpec
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.VICReg,
+    settings={"projector": (16, 8)},
+    other_values={"invariance": 10.0, "variance": 10.0, "covariance": 5.0},
+    invalid_values={"variance": (*NEGATIVE, None, SCHEDULE)},
+    learning_rate=2**-6,
+    symmetric_in_views=True,
+)
 
 WEIGHTS = {"invariance": 10.0, "variance": 20.0, "covariance": 3.0}
 

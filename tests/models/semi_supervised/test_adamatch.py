@@ -3,7 +3,18 @@
 import method_checks as checks
 import numpy as np
 import references
+from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.AdaMatch,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "warmup": 3},
+    other_values={"threshold": 0.99, "warmup": 6, "unlabeled_weight": 0.5},
+    covered_elsewhere=("ema_momentum",),
+)
 
 
 def adamatch(labeled, weak, strong, labels, step):

@@ -5,7 +5,38 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
+from method_spec import NAN, NEGATIVE, NOT_STEPS, SCHEDULE, MethodSpec, with_classifier
 from references import cross_entropy, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.Dash,
+    networks=with_classifier,
+    settings={
+        "ema_momentum": 0.75,
+        "warmup": 2,
+        "decay_interval": 1,
+        "decay": 1.25,
+        "min_threshold": 0.7,
+    },
+    other_values={
+        "initial_threshold": "labeled",
+        "warmup": 1,
+        "decay_interval": 2,
+        "decay": 1.05,
+        "min_threshold": 0.9,
+        "temperature": 1.0,
+        "unlabeled_weight": 0.5,
+    },
+    covered_elsewhere=("ema_momentum",),
+    invalid_values={
+        "decay": (1.0, 0.5, NAN, float("inf"), True, "2", None, SCHEDULE),
+        "decay_interval": NOT_STEPS,
+        "initial_threshold": ("test", None, 0.5, True),
+        "min_threshold": (*NEGATIVE, None, SCHEDULE),
+    },
+)
 
 VIEWS = checks.two_views(16)
 

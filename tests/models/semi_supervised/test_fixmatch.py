@@ -4,9 +4,21 @@ import keras
 import method_checks as checks
 import numpy as np
 import references
+from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.FixMatch,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "threshold": 0.4},
+    other_values={"threshold": 0.6, "unlabeled_weight": 0.5},
+    covered_elsewhere=("ema_momentum",),
+    representative=True,
+    on_workers=True,
+    half_precision=("mixed_bfloat16",),
+)
 
 VIEWS = checks.two_views(16)
 

@@ -5,9 +5,19 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
+from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
 
 import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.FlexMatch,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "threshold": 0.6, "num_unlabeled": 16},
+    other_values={"unlabeled_weight": 0.5},
+    covered_elsewhere=("ema_momentum", "num_unlabeled", "threshold"),
+    invalid_values={"num_unlabeled": (0, -1, 2.0, True, "8")},
+)
 
 
 class Reference:

@@ -3,7 +3,22 @@
 import method_checks as checks
 import numpy as np
 import references
+from method_spec import NEGATIVE, NOT_A_FRACTION, SCHEDULE, MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.FreeMatch,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "threshold_momentum": 0.5},
+    other_values={"threshold_momentum": 0.99, "fairness_weight": 0.1, "unlabeled_weight": 0.5},
+    covered_elsewhere=("ema_momentum",),
+    invalid_values={
+        "fairness_weight": (*NEGATIVE, None, SCHEDULE),
+        "threshold_momentum": (*NOT_A_FRACTION, SCHEDULE),
+    },
+)
 
 
 class Reference:

@@ -3,7 +3,17 @@
 import method_checks as checks
 import numpy as np
 import references
+from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.MeanTeacher,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "warmup": 2},
+    other_values={"warmup": 6, "unlabeled_weight": 10.0, "ema_momentum": 0.25},
+)
 
 
 def test_follows_the_paper_step_by_step(float64):

@@ -3,7 +3,22 @@
 import method_checks as checks
 import numpy as np
 import references
+from method_spec import NOT_A_FRACTION, NOT_POSITIVE, SCHEDULE, MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.SoftMatch,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "weight_momentum": 0.5},
+    other_values={"n_sigma": 4.0, "weight_momentum": 0.99, "unlabeled_weight": 0.5},
+    covered_elsewhere=("ema_momentum",),
+    invalid_values={
+        "n_sigma": (*NOT_POSITIVE, SCHEDULE),
+        "weight_momentum": (*NOT_A_FRACTION, SCHEDULE),
+    },
+)
 
 
 class Reference:

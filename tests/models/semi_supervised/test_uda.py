@@ -4,7 +4,24 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
+from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.UDA,
+    networks=with_classifier,
+    settings={"ema_momentum": 0.75, "threshold": 0.4},
+    other_values={
+        "temperature": 1.0,
+        "threshold": 0.6,
+        "signal_annealing": "linear",
+        "unlabeled_weight": 0.5,
+    },
+    covered_elsewhere=("ema_momentum",),
+    invalid_values={"signal_annealing": ("cosine", None, True, 1.0)},
+)
 
 
 def uda(labeled, weak, strong, labels, step):

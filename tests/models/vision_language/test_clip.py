@@ -8,9 +8,33 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from method_spec import NOT_A_COUNT, NOT_POSITIVE, SCHEDULE, MethodSpec
 from processes import run_python
 
 import keras_ssl
+
+
+def image_and_text_encoder(encoder):
+    """Returns the encoder and a small text encoder of token ids below 12."""
+    return encoder, keras_ssl.encoders.text_transformer(12, 4, 8, 1, 2)
+
+
+SPEC = MethodSpec(
+    keras_ssl.CLIP,
+    networks=image_and_text_encoder,
+    settings={"projection": 8},
+    other_values={"projection": 4, "temperature": 0.01, "max_logit_scale": 3.0},
+    covered_elsewhere=("num_chunks", "tokenizer"),
+    invalid_values={
+        "max_logit_scale": (*NOT_POSITIVE, SCHEDULE),
+        "projection": (*NOT_A_COUNT, 0),
+        "tokenizer": ("words", 12, [str], keras.layers.TextVectorization()),
+        # One view is enough.
+        "views": (3, "two", [1, 2], ()),
+    },
+    on_workers=True,
+    half_precision=("mixed_bfloat16",),
+)
 
 COLOURS = ("red", "green", "blue")
 

@@ -5,11 +5,43 @@ import method_checks as checks
 import numpy as np
 import pytest
 import tensorflow as tf
+from method_spec import NOT_A_BOOL, NOT_A_COUNT, NOT_A_FRACTION, SCHEDULE, MethodSpec
 
 import keras_ssl
 from keras_ssl.models.vision_language.reclip import label_propagation
 
 NAMES = ["cat", "dog", "fox", "hen"]
+
+
+def small_clip(encoder):
+    """Returns a small CLIP that knows the names of four classes."""
+    tokenizer = keras.layers.TextVectorization(vocabulary=["a", *NAMES])
+    text_encoder = keras_ssl.encoders.text_transformer(tokenizer, 4, 8, 1, 2)
+    return (keras_ssl.CLIP(encoder, text_encoder, projection=8),)
+
+
+SPEC = MethodSpec(
+    keras_ssl.ReCLIP,
+    networks=small_clip,
+    settings={"class_names": NAMES, "templates": ["a {}", "{}"], "num_neighbors": 3},
+    other_values={
+        "training_template": "a {}",
+        "project_text": False,
+        "num_neighbors": None,
+        "alpha": 0.5,
+    },
+    covered_elsewhere=("class_names", "templates"),
+    invalid_values={
+        "alpha": (*NOT_A_FRACTION, SCHEDULE, 1),
+        "class_names": ([], ["cat"], ["cat", "cat"], ["cat", ""], "cat", None, [1, 2]),
+        "num_neighbors": (*NOT_A_COUNT, 0),
+        "project_text": NOT_A_BOOL,
+        "templates": ([], ["a"], "a {}", None, [3]),
+        "training_template": ("a", 3, ["a {}"]),
+    },
+    lowers_loss=False,  # pseudo-labels change from epoch to epoch
+    on_workers=True,
+)
 
 
 def images(count=24):

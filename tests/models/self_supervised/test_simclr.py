@@ -1,0 +1,45 @@
+"""Tests of SimCLR: the loss over two views and over several."""
+
+import method_checks as checks
+import numpy as np
+import pytest
+import references
+from losses_checks import unit
+from method_spec import MethodSpec
+
+import keras_ssl
+
+SPEC = MethodSpec(
+    keras_ssl.SimCLR,
+    settings={"projector": (16, 8)},
+    other_values={"temperature": 0.1},
+    covered_elsewhere=("num_chunks",),
+    symmetric_in_views=True,
+    representative=True,
+    on_workers=True,
+    half_precision=("mixed_bfloat16", "mixed_float16"),
+)
+
+
+def nt_xent(z1, z2, temperature=0.5):
+    """Equation 1, anchor by anchor."""
+    z, losses = unit(np.concatenate([z1, z2])), []
+    for i, anchor in enumerate(z):
+        logits = z @ anchor / temperature
+        others = np.exp(np.delete(logits, i)).sum()
+        losses.append(np.log(others) - logits[(i + len(z1)) % len(z)])
+    return np.mean(losses)
+
+
+@pytest.mark.parametrize("num_chunks", [1, 4])
+def test_the_loss_is_the_papers(num_chunks, float64):
+    model, views = checks.make("SimCLR", num_chunks=num_chunks), checks.two_views(16)
+    expected = nt_xent(*references.projections(model, views))
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_more_views_give_the_mean_over_pairs(float64):
+    model, views = checks.make("SimCLR"), references.three_views()
+    z1, z2, z3 = references.projections(model, views)
+    expected = np.mean([nt_xent(z1, z2), nt_xent(z1, z3), nt_xent(z2, z3)])
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
