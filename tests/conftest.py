@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # some tests compute in float64
@@ -15,6 +16,34 @@ from keras.src.backend.common import dtypes
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
+
+# Files and directories that run with KERAS_BACKEND=jax too: `pytest -m backend_neutral`.
+BACKEND_NEUTRAL = (
+    "layers",
+    "losses",
+    "models/self_supervised",
+    "models/semi_supervised",
+    "models/test_arguments.py",
+    "models/test_methods.py",
+    "optimizers",
+    "test_numerics.py",
+    "test_schedules.py",
+    "training/step/test_nan_guard.py",
+    "training/test_microbatches.py",
+    "training/test_state.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks what runs on each backend, and skips on JAX what needs TensorFlow."""
+    tests, skip = Path(__file__).parent, pytest.mark.skip(reason="needs the TensorFlow backend")
+    for item in items:
+        path = item.path.relative_to(tests) if item.path.is_relative_to(tests) else item.path
+        if any(path.is_relative_to(neutral) for neutral in BACKEND_NEUTRAL):
+            item.add_marker("backend_neutral")
+        if item.get_closest_marker("tensorflow") and keras.backend.backend() != "tensorflow":
+            item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

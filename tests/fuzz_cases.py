@@ -147,7 +147,7 @@ SETS_OF_VIEWS = {
     **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "dino", "emp_ssl")},
     **{name: {"size": 8} for name in ("simclr", "simsiam", "swav", "vicreg")},
     "dinov2": {"size": 8, "patch_size": 4},
-    "fast": {"views": views.simclr(8)},
+    "fast_colors": {"views": views.simclr(8)},
     "mae": {"size": 8, "patch_size": 4},
 }
 ENCODERS = {

@@ -192,6 +192,7 @@ def test_one_seed_gives_one_curve_and_the_same_weights_from_plain_images(name):
     assert fit_images(name, seed=1, epochs=2)[0] != losses
 
 
+@pytest.mark.tensorflow  # `tests/test_export.py` covers exports from JAX
 def test_exports_equal_predict_in_a_process_without_keras_ssl(tmp_path, rng):
     images = rng.integers(0, 256, (5, 8, 8, 3), dtype="uint8")
     np.save(tmp_path / "images.npy", images)

@@ -4,7 +4,6 @@ import method_checks as checks
 import numpy as np
 import pytest
 import references
-import tensorflow as tf
 from losses_checks import unit
 from method_spec import MethodSpec
 
@@ -72,6 +71,8 @@ def test_a_batch_without_two_images_of_a_class_still_has_two_views_of_each(float
 @pytest.mark.parametrize("ask", ["fit", "evaluate"])
 @pytest.mark.parametrize("kind", ["array", "views", "dataset", "dataset of views"])
 def test_says_that_labels_are_missing(model, ask, kind):
+    import tensorflow as tf
+
     views = checks.two_views(16)
     x = {
         "array": IMAGES,
@@ -85,6 +86,8 @@ def test_says_that_labels_are_missing(model, ask, kind):
 
 @pytest.mark.parametrize("kind", ["array", "dataset"])
 def test_labels_come_with_plain_images_too(model, kind):
+    import tensorflow as tf
+
     labels = checks.labels(16)
     data = tf.data.Dataset.from_tensor_slices((IMAGES, labels)).batch(8)
     given = (data,) if kind == "dataset" else (IMAGES, labels)

@@ -3,6 +3,7 @@
 import keras
 import method_checks as checks
 import numpy as np
+import pytest
 import references
 from method_spec import MethodSpec, with_classifier
 from references import cross_entropy, masked, softmax
@@ -64,9 +65,8 @@ def gradient_of_inputs(threshold):
     return confidence, *(np.abs(each).sum(axis=(1, 2, 3)) for each in gradients)
 
 
+@pytest.mark.tensorflow  # the tests of the losses cover gradients on every backend
 def test_masked_images_and_weak_views_have_no_gradient():
-    if keras.backend.backend() != "tensorflow":
-        return  # that of the losses is asked on every backend
     threshold = float(np.median(gradient_of_inputs(0.5)[0]))
     keras.utils.set_random_seed(1)
     confidence, weak, strong = gradient_of_inputs(threshold)

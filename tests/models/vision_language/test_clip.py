@@ -3,15 +3,17 @@
 import warnings
 
 import keras
+import lazy_loader
 import method_checks as checks
 import numpy as np
 import pytest
 import references
-import tensorflow as tf
 from method_spec import NOT_A_COUNT, NOT_POSITIVE, SCHEDULE, MethodSpec
 from processes import run_python
 
 import keras_ssl
+
+tf = lazy_loader.load("tensorflow")  # other processes import this file on JAX
 
 
 def image_and_text_encoder(encoder):
