@@ -1,4 +1,4 @@
-"""What only BYOL promises: its momentum copies, their batch norm, the symmetric sum."""
+"""BYOL: the symmetric loss, the momentum copies and their batch norm."""
 
 import keras
 import method_checks as checks
@@ -22,8 +22,8 @@ COPIES = ("encoder", "projector")
 
 
 @keras.saving.register_keras_serializable("tests")
-class Own(keras.Model):
-    """An encoder of a class of its own, whose config holds its own argument alone."""
+class CustomEncoder(keras.Model):
+    """An encoder of a user's class, whose config has only its own argument."""
 
     def __init__(self, width):
         super().__init__()
@@ -41,7 +41,7 @@ def batch_norm(layer):
     return next(x for x in layer.layers if isinstance(x, keras.layers.BatchNormalization))
 
 
-def test_the_loss_is_the_sum_over_both_directions(float64):
+def test_byol_loss_is_the_sum_over_both_directions(float64):
     model, views = checks.make("BYOL"), checks.two_views(16)
     z = references.projections(model, views)
     p = [unit(np.asarray(model.predictor(each, training=True))) for each in z]
@@ -50,7 +50,7 @@ def test_the_loss_is_the_sum_over_both_directions(float64):
     assert references.one_step(model, views)["loss"] == pytest.approx(sum(squared), rel=1e-10)
 
 
-def test_the_target_is_the_copys_and_no_gradient_reaches_it(float64):
+def test_byol_targets_come_from_the_momentum_copies_without_gradient(float64):
     model, views = checks.make("BYOL"), checks.two_views(16)
     for weight in model.momentum_projector.weights:
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))
@@ -63,7 +63,7 @@ def test_the_target_is_the_copys_and_no_gradient_reaches_it(float64):
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_a_step_moves_the_copies_by_the_momentum(float64):
+def test_byol_step_moves_the_momentum_copies(float64):
     model = checks.make("BYOL")  # 0.75
     old = {name: checks.arrays(getattr(model, f"momentum_{name}").weights) for name in COPIES}
     references.one_step(model, checks.two_views(16))
@@ -76,7 +76,7 @@ def test_a_step_moves_the_copies_by_the_momentum(float64):
                 np.testing.assert_allclose(new, expected, atol=1e-12)
 
 
-def test_the_copies_batch_norm_keeps_statistics_of_its_own(float64):
+def test_byol_momentum_copies_keep_their_own_batch_norm_statistics(float64):
     model, views = checks.make("BYOL"), checks.two_views(16)
     convolution = model.momentum_encoder.layers[1]
     first, second = (np.mean(convolution(view), axis=(0, 1, 2)) for view in views)
@@ -88,7 +88,7 @@ def test_the_copies_batch_norm_keeps_statistics_of_its_own(float64):
     np.testing.assert_array_equal(own, before)
 
 
-def test_the_copies_batch_norm_sees_the_batch(float64):
+def test_byol_momentum_copies_normalize_by_the_batch(float64):
     model, (first, _) = checks.make("BYOL"), checks.two_views(16)
     batch_norm(model.momentum_encoder).moving_mean.assign(np.full(6, 100.0))
     seen = keras.Model(model.momentum_encoder.input, model.momentum_encoder.layers[2].output)
@@ -96,7 +96,7 @@ def test_the_copies_batch_norm_sees_the_batch(float64):
     assert np.abs(np.asarray(model.features(first, True, momentum=True))).max() < 0.999
 
 
-def test_nothing_of_the_copies_is_trained_or_known_to_the_optimizer():
+def test_byol_momentum_copies_are_not_trained_and_have_no_optimizer_slots():
     model = checks.make("BYOL")
     model.compile(keras.optimizers.Adam())
     model.optimizer.build(model.trainable_variables)
@@ -110,7 +110,7 @@ def test_nothing_of_the_copies_is_trained_or_known_to_the_optimizer():
     )
 
 
-def test_a_schedule_is_kept_by_a_loaded_model(tmp_path):
+def test_byol_saves_a_momentum_schedule(tmp_path):
     model = checks.make("BYOL", momentum=keras_ssl.schedules.CosineMomentum(0.75, 40))
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
@@ -118,24 +118,24 @@ def test_a_schedule_is_kept_by_a_loaded_model(tmp_path):
         assert float(loaded.momentum(step)) == float(model.momentum(step))
 
 
-def test_the_predictor_is_wider_than_the_projection_by_16():
+def test_byol_predictor_is_16_times_wider_than_the_projection():
     model = keras_ssl.BYOL(checks.small_encoder(), projector=(16, 8))
     assert [layer.units for layer in model.predictor.layers if hasattr(layer, "units")] == [128, 8]
 
 
-def test_an_own_encoder_is_copied_and_saved_with_its_copy(tmp_path):
-    encoder, views = Own(6), checks.two_views(16)
+def test_byol_copies_and_saves_a_custom_encoder(tmp_path):
+    encoder, views = CustomEncoder(6), checks.two_views(16)
     encoder(views[0])
     model = keras_ssl.BYOL(encoder, projector=(16, 8), predictor=(16, 8))
     references.one_step(model, views, keras.optimizers.SGD(0.1))
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    assert isinstance(loaded.momentum_encoder, Own)
+    assert isinstance(loaded.momentum_encoder, CustomEncoder)
     for found, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_freezing_and_releasing_the_model_leaves_the_copies_frozen():
+def test_byol_momentum_copies_stay_frozen_when_the_model_is_unfrozen():
     model = checks.make("BYOL")
     trained = len(model.trainable_weights)
     model.trainable = False

@@ -1,4 +1,4 @@
-"""What only DINO promises: teacher, center, sharpening, and prototypes that are held at first."""
+"""DINO: teacher, center, sharpening and prototypes that are frozen at first."""
 
 import keras
 import method_checks as checks
@@ -34,7 +34,7 @@ SPEC = MethodSpec(
 
 
 def scores(model, views, momentum=False):
-    """Cosines of projections and prototypes, of the student or of the teacher."""
+    """Returns cosines of projections and prototypes, of the student or of the teacher."""
     layer = model.momentum_prototypes if momentum else model.prototypes
     z = model.project_together(views, True, momentum)
     return [unit(np.asarray(each)) @ unit(np.asarray(layer.kernel).T).T for each in z]
@@ -50,7 +50,7 @@ def dino(model, views, warm=0.1, cool=0.05):
 
 
 def make(**kwargs):
-    """A model whose teacher and center are not where they start."""
+    """Returns a model whose teacher and center differ from their initial values."""
     model, rng = checks.make("DINO", **kwargs), np.random.default_rng(1)
     for weight in model.momentum_prototypes.weights + model.momentum_encoder.trainable_weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))
@@ -58,13 +58,13 @@ def make(**kwargs):
     return model
 
 
-def test_the_loss_is_the_cross_entropy_from_large_crops_to_all_others(float64):
+def test_dino_loss_is_the_cross_entropy_of_large_crops_and_all_other_crops(float64):
     model, views = make(), references.crops()
     expected = dino(model, views)
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_teacher_sees_the_large_crops_only(float64, monkeypatch):
+def test_dino_teacher_sees_only_large_crops(float64, monkeypatch):
     model, seen = checks.make("DINO"), []
     features = model.features
 
@@ -78,7 +78,7 @@ def test_the_teacher_sees_the_large_crops_only(float64, monkeypatch):
     assert seen == [(32, 8, 8, 3)]
 
 
-def test_the_center_follows_the_mean_of_the_teachers_scores(float64):
+def test_dino_center_follows_the_mean_of_the_teacher_scores(float64):
     model, views = make(), references.crops()
     old = np.asarray(model.center).copy()
     mean = np.mean(scores(model, views[:2], momentum=True), axis=(0, 1))
@@ -86,7 +86,7 @@ def test_the_center_follows_the_mean_of_the_teachers_scores(float64):
     np.testing.assert_allclose(model.center, 0.9 * old + 0.1 * mean, atol=1e-12)
 
 
-def test_the_teachers_entropy_is_that_of_its_sharpened_scores(float64):
+def test_dino_logs_the_entropy_of_the_sharpened_teacher_scores(float64):
     model, views = make(), references.crops()
     targets = [
         references.softmax((t - np.asarray(model.center)) / 0.05)
@@ -97,7 +97,7 @@ def test_the_teachers_entropy_is_that_of_its_sharpened_scores(float64):
     assert found == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_teachers_temperature_is_read_at_each_step(float64):
+def test_dino_follows_a_schedule_of_the_teacher_temperature(float64):
     rising = keras.optimizers.schedules.PolynomialDecay(0.04, 2, 0.07)
     model, views = make(teacher_temperature=rising), checks.two_views(16)
     for cool in (0.04, 0.055, 0.07, 0.07):
@@ -105,7 +105,7 @@ def test_the_teachers_temperature_is_read_at_each_step(float64):
         assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_step_moves_the_teachers_prototypes_by_the_momentum(float64):
+def test_dino_step_moves_the_teacher_prototypes_by_the_momentum(float64):
     model = make()  # 0.75
     old = np.asarray(model.momentum_prototypes.kernel).copy()
     references.one_step(model, checks.two_views(16))
@@ -113,7 +113,7 @@ def test_a_step_moves_the_teachers_prototypes_by_the_momentum(float64):
     np.testing.assert_allclose(model.momentum_prototypes.kernel, expected, atol=1e-12)
 
 
-def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
+def test_dino_prototypes_are_frozen_for_exactly_the_given_steps(float64):
     model, views = checks.make("DINO", freeze_prototypes_steps=2), checks.two_views(16)
     start, still = np.asarray(model.prototypes.kernel).copy(), []
     for _ in range(4):
@@ -122,7 +122,7 @@ def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
     assert still == [True, True, False, False]
 
 
-def test_the_length_of_the_prototypes_changes_nothing(float64):
+def test_dino_loss_ignores_the_length_of_the_prototypes(float64):
     model, views = checks.make("DINO"), checks.two_views(16)
     model.compile("sgd", run_eagerly=True)
     before = checks.evaluate(model, views)
@@ -131,7 +131,7 @@ def test_the_length_of_the_prototypes_changes_nothing(float64):
 
 
 @pytest.mark.parametrize("size", [4, 12])
-def test_crops_that_patches_do_not_divide_are_named_before_training(size):
+def test_dino_rejects_crops_that_patches_do_not_divide_before_training(size):
     encoder = keras_ssl.encoders.vit((16, 16, 3), 8, 12, 1, 3)
     views = keras_ssl.views.dino((16, 16), small_size=size, small_crops=1)
     model = keras_ssl.DINO(encoder, views=views)

@@ -1,4 +1,4 @@
-"""What only DINOv2 promises: its three terms are the papers', and who sees what."""
+"""DINOv2: its three terms, its views and its layer decay."""
 
 import keras
 import method_checks as checks
@@ -55,7 +55,7 @@ NAMES = ("DINOv2", "DINOv2 centered")
 
 
 class Reference:
-    """The terms from class tokens and patches; scores and their centering in NumPy."""
+    """The terms from class tokens and patches, with scores and centering in NumPy."""
 
     def __init__(self, model):
         self.model, self.center, self.patch_center = model, np.zeros(12), np.zeros(12)
@@ -67,7 +67,7 @@ class Reference:
         return scores.reshape(*tokens.shape[:-1], -1)
 
     def assign(self, scores, center, weights=None):
-        """Sinkhorn of the rows that count, three times; or a centered softmax."""
+        """Returns three iterations of Sinkhorn on the selected rows, or a centered softmax."""
         if self.model.centering == "running_mean":
             return softmax((scores - center) / 0.2)
         rows = np.ones(len(scores), bool) if weights is None else weights
@@ -115,7 +115,7 @@ class Reference:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_terms_are_the_papers_step_by_step(name, float64):
+def test_dinov2_terms_match_the_papers_step_by_step(name, float64):
     model, views = checks.make(name), checks.two_views(16)
     reference = Reference(model)
     first, second, *masks = checks.with_masks(model, views)
@@ -131,7 +131,7 @@ def test_the_terms_are_the_papers_step_by_step(name, float64):
         np.testing.assert_allclose(model.patch_center, reference.patch_center, atol=1e-9)
 
 
-def test_small_crops_and_images_without_a_mask_are_taken():
+def test_dinov2_accepts_small_crops_and_images_without_a_mask():
     model = checks.make("DINOv2", views=keras_ssl.views.dinov2(8, 2, small_crops=2))
     model.compile(keras.optimizers.SGD(0.1))
     images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), dtype="uint8")
@@ -139,7 +139,7 @@ def test_small_crops_and_images_without_a_mask_are_taken():
     assert all(np.all(np.isfinite(values)) for values in history.values())
 
 
-def test_the_views_are_crops_of_whole_patches_and_two_masks():
+def test_dinov2_default_views_are_crops_of_whole_patches_and_two_masks():
     made = keras_ssl.views.dinov2(20, 4, small_crops=3)
     images = np.zeros((5, 20, 20, 3), "uint8")
     shapes = [tuple(view(images, (0, i)).shape) for i, view in enumerate(made)]
@@ -151,7 +151,7 @@ def test_the_views_are_crops_of_whole_patches_and_two_masks():
 
 
 @pytest.mark.parametrize("scheduled", [False, True], ids=["number", "schedule"])
-def test_layer_decay_slows_each_block_by_its_depth(scheduled, float64, tmp_path):
+def test_dinov2_layer_decay_lowers_the_learning_rate_of_early_blocks(scheduled, float64, tmp_path):
     def after(**kwargs):
         model = checks.make("DINOv2", koleo_weight=0.0, **kwargs)
         before = {id(w): w.numpy() for w in model.trainable_weights}

@@ -1,4 +1,4 @@
-"""What only EMP-SSL promises: many patches, spread over the batch and drawn to their mean."""
+"""EMP-SSL: the coding rate of many patches and their similarity to the mean."""
 
 import keras
 import method_checks as checks
@@ -20,7 +20,7 @@ SPEC = MethodSpec(
 
 
 def terms(z, epsilon=0.2):
-    """Coding rate and similarity of `(V, B, D)`, as the authors' code has them."""
+    """Returns the coding rate and the similarity of `(V, B, D)`, as in the authors' code."""
     z = unit(z)
     _, rows, dim = z.shape
     scale = dim / (rows * epsilon)
@@ -35,7 +35,7 @@ def patches(count, images=16):
 
 
 @pytest.mark.parametrize("images", [16, 6])  # more than dimensions, and fewer
-def test_the_loss_and_its_logged_terms_are_the_papers_over_all_patches(images, float64):
+def test_emp_ssl_loss_and_logged_terms_match_the_paper_over_all_patches(images, float64):
     model, views = checks.make("EMPSSL"), patches(5, images)
     z = np.stack([np.asarray(each) for each in model.project_together(views, True)])
     rate, similarity = terms(z)
@@ -45,7 +45,7 @@ def test_the_loss_and_its_logged_terms_are_the_papers_over_all_patches(images, f
     assert logs["loss"] == pytest.approx(-rate - 200 * similarity, rel=1e-10)
 
 
-def test_weight_and_distortion_are_used():
+def test_emp_ssl_uses_invariance_and_epsilon():
     model, views = checks.make("EMPSSL", invariance=3.0, epsilon=0.5), patches(4)
     z = np.stack([np.asarray(each) for each in model.project_together(views, True)])
     rate, similarity = terms(z, epsilon=0.5)
@@ -53,7 +53,7 @@ def test_weight_and_distortion_are_used():
     assert loss == pytest.approx(-rate - 3 * similarity, rel=1e-4)
 
 
-def test_a_collapsed_encoder_costs_more_than_one_that_tells_images_apart():
+def test_emp_ssl_loss_of_a_collapsed_encoder_is_higher():
     images = keras.Input((8, 8, 3))
     flat = keras.layers.Flatten()(images)
     model = keras_ssl.EMPSSL(keras.Model(images, flat), projector=keras.layers.Identity())
@@ -64,5 +64,5 @@ def test_a_collapsed_encoder_costs_more_than_one_that_tells_images_apart():
     assert collapsed > apart + 1
 
 
-def test_its_own_views_are_20_patches():
+def test_emp_ssl_default_views_are_20_patches():
     assert len(checks.make("EMPSSL").default_views((32, 32))) == 20

@@ -1,4 +1,4 @@
-"""What only MAE promises: masked patches are painted from the others, and nothing else."""
+"""MAE: reconstruction of masked patches from the visible ones."""
 
 import keras
 import lazy_loader
@@ -31,8 +31,8 @@ IMAGES = checks.two_views(6)[0].astype("float64")
 MASK = checks.with_masks(keras_ssl.MAE, (IMAGES,))[1]
 
 
-def cut(images):
-    """Patches of 2 x 2 pixels, row by row."""
+def split_patches(images):
+    """Returns patches of 2 x 2 pixels, row by row."""
     rows = [
         images[:, i : i + 2, j : j + 2].reshape(len(images), -1)
         for i in range(0, 8, 2)
@@ -41,8 +41,8 @@ def cut(images):
     return np.stack(rows, axis=1)
 
 
-def painted(model, images, mask):
-    """The decoder's patches, image by image."""
+def reconstruct_patches(model, images, mask):
+    """Returns the patches that the decoder predicts, image by image."""
     keep = np.stack([np.flatnonzero(~row) for row in mask])
     tokens, _ = reference.tokens(model.encoder, images, keep=keep)
     decoder = model.patch_decoder
@@ -58,18 +58,18 @@ def painted(model, images, mask):
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-def test_the_loss_is_the_papers(normalize, float64):
+def test_mae_loss_matches_the_paper(normalize, float64):
     model = checks.make("MAE", normalize=normalize)
-    target = cut(IMAGES)
+    target = split_patches(IMAGES)
     if normalize:
         mean, variance = target.mean(-1, keepdims=True), target.var(-1, ddof=1, keepdims=True)
         target = (target - mean) / np.sqrt(variance + 1e-6)
-    expected = np.mean((painted(model, IMAGES, MASK) - target)[MASK] ** 2)
+    expected = np.mean((reconstruct_patches(model, IMAGES, MASK) - target)[MASK] ** 2)
     found = references.one_step(model, (IMAGES, IMAGES))["loss"]
     assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_what_is_masked_has_no_part_in_what_is_painted(float64):
+def test_mae_reconstruction_ignores_masked_pixels(float64):
     model = checks.make("MAE")
     other = IMAGES.copy()
     for image, row in enumerate(MASK):
@@ -80,15 +80,17 @@ def test_what_is_masked_has_no_part_in_what_is_painted(float64):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_reconstructions_keep_what_is_seen():
+def test_mae_reconstruction_keeps_visible_patches():
     model = checks.make("MAE")
     images = IMAGES.astype("float32")
     for shown, is_gray in zip(model.reconstruct(images, MASK), (True, False), strict=True):
-        np.testing.assert_allclose(cut(shown)[~MASK], cut(images)[~MASK], atol=1e-6)
-        assert np.all(cut(shown)[MASK] == 0.5) == is_gray
+        np.testing.assert_allclose(
+            split_patches(shown)[~MASK], split_patches(images)[~MASK], atol=1e-6
+        )
+        assert np.all(split_patches(shown)[MASK] == 0.5) == is_gray
 
 
-def test_larger_images_than_the_encoder_was_made_for_are_painted_too():
+def test_mae_reconstructs_images_larger_than_the_input_shape():
     model = checks.make("MAE")
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype="uint8")
     model.compile(keras.optimizers.SGD(0.1))
@@ -112,19 +114,19 @@ def ready(images=IMAGES, mask=MASK):
         (lambda: tf.data.Dataset.from_tensors(((IMAGES,),)), "MAE takes images and masks"),
     ],
 )
-def test_names_what_it_cannot_mask(data, message):
+def test_mae_rejects_invalid_masks_before_training(data, message):
     model = checks.make("MAE")
     model.compile("sgd")
     with pytest.raises(ValueError, match=message):
         model.fit(data(), verbose=0)
 
 
-def test_needs_a_vision_transformer():
+def test_mae_requires_a_vision_transformer():
     with pytest.raises(TypeError, match="`encoder` must be a vision transformer"):
         keras_ssl.MAE(checks.small_encoder())
 
 
-def test_all_patches_or_none_cannot_be_masked():
+def test_mae_rejects_a_mask_of_all_patches_or_none():
     for ratio in (0.0, 1.0):
         model = checks.make("MAE", mask_ratio=ratio)
         model.compile("sgd")

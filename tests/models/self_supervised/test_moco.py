@@ -1,4 +1,4 @@
-"""What only MoCo promises: version 2 with its queue, version 3 with its predictor."""
+"""MoCo: version 2 with its queue and version 3 with its predictor."""
 
 import keras
 import method_checks as checks
@@ -28,12 +28,12 @@ SPECS = {
 
 
 def make(name="MoCo", **kwargs):
-    """A model whose momentum copies are not where they start."""
+    """Returns a model whose momentum copies differ from the networks."""
     model, rng = checks.make(name, **kwargs), np.random.default_rng(1)
     for weight in model.momentum_encoder.weights + model.momentum_projector.weights:
         if len(weight.shape) > 1:
             weight.assign(rng.normal(0, 0.3, weight.shape))
-    if name == "MoCo":  # the harness draws all matrices anew
+    if name == "MoCo":  # `checks.make` draws all matrices
         model.queue.assign(unit(rng.normal(size=model.queue.shape)))
     return model
 
@@ -50,7 +50,7 @@ def in_batch(query, key, temperature=0.2):
     return references.cross_entropy(logits, np.arange(len(query)))
 
 
-def test_version_2_finds_the_key_of_the_second_view_among_the_queue(float64):
+def test_moco_v2_contrasts_the_key_of_the_second_view_with_the_queue(float64):
     model, views = make(), checks.two_views(16)
     query = references.projections(model, views)[0]
     key = references.projections(model, views, momentum=True)[1]
@@ -58,7 +58,7 @@ def test_version_2_finds_the_key_of_the_second_view_among_the_queue(float64):
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_keys_of_length_1_go_to_the_front_of_the_queue(float64):
+def test_moco_v2_enqueues_normalized_keys_at_the_front(float64):
     model, views = make(), checks.two_views(16)
     before = np.asarray(model.queue).copy()
     key = references.projections(model, views, momentum=True)[1]
@@ -67,7 +67,7 @@ def test_keys_of_length_1_go_to_the_front_of_the_queue(float64):
     np.testing.assert_array_equal(model.queue[16:], before[:-16])
 
 
-def test_more_views_are_more_queries_for_the_second_views_key(float64):
+def test_moco_v2_uses_further_views_as_queries(float64):
     model, views = make(), references.three_views()
     queries = references.projections(model, views)
     key = references.projections(model, views, momentum=True)[1]
@@ -77,7 +77,7 @@ def test_more_views_are_more_queries_for_the_second_views_key(float64):
 
 
 @pytest.mark.parametrize("views", [checks.two_views, references.three_views])
-def test_version_3_contrasts_predictions_with_keys_of_the_batch_in_all_directions(views, float64):
+def test_moco_v3_contrasts_predictions_with_keys_of_the_batch_in_all_directions(views, float64):
     model, views = make("MoCo v3", temperature=0.5), views(16)
     z = references.projections(model, views)
     q = [np.asarray(model.predictor(each, training=True)) for each in z]
@@ -87,7 +87,7 @@ def test_version_3_contrasts_predictions_with_keys_of_the_batch_in_all_direction
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_version_3_keeps_no_queue_and_only_its_projector_ends_in_plain_batch_norm():
+def test_moco_v3_has_no_queue_and_only_its_projector_ends_in_plain_batch_norm():
     model = checks.make("MoCo v3")
     assert not hasattr(model, "queue")
     assert isinstance(model.projector.layers[-1], keras.layers.BatchNormalization)
@@ -95,14 +95,14 @@ def test_version_3_keeps_no_queue_and_only_its_projector_ends_in_plain_batch_nor
     assert isinstance(model.predictor.layers[-1], keras.layers.Dense)
 
 
-def test_version_2_keeps_no_predictor_and_its_projector_no_batch_norm():
+def test_moco_v2_has_no_predictor_and_no_batch_norm_in_its_projector():
     model = checks.make("MoCo")
     assert model.predictor is None
     assert [layer for layer in model.projector.layers if hasattr(layer, "moving_mean")] == []
 
 
 @pytest.mark.parametrize("name", ["MoCo", "MoCo v3"])
-def test_a_step_moves_the_copies_by_the_momentum(name, float64):
+def test_moco_step_moves_the_momentum_copies(name, float64):
     model = make(name)  # 0.75
     old = checks.arrays(model.momentum_projector.weights)
     references.one_step(model, checks.two_views(16))
@@ -120,13 +120,13 @@ def test_a_step_moves_the_copies_by_the_momentum(name, float64):
         ({"predictor": (16, 8)}, "`predictor` belongs to version 3"),
     ],
 )
-def test_names_what_belongs_to_another_version(arguments, message):
+def test_moco_rejects_arguments_of_the_other_version(arguments, message):
     with pytest.raises(ValueError, match=message):
         keras_ssl.MoCo(checks.small_encoder(), **arguments)
 
 
 @pytest.mark.parametrize("option", ["run_eagerly", "jit_compile", "steps_per_execution"])
-def test_compile_options_change_nothing_but_speed(option, usual):
+def test_moco_numbers_do_not_depend_on_compile_options(option, usual):
     value = 2 if option == "steps_per_execution" else True
     for found, expected in zip(trained(**{option: value}), usual, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -1,4 +1,4 @@
-"""What only NNCLR promises: neighbors from a queue, and the queue's order."""
+"""NNCLR: nearest neighbors from a queue, and the order of the queue."""
 
 import method_checks as checks
 import numpy as np
@@ -20,13 +20,13 @@ SPEC = MethodSpec(
 
 
 def make():
-    """The queue as the method starts it: the harness draws all matrices anew."""
+    """Returns a model with an initial queue, because `checks.make` draws all matrices."""
     model = checks.make("NNCLR")
     model.queue.assign(unit(np.random.default_rng(1).normal(size=model.queue.shape)))
     return model
 
 
-def test_the_loss_is_that_of_the_queues_nearest_rows_in_both_directions(float64):
+def test_nnclr_loss_uses_the_nearest_rows_of_the_queue_in_both_directions(float64):
     model, views = make(), checks.two_views(16)
     rows = np.asarray(model.queue)
     z = references.projections(model, views)
@@ -38,7 +38,7 @@ def test_the_loss_is_that_of_the_queues_nearest_rows_in_both_directions(float64)
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_first_views_projections_go_to_the_front_of_the_queue(float64):
+def test_nnclr_enqueues_the_projections_of_the_first_view_at_the_front(float64):
     model, views = make(), checks.two_views(16)
     before = np.asarray(model.queue).copy()
     newest = unit(references.projections(model, views)[0])
@@ -47,7 +47,7 @@ def test_the_first_views_projections_go_to_the_front_of_the_queue(float64):
     np.testing.assert_array_equal(model.queue[16:], before[:-16])
 
 
-def test_the_queue_starts_with_random_rows_of_length_1_from_the_seed():
+def test_nnclr_queue_starts_with_random_unit_vectors_from_the_seed():
     queues = [
         np.asarray(checks.METHODS["NNCLR"](checks.small_encoder(), seed=seed).queue)
         for seed in (0, 0, 1, -1)
@@ -59,7 +59,7 @@ def test_the_queue_starts_with_random_rows_of_length_1_from_the_seed():
         assert np.abs(queues[0] - other).max() > 0.1
 
 
-def test_more_views_give_the_mean_over_all_directions(float64):
+def test_nnclr_averages_all_directions_of_three_views(float64):
     model, views = make(), references.three_views()
     rows = np.asarray(model.queue)
     z = references.projections(model, views)
@@ -71,6 +71,6 @@ def test_more_views_give_the_mean_over_all_directions(float64):
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_the_projector_ends_in_batch_norm_with_scale_and_offset():
+def test_nnclr_projector_ends_in_batch_norm_with_scale_and_offset():
     last = checks.make("NNCLR").projector.layers[-1]
     assert [weight.name for weight in last.trainable_weights] == ["gamma", "beta"]

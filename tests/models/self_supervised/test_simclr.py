@@ -1,4 +1,4 @@
-"""Tests of SimCLR: the loss over two views and over several."""
+"""SimCLR: the loss over two views and over three."""
 
 import method_checks as checks
 import numpy as np
@@ -22,7 +22,7 @@ SPEC = MethodSpec(
 
 
 def nt_xent(z1, z2, temperature=0.5):
-    """Equation 1, anchor by anchor."""
+    """Returns equation 1, anchor by anchor."""
     z, losses = unit(np.concatenate([z1, z2])), []
     for i, anchor in enumerate(z):
         logits = z @ anchor / temperature
@@ -32,13 +32,13 @@ def nt_xent(z1, z2, temperature=0.5):
 
 
 @pytest.mark.parametrize("num_chunks", [1, 4])
-def test_the_loss_is_the_papers(num_chunks, float64):
+def test_simclr_loss_matches_the_paper(num_chunks, float64):
     model, views = checks.make("SimCLR", num_chunks=num_chunks), checks.two_views(16)
     expected = nt_xent(*references.projections(model, views))
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_more_views_give_the_mean_over_pairs(float64):
+def test_simclr_averages_pairs_of_three_views(float64):
     model, views = checks.make("SimCLR"), references.three_views()
     z1, z2, z3 = references.projections(model, views)
     expected = np.mean([nt_xent(z1, z2), nt_xent(z1, z3), nt_xent(z2, z3)])

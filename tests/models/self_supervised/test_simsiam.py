@@ -1,4 +1,4 @@
-"""What only SimSiam promises: its heads, its stopped gradient, the predictor's own rate."""
+"""SimSiam: its heads, the stopped gradient and the learning rate of the predictor."""
 
 import keras
 import method_checks as checks
@@ -23,13 +23,13 @@ FALLEN = {"initial_learning_rate": 0.125, "decay_steps": 1}  # 0 from the second
 
 
 def falling(rate=0.25, optimizer=keras.optimizers.SGD, **kwargs):
-    """A model of which, after one step, the predictor alone moves."""
+    """Returns a model whose predictor alone is trained after the first step."""
     model = checks.make("SimSiam", predictor_learning_rate=rate)
     model.compile(optimizer(keras.optimizers.schedules.CosineDecay(**FALLEN), **kwargs))
     return model
 
 
-def test_the_projector_alone_ends_in_batch_norm_without_scale_and_offset():
+def test_simsiam_only_the_projector_ends_in_batch_norm_without_scale_and_offset():
     model = checks.make("SimSiam")
     last = model.projector.layers[-1]
     assert isinstance(last, keras.layers.BatchNormalization)
@@ -37,13 +37,13 @@ def test_the_projector_alone_ends_in_batch_norm_without_scale_and_offset():
     assert model.predictor.layers[-1].use_bias
 
 
-def test_the_predictor_is_a_bottleneck_of_a_quarter_of_the_width():
+def test_simsiam_predictor_is_a_bottleneck_of_a_quarter_of_the_width():
     model = keras_ssl.SimSiam(checks.small_encoder(), projector=(16, 8))
     assert model.predictor.layers[0].units == 2
     assert model.predictor.layers[-1].units == 8
 
 
-def test_the_loss_is_the_mean_over_both_directions(float64):
+def test_simsiam_loss_is_the_mean_over_both_directions(float64):
     model, views = checks.make("SimSiam"), checks.two_views(16)
     z = references.projections(model, views)
     p = [np.asarray(model.predictor(each, training=True)) for each in z]
@@ -51,7 +51,7 @@ def test_the_loss_is_the_mean_over_both_directions(float64):
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_no_gradient_reaches_the_targets(float64):
+def test_simsiam_stops_the_gradient_of_the_targets(float64):
     model, views = checks.make("SimSiam"), checks.two_views(16)
     targets = references.projections(model, views)
     before = checks.arrays(model.trainable_weights)
@@ -69,7 +69,7 @@ def test_no_gradient_reaches_the_targets(float64):
     assert slope == pytest.approx(-sum(np.sum(each**2) for each in step), rel=1e-5)
 
 
-def test_the_predictor_moves_by_its_own_rate_where_the_others_has_fallen_to_0(float64):
+def test_simsiam_predictor_is_trained_at_its_own_learning_rate(float64):
     model, views = falling(), checks.two_views(16)
     model.run_eagerly = True
     references.one_step(model, views)
@@ -86,7 +86,7 @@ def test_the_predictor_moves_by_its_own_rate_where_the_others_has_fallen_to_0(fl
         np.testing.assert_allclose(mine, theirs, atol=1e-12)
 
 
-def test_a_loaded_model_goes_on_with_both_rates(tmp_path, float64):
+def test_simsiam_resumes_with_both_learning_rates(tmp_path, float64):
     slow = keras.optimizers.schedules.CosineDecay(0.25, 8)
     model, views = falling(slow, momentum=0.875), checks.two_views(16)
     model.run_eagerly = True
@@ -102,7 +102,7 @@ def test_a_loaded_model_goes_on_with_both_rates(tmp_path, float64):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_half_precision_keeps_both_rates():
+def test_simsiam_keeps_both_learning_rates_in_half_precision():
     keras.config.set_dtype_policy("mixed_float16")
     model, views = falling(), checks.two_views(16)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -117,7 +117,7 @@ def test_half_precision_keeps_both_rates():
         assert np.abs(np.asarray(new) - old).max() > 0
 
 
-def test_both_rates_are_the_same_on_two_replicas_and_on_jax(float64, replicas, tmp_path):
+def test_simsiam_learning_rates_match_on_two_replicas_and_on_jax(float64, replicas, tmp_path):
     script = (
         "import method_checks as checks, numpy as np, keras\n"
         "checks.in_float64()\n"
@@ -139,7 +139,7 @@ def test_both_rates_are_the_same_on_two_replicas_and_on_jax(float64, replicas, t
         np.testing.assert_allclose(on_jax[f"arr_{i}"], expected, atol=1e-8)
 
 
-def test_names_a_weight_whose_name_leaves_its_rate_open():
+def test_simsiam_rejects_a_weight_path_shared_with_the_predictor():
     dense = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, name="same")], name="head")
     twin = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, name="same")], name="head")
     model = keras_ssl.SimSiam(
@@ -153,14 +153,14 @@ def cosine_distance(p, z):
     return -np.mean(np.sum(unit(p) * unit(z), axis=1))
 
 
-def test_an_optimizer_of_many_rates_is_not_split_again():
+def test_simsiam_rejects_an_optimizer_with_several_learning_rates():
     rates = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1))
     model = checks.make("SimSiam", predictor_learning_rate=0.1)
     with pytest.raises(ValueError, match="leave `predictor_learning_rate` at its default"):
         model.compile(keras.optimizers.MultiOptimizer(rates))
 
 
-def test_a_loss_scaled_optimizer_is_split_inside():
+def test_simsiam_splits_the_optimizer_inside_a_loss_scaling_one():
     model = checks.make("SimSiam", predictor_learning_rate=0.1)
     model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)))
     rates = [float(each.learning_rate) for each in model.optimizer.inner_optimizer.optimizers]

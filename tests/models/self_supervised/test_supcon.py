@@ -1,4 +1,4 @@
-"""What only SupCon promises: it reads labels, all of them, and says where they are missing."""
+"""SupCon: the loss over all views and classes, and the labels it needs."""
 
 import method_checks as checks
 import numpy as np
@@ -21,7 +21,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), dtype="uint8")
 
 
 def supcon(z, labels, temperature=0.1):
-    """Equation 2, "out", anchor by anchor."""
+    """Returns equation 2, "out", anchor by anchor."""
     z, losses = unit(z), []
     for i, anchor in enumerate(z):
         others = np.arange(len(z)) != i
@@ -38,21 +38,21 @@ def loss_of(model, views, labels):
 
 @pytest.fixture
 def model():
-    flips = (keras_ssl.views.RandomFlip(), keras_ssl.views.RandomFlip())  # soon made
+    flips = (keras_ssl.views.RandomFlip(), keras_ssl.views.RandomFlip())  # fast
     model = checks.make("SupCon", views=flips)
     model.compile("sgd", run_eagerly=True)
     return model
 
 
 @pytest.mark.parametrize("views", [checks.two_views, references.three_views])
-def test_the_loss_is_the_papers_over_all_views_and_classes(views, float64):
+def test_supcon_loss_matches_the_paper_over_all_views_and_classes(views, float64):
     model, views = checks.make("SupCon"), views(16)
     z = np.concatenate(references.projections(model, views))
     expected = supcon(z, np.tile(checks.labels(16), len(views)))
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_other_labels_give_another_loss(model):
+def test_supcon_loss_depends_on_the_partition_by_labels(model):
     views, labels = checks.two_views(16), checks.labels(16)
     shuffled = np.random.default_rng(0).permutation(labels)
     usual = loss_of(model, views, labels)
@@ -60,7 +60,7 @@ def test_other_labels_give_another_loss(model):
     assert loss_of(model, views, (labels + 3) * 7) == pytest.approx(usual, rel=1e-6)
 
 
-def test_a_batch_without_two_images_of_a_class_still_has_two_views_of_each(float64):
+def test_supcon_uses_both_views_if_no_class_has_two_images(float64):
     model, views = checks.make("SupCon"), checks.two_views(16)
     model.compile("sgd", run_eagerly=True)
     z = np.concatenate(references.projections(model, views, training=False))
@@ -70,7 +70,7 @@ def test_a_batch_without_two_images_of_a_class_still_has_two_views_of_each(float
 
 @pytest.mark.parametrize("ask", ["fit", "evaluate"])
 @pytest.mark.parametrize("kind", ["array", "views", "dataset", "dataset of views"])
-def test_says_that_labels_are_missing(model, ask, kind):
+def test_supcon_rejects_data_without_labels(model, ask, kind):
     import tensorflow as tf
 
     views = checks.two_views(16)
@@ -85,7 +85,7 @@ def test_says_that_labels_are_missing(model, ask, kind):
 
 
 @pytest.mark.parametrize("kind", ["array", "dataset"])
-def test_labels_come_with_plain_images_too(model, kind):
+def test_supcon_reads_the_labels_of_plain_images(model, kind):
     import tensorflow as tf
 
     labels = checks.labels(16)
@@ -94,7 +94,7 @@ def test_labels_come_with_plain_images_too(model, kind):
     assert np.isfinite(model.fit(*given, batch_size=8, verbose=0).history["loss"][0])
 
 
-def test_labels_of_two_axes_are_refused_before_training():
+def test_supcon_rejects_labels_with_two_axes_before_training():
     model = checks.make("SupCon")
     model.compile("sgd")
     with pytest.raises(ValueError, match=r"one class number for each image.* \(8, 4\)"):

@@ -1,4 +1,4 @@
-"""What only SwAV promises: prototypes of length 1, held at first; assignments; the queue."""
+"""SwAV: assignments, normalized prototypes that are frozen at first, and the queue."""
 
 import keras
 import method_checks as checks
@@ -36,7 +36,7 @@ SPEC = MethodSpec(
 
 
 def sinkhorn(scores, epsilon=0.05, iterations=3):
-    """The authors' code: prototypes first, then rows."""
+    """Returns assignments as the authors' code does: prototypes first, then rows."""
     q = np.exp(scores / epsilon)
     q /= q.sum()
     for _ in range(iterations):
@@ -46,7 +46,7 @@ def sinkhorn(scores, epsilon=0.05, iterations=3):
 
 
 def swav(model, z, queue=None):
-    """Loss of projections, the first two those of large crops; scores are cosines."""
+    """Returns the loss of projections, of which the first two are those of large crops."""
     directions = unit(np.asarray(model.prototypes.kernel).T)
     scores = [unit(each) @ directions.T for each in z]
     past = [] if queue is None else [rows @ directions.T for rows in np.split(queue, 2, axis=1)]
@@ -58,30 +58,30 @@ def swav(model, z, queue=None):
 
 
 def make(**kwargs):
-    """The queue as the method starts it: the harness draws all matrices anew."""
+    """Returns a model with an empty queue, because `checks.make` draws all matrices."""
     model = checks.make("SwAV", **kwargs)
     model.queue.assign(np.zeros(model.queue.shape))
     return model
 
 
-def together(model, views):
+def project(model, views):
     return [np.asarray(z) for z in model.project_together(views, True)]
 
 
-def test_large_crops_alone_are_assigned_and_every_other_crop_predicts(float64):
+def test_swav_assigns_large_crops_and_predicts_from_all_other_crops(float64):
     model, views = checks.make("SwAV", queue_size=0), references.crops()
-    expected = swav(model, together(model, views))
+    expected = swav(model, project(model, views))
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_prototypes_have_length_1_after_each_step(float64):
+def test_swav_prototypes_have_unit_length_after_each_step(float64):
     model = checks.make("SwAV")
     references.one_step(model, checks.two_views(16))
     lengths = np.linalg.norm(model.prototypes.kernel, axis=0)
     np.testing.assert_allclose(lengths, 1, rtol=1e-12)
 
 
-def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
+def test_swav_prototypes_are_frozen_for_exactly_the_given_steps(float64):
     model, views = checks.make("SwAV", freeze_prototypes_steps=2), checks.two_views(16)
     start = unit(np.asarray(model.prototypes.kernel).T).T
     still = []
@@ -91,27 +91,27 @@ def test_prototypes_stand_still_for_the_frozen_steps_exactly(float64):
     assert still == [True, True, False, False]
 
 
-def test_the_queue_is_filled_from_its_start_and_the_newest_rows_come_first(float64):
+def test_swav_fills_the_queue_from_its_start_step_with_the_newest_rows_first(float64):
     model, views = make(queue_size=40, queue_start=2), checks.two_views(16)
     references.one_step(model, views, batches=2)
     assert not np.any(model.queue)
-    newest = np.concatenate([unit(z) for z in together(model, views)], axis=1)
+    newest = np.concatenate([unit(z) for z in project(model, views)], axis=1)
     references.one_step(model, views)
     np.testing.assert_allclose(model.queue[:16], newest, atol=1e-12)
     assert not np.any(model.queue[16:])
 
 
-def test_the_queue_counts_once_it_is_full(float64):
+def test_swav_uses_the_queue_once_it_is_full(float64):
     model, views = make(queue_size=24), references.crops()
     for is_full in (False, False, True):
-        z, queue = together(model, views), np.asarray(model.queue).copy()
+        z, queue = project(model, views), np.asarray(model.queue).copy()
         expected = swav(model, z, queue if is_full else None)
         found = references.one_step(model, views)["loss"]
         assert found == pytest.approx(expected, rel=1e-10)
     assert expected != pytest.approx(swav(model, z), rel=1e-6)
 
 
-def test_own_prototypes_are_used_as_they_are(tmp_path):
+def test_swav_does_not_normalize_a_custom_prototype_layer(tmp_path):
     dense = keras.layers.Dense(12, use_bias=False)
     model = keras_ssl.SwAV(
         checks.small_encoder(), projector=(8,), prototypes=dense, freeze_prototypes_steps=0

@@ -1,4 +1,4 @@
-"""What only AdaMatch promises: aligned targets and a threshold relative to the labeled images."""
+"""AdaMatch: aligned targets and a threshold relative to the labeled images."""
 
 import method_checks as checks
 import numpy as np
@@ -36,5 +36,5 @@ def adamatch(labeled, weak, strong, labels, step):
     }
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_adamatch_matches_the_paper_step_by_step(float64):
     references.follow(checks.make("AdaMatch"), adamatch)

@@ -1,4 +1,4 @@
-"""What only Dash promises: a threshold from its own losses, which falls as the closed form says."""
+"""Dash: a threshold from the first losses, which decays in closed form."""
 
 import keras
 import method_checks as checks
@@ -70,19 +70,19 @@ class Reference:
 
 
 @pytest.mark.parametrize("source", ["unlabeled", "labeled"])
-def test_follows_the_paper_step_by_step(source, float64):
+def test_dash_matches_the_paper_step_by_step(source, float64):
     model = checks.make("Dash", initial_threshold=source)
     references.follow(model, Reference(source), steps=6)
 
 
 def thresholds(steps, **settings):
-    """What is logged at each step of one run."""
+    """Trains a model and returns it with the threshold that it logs at each step."""
     model = checks.make("Dash", **settings)
     history = checks.train(model, VIEWS, epochs=steps)
     return model, np.array(history["threshold"])
 
 
-def test_the_threshold_is_the_closed_form_of_the_first(float64):
+def test_dash_threshold_decays_in_closed_form(float64):
     settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     model, found = thresholds(50, **settings)
     first = float(model.loss_sum) / float(model.loss_count)
@@ -93,18 +93,18 @@ def test_the_threshold_is_the_closed_form_of_the_first(float64):
     assert found[-1] == pytest.approx(0.05)
 
 
-def test_fractions_of_the_run_are_the_same_steps(float64):
+def test_dash_converts_fractions_of_the_run_to_steps(float64):
     _, fractions = thresholds(20, warmup=0.2, decay_interval=0.15)
     _, steps = thresholds(20, warmup=4, decay_interval=3)
     np.testing.assert_allclose(fractions, steps, rtol=1e-10)
 
 
-def test_the_first_threshold_is_the_mean_of_the_last_tenth_of_the_warm_up(float64):
+def test_dash_averages_the_last_tenth_of_the_warmup(float64):
     model, _ = thresholds(21, warmup=20)
     assert float(model.loss_count) == 2
 
 
-def test_a_loaded_model_goes_on_with_the_same_threshold(tmp_path, float64):
+def test_dash_resumes_with_the_same_threshold(tmp_path, float64):
     settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     _, uninterrupted = thresholds(12, **settings)
     stopped, begun = thresholds(5, **settings)
@@ -114,7 +114,7 @@ def test_a_loaded_model_goes_on_with_the_same_threshold(tmp_path, float64):
     np.testing.assert_allclose([*begun, *rest], uninterrupted, rtol=1e-10)
 
 
-def test_a_fraction_needs_the_length_of_the_run():
+def test_dash_rejects_a_fraction_if_the_length_of_the_run_is_unknown():
     import tensorflow as tf
 
     batch = checks.FewLabels(VIEWS, 16)[0]

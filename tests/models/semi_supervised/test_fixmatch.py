@@ -1,4 +1,4 @@
-"""What only FixMatch promises: its loss is the paper's, and who has a gradient."""
+"""FixMatch: the loss of the paper, and the inputs that receive a gradient."""
 
 import keras
 import method_checks as checks
@@ -42,17 +42,17 @@ def fixmatch(labeled, weak, strong, labels, step):
     }
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_fixmatch_matches_the_paper_step_by_step(float64):
     model = checks.make("FixMatch", unlabeled_weight=2.0)
     model.compile(keras.optimizers.SGD(model.rate), metrics=["accuracy"], run_eagerly=True)
     references.follow(model, fixmatch)
 
 
 def gradient_of_inputs(threshold):
-    """How much the loss changes with each pixel, by image, of weak and of strong views."""
+    """Returns confidences, and the gradient norms of weak and strong views for each image."""
     import tensorflow as tf
 
-    encoder = checks.small_encoder(batch_norm=False)  # which would let images touch each other
+    encoder = checks.small_encoder(batch_norm=False)  # batch norm mixes images
     model = keras_ssl.FixMatch(keras_ssl.models.classifier(encoder, 4), threshold=threshold)
     weak, strong = map(tf.constant, VIEWS)
     parts, labels = checks.FewLabels(VIEWS, 16)[0]
@@ -66,7 +66,7 @@ def gradient_of_inputs(threshold):
 
 
 @pytest.mark.tensorflow  # the tests of the losses cover gradients on every backend
-def test_masked_images_and_weak_views_have_no_gradient():
+def test_fixmatch_masked_images_and_weak_views_have_no_gradient():
     threshold = float(np.median(gradient_of_inputs(0.5)[0]))
     keras.utils.set_random_seed(1)
     confidence, weak, strong = gradient_of_inputs(threshold)

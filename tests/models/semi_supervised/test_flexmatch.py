@@ -1,4 +1,4 @@
-"""What only FlexMatch promises: a threshold for each class, and a memory of each image."""
+"""FlexMatch: a threshold for each class and a memory of each image."""
 
 import keras
 import method_checks as checks
@@ -43,7 +43,7 @@ class Reference:
         }
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_flexmatch_matches_the_paper_step_by_step(float64):
     model, reference = checks.make("FlexMatch", threshold=0.6), Reference()
     references.follow(model, reference, steps=6)
     np.testing.assert_array_equal(model.selected_label, reference.taken_for)
@@ -58,7 +58,7 @@ def data_of(count):
     return keras_ssl.data.semi_supervised(both.take(8), both, 4, unlabeled_ratio=2)
 
 
-def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path):
+def test_flexmatch_reads_the_number_of_images_from_the_data_and_saves_its_memory(tmp_path):
     model = checks.make("FlexMatch", num_unlabeled=None, threshold=0.0)
     model.compile("sgd")
     model.fit(data_of(16), verbose=0)
@@ -72,20 +72,20 @@ def test_the_data_tells_how_many_images_to_remember_and_they_are_saved(tmp_path)
         model.fit(data_of(24), verbose=0)
 
 
-def test_names_what_is_not_known():
+def test_flexmatch_rejects_data_of_unknown_length():
     model = checks.make("FlexMatch", num_unlabeled=None)
     with pytest.raises(ValueError, match="`num_unlabeled` is None, and the number of unlabeled"):
         checks.train(model, checks.two_views(16))
 
 
-def test_every_batch_is_remembered_where_gradients_accumulate():
+def test_flexmatch_remembers_every_batch_under_gradient_accumulation():
     model = checks.make("FlexMatch", threshold=0.0)
     optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=4)
     checks.train(model, checks.two_views(16), batch_size=4, epochs=1, optimizer=optimizer)
     assert np.all(np.asarray(model.selected_label) >= 0)
 
 
-def test_an_index_beyond_the_memory_is_named():
+def test_flexmatch_rejects_an_index_beyond_its_memory():
     model = checks.make("FlexMatch", num_unlabeled=10)
     with pytest.raises(ValueError, match=r"`x\['index'\]` must lie in 0..9"):
         checks.train(model, checks.two_views(16))

@@ -1,4 +1,4 @@
-"""What only FreeMatch promises: thresholds that follow the predictions, and fairness."""
+"""FreeMatch: thresholds that follow the predictions, and fairness."""
 
 import method_checks as checks
 import numpy as np
@@ -51,7 +51,7 @@ class Reference:
         }
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_freematch_matches_the_paper_step_by_step(float64):
     model, reference = checks.make("FreeMatch", fairness_weight=0.1), Reference()
     references.follow(model, reference)
     np.testing.assert_allclose(model.histogram, reference.histogram, rtol=1e-10)

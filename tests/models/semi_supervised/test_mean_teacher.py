@@ -1,4 +1,4 @@
-"""What only the mean teacher promises: the averaged weights teach, in training mode."""
+"""Mean teacher: averaged weights teach, in training mode."""
 
 import method_checks as checks
 import numpy as np
@@ -16,7 +16,7 @@ SPEC = MethodSpec(
 )
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_mean_teacher_matches_the_paper_step_by_step(float64):
     model, (weak, strong) = checks.make("MeanTeacher"), checks.two_views(16)
 
     def reference(labeled, _, __, labels, step):

@@ -1,4 +1,4 @@
-"""What only Pseudo-Label promises: the weak view teaches itself, ever more."""
+"""Pseudo-Label: targets from the weak view, with a rising weight."""
 
 import method_checks as checks
 import numpy as np
@@ -26,7 +26,7 @@ def pseudo_label(labeled, weak, strong, labels, step):
     return {"unsupervised_loss": unsupervised, "loss": total, "mask_rate": mask.mean()}
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_pseudo_label_matches_the_paper_step_by_step(float64):
     model = checks.make("PseudoLabel")
 
     def reference(labeled, weak, strong, labels, step):

@@ -1,4 +1,4 @@
-"""What only SoftMatch promises: weights from a normal density of aligned confidence."""
+"""SoftMatch: weights from a normal density of aligned confidence."""
 
 import method_checks as checks
 import numpy as np
@@ -22,7 +22,7 @@ SPEC = MethodSpec(
 
 
 class Reference:
-    """Equations 5 to 9, with a momentum of 0.5 and two n_sigma."""
+    """Equations 5 to 9, with a momentum of 0.5 and `n_sigma` 2."""
 
     def __init__(self):
         self.center, self.variance, self.probabilities = 1 / 4, 1.0, np.full(4, 1 / 4)
@@ -46,11 +46,11 @@ class Reference:
         }
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_softmatch_matches_the_paper_step_by_step(float64):
     references.follow(checks.make("SoftMatch"), Reference())
 
 
-def test_equal_images_leave_the_weights_finite():
+def test_softmatch_weights_stay_finite_for_equal_images():
     model = checks.make("SoftMatch", weight_momentum=0.0)
     views = tuple(np.repeat(view[:1], 16, axis=0) for view in checks.two_views(16))
     history = checks.train(model, views)

@@ -1,4 +1,4 @@
-"""What only UDA promises: sharpened targets, and the annealing of the training signal."""
+"""UDA: sharpened targets and training signal annealing."""
 
 import method_checks as checks
 import numpy as np
@@ -33,7 +33,7 @@ def uda(labeled, weak, strong, labels, step):
     return {"unsupervised_loss": unsupervised, "loss": supervised + unsupervised}
 
 
-def test_follows_the_paper_step_by_step(float64):
+def test_uda_matches_the_paper_step_by_step(float64):
     references.follow(checks.make("UDA"), uda)
 
 
@@ -45,12 +45,12 @@ SHARES = {
 
 
 @pytest.mark.parametrize("annealing", SHARES)
-def test_labels_that_are_known_too_well_are_held_back_as_in_the_paper(annealing, float64):
+def test_uda_leaves_out_confident_labeled_images_as_in_the_paper(annealing, float64):
     model = checks.make("UDA", signal_annealing=annealing)
     views = checks.two_views(16)
     held_back = 0
     for step in range(4):
-        # `fit` of one epoch after the other: the run ends with the step that comes.
+        # One epoch per `fit`: each run ends with its step.
         share = SHARES[annealing](step / (step + 1))
         labeled, _, _, labels = references.few_label_logits(model, views)
         confidence = softmax(labeled)[np.arange(8), labels]

@@ -1,4 +1,4 @@
-"""What only CLIP promises: images and captions meet, text is read as it comes."""
+"""CLIP: the contrastive loss, text input, zero-shot classifiers and exports."""
 
 import warnings
 
@@ -31,7 +31,7 @@ SPEC = MethodSpec(
         "max_logit_scale": (*NOT_POSITIVE, SCHEDULE),
         "projection": (*NOT_A_COUNT, 0),
         "tokenizer": ("words", 12, [str], keras.layers.TextVectorization()),
-        # One view is enough.
+        # CLIP accepts a single view.
         "views": (3, "two", [1, 2], ()),
     },
     on_workers=True,
@@ -42,7 +42,7 @@ COLOURS = ("red", "green", "blue")
 
 
 def shades(count=48, seed=0):
-    """Images `(count, 8, 8, 3)` of one color each, captions, and the colors' numbers."""
+    """Returns images `(count, 8, 8, 3)` of one color each, their captions and color indices."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 60, (count, 8, 8, 3), dtype="uint8")
     colors = np.arange(count) % 3
@@ -52,14 +52,14 @@ def shades(count=48, seed=0):
 
 
 def reader(context_length=6):
-    """A text encoder that knows the captions."""
+    """Returns a text encoder with the vocabulary of the captions."""
     words = keras.layers.TextVectorization()
     words.adapt(shades()[1])
     return keras_ssl.encoders.text_transformer(words, context_length, 16, 1, 2)
 
 
 def made(context_length=6, **kwargs):
-    """CLIP of a small encoder and a reader, compiled."""
+    """Returns a small compiled CLIP."""
     settings = {"projection": 8, **kwargs}
     model = keras_ssl.CLIP(checks.small_encoder(), reader(context_length), **settings)
     model.compile(keras.optimizers.Adam(0.01))
@@ -67,7 +67,7 @@ def made(context_length=6, **kwargs):
 
 
 def averaged(words):
-    """A network of words that takes the mean of their embeddings."""
+    """Returns a network that averages the embeddings of token ids."""
     x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(12, 5)(words))
     return keras.Model(words, x)
 
@@ -77,7 +77,7 @@ def unit(rows):
 
 
 @pytest.mark.parametrize("num_chunks", [1, 4])
-def test_the_loss_is_the_papers(num_chunks, float64):
+def test_clip_loss_matches_the_paper(num_chunks, float64):
     model = checks.make("CLIP", num_chunks=num_chunks)
     views, words = checks.two_views(16), checks.captions(16)
     features = np.asarray(model.encoder(views[0], training=True))
@@ -93,7 +93,7 @@ def test_the_loss_is_the_papers(num_chunks, float64):
     assert logs["scale"] == pytest.approx(1 / 0.07)
 
 
-def test_the_scale_is_held_below_its_largest():
+def test_clip_clamps_the_logit_scale():
     model = checks.make("CLIP", max_logit_scale=20.0)
     model.log_scale.assign(np.log(50.0))
     still = keras.optimizers.SGD(1e-9)
@@ -105,7 +105,7 @@ def test_the_scale_is_held_below_its_largest():
     )
 
 
-def test_it_tells_colors_it_was_told_of_in_other_phrases():
+def test_clip_recognizes_colors_in_new_phrases():
     model = made()
     images, captions, _ = shades()
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(24)
@@ -118,7 +118,7 @@ def test_it_tells_colors_it_was_told_of_in_other_phrases():
     assert [rows.shape for rows in both] == [(30, 8), (3, 8)]
 
 
-def test_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases():
+def test_clip_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases():
     model = made()
     images, templates = shades(12)[0], ["a {}", "a wide field of {}"]
     weights = []
@@ -133,7 +133,7 @@ def test_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases():
     np.testing.assert_allclose(found, unit(np.array(weights)), atol=1e-6)
 
 
-def test_a_zero_shot_classifier_is_evaluated_saved_and_exported_like_any_other(tmp_path):
+def test_clip_zero_shot_classifier_is_evaluated_saved_and_exported(tmp_path):
     classifier = made().zero_shot(COLOURS)
     images, _, colors = shades(12)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -151,7 +151,7 @@ def test_a_zero_shot_classifier_is_evaluated_saved_and_exported_like_any_other(t
 
 
 def elements(kind):
-    """The same pairs in each form that `fit` takes."""
+    """Returns the same pairs in one of the forms that `fit` takes."""
     images, captions, _ = shades(24)
     both = tf.data.Dataset.from_tensor_slices((images, captions))
     if kind == "arrays":
@@ -166,7 +166,7 @@ def elements(kind):
 
 
 @pytest.mark.parametrize("kind", ["arrays", "dataset", "dicts", "views", "words"])
-def test_pairs_are_taken_in_the_forms_that_users_have_them(kind):
+def test_clip_trains_on_every_form_of_pairs(kind):
     model = made()
     history = model.fit(*elements(kind), batch_size=8, epochs=2, verbose=0).history
     assert np.all(np.isfinite(history["loss"]))
@@ -174,7 +174,7 @@ def test_pairs_are_taken_in_the_forms_that_users_have_them(kind):
     assert np.all(np.isfinite(model.evaluate(*pairs, verbose=0)))
 
 
-def test_both_towers_are_exported_and_read_text_where_keras_ssl_is_absent(tmp_path):
+def test_clip_exports_of_both_towers_run_without_keras_ssl(tmp_path):
     model = made()
     images, captions, _ = shades(5)
     model.export_encoder(tmp_path)
@@ -192,7 +192,7 @@ def test_both_towers_are_exported_and_read_text_where_keras_ssl_is_absent(tmp_pa
     np.testing.assert_allclose(served["text"], model.encode_text(captions), atol=1e-5)
 
 
-def test_without_a_tokenizer_the_export_takes_words(tmp_path):
+def test_clip_export_without_a_tokenizer_takes_token_ids(tmp_path):
     model = checks.make("CLIP")
     model.export_encoder(tmp_path)
     words = checks.captions(6).astype("int32")
@@ -200,7 +200,7 @@ def test_without_a_tokenizer_the_export_takes_words(tmp_path):
     np.testing.assert_allclose(loaded.serve(words), model.encode_text(words), atol=1e-5)
 
 
-def test_a_loaded_model_reads_text_and_trains_on_text(tmp_path):
+def test_clip_loaded_model_encodes_and_trains_on_text(tmp_path):
     model = made()
     model.fit(*elements("arrays"), batch_size=8, verbose=0)
     model.save(tmp_path / "m.keras")
@@ -213,7 +213,7 @@ def test_a_loaded_model_reads_text_and_trains_on_text(tmp_path):
     assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
-def test_encoders_that_end_in_one_space_need_no_projection():
+def test_clip_without_projection_requires_equal_widths():
     text_encoder = keras_ssl.encoders.text_transformer(12, 4, 6, 1, 2)
     model = keras_ssl.CLIP(checks.small_encoder(), text_encoder, projection=None)
     images = checks.two_views(4)[0]
@@ -226,14 +226,14 @@ def test_encoders_that_end_in_one_space_need_no_projection():
         )
 
 
-def test_any_network_from_words_to_features_is_a_text_encoder():
+def test_clip_accepts_any_network_of_token_ids_as_text_encoder():
     text_encoder = averaged(keras.Input((4,), dtype="int32"))
     model = keras_ssl.CLIP(checks.small_encoder(), text_encoder, projection=4)
     model.rate = 0.1
     assert np.isfinite(checks.train(model, checks.two_views(16), epochs=1)["loss"][0])
 
 
-def test_captions_beyond_the_context_are_cut_with_one_warning():
+def test_clip_truncates_long_captions_with_one_warning():
     model = made(context_length=3)
     images, captions, _ = shades(24)
     with pytest.warns(UserWarning, match="longer than 3 tokens.* truncated") as told:
@@ -244,7 +244,7 @@ def test_captions_beyond_the_context_are_cut_with_one_warning():
     )
 
 
-def test_a_long_caption_of_a_later_batch_is_warned_of_too():
+def test_clip_warns_about_a_long_caption_of_a_later_batch():
     model = made(context_length=5)
     images, captions, _ = shades(24)
     captions = np.where(np.arange(24) == 20, "a wide field of blue and of red", captions)
@@ -254,7 +254,7 @@ def test_a_long_caption_of_a_later_batch_is_warned_of_too():
     assert len(told) == 1
 
 
-def test_what_is_no_caption_is_refused_before_training():
+def test_clip_rejects_invalid_captions_before_training():
     model = made()
     images, captions, colors = shades(24)
     both = tf.data.Dataset.from_tensor_slices
@@ -276,7 +276,7 @@ def test_what_is_no_caption_is_refused_before_training():
         checks.make("CLIP").encode_text(["a phrase"])
 
 
-def test_an_empty_caption_of_a_later_batch_names_the_batch():
+def test_clip_names_the_batch_of_an_empty_caption():
     images, captions, _ = shades(24)
     captions = np.where(np.arange(24) == 20, "", captions)
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(8)
@@ -299,7 +299,7 @@ def test_an_empty_caption_of_a_later_batch_names_the_batch():
         (COLOURS, ["{name}"], "must contain"),
     ],
 )
-def test_names_and_templates_that_say_nothing_are_refused(names, templates, message):
+def test_clip_rejects_invalid_class_names_and_templates(names, templates, message):
     with pytest.raises((TypeError, ValueError), match=message):
         made().zero_shot(names, templates)
 
@@ -320,12 +320,12 @@ def test_names_and_templates_that_say_nothing_are_refused(names, templates, mess
         ),
     ],
 )
-def test_what_is_no_text_encoder_is_refused(encoder, message):
+def test_clip_rejects_invalid_text_encoders(encoder, message):
     with pytest.raises((TypeError, ValueError), match=message):
         keras_ssl.CLIP(checks.small_encoder(), encoder())
 
 
-def test_nothing_is_said_of_captions_that_fit():
+def test_clip_does_not_warn_about_captions_of_the_context_length():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         made(context_length=5).encode_text(["a wide field of blue"])

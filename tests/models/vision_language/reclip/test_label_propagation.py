@@ -1,4 +1,4 @@
-"""Projection, graph and label propagation of ReCLIP against dense closed forms."""
+"""Label propagation of ReCLIP, compared with dense closed forms."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ IMAGES = label_propagation.normalize_rows(TEXT[np.arange(40) % 4] + 0.3 * RNG.no
 
 
 def dense_graph(points, num_neighbors):
-    """Row by row, as the paper says it."""
+    """Returns the normalized graph of the paper, row by row."""
     count = len(points)
     affinity = np.zeros((count, count))
     for i in range(count):
@@ -24,7 +24,7 @@ def dense_graph(points, num_neighbors):
     return degree @ affinity @ degree
 
 
-def test_the_projection_takes_off_the_first_direction_and_what_no_text_says():
+def test_projection_removes_the_first_direction_and_the_complement_of_the_texts():
     directions = label_propagation.text_directions(TEXT)
     u, _, _ = np.linalg.svd(TEXT.T)
     expected = u[:, 1:4] @ u[:, 1:4].T
@@ -33,19 +33,19 @@ def test_the_projection_takes_off_the_first_direction_and_what_no_text_says():
 
 
 @pytest.mark.parametrize(("classes", "kept"), [(300, 299), (501, 249)])
-def test_fewer_directions_are_kept_of_many_classes(classes, kept):
+def test_projection_keeps_fewer_directions_for_many_classes(classes, kept):
     text = np.random.default_rng(1).normal(size=(classes, 600))
     assert label_propagation.text_directions(text).shape == (600, kept)
 
 
 @pytest.mark.parametrize("num_neighbors", [1, 5, 60])
-def test_the_graph_is_that_of_the_paper(num_neighbors):
+def test_graph_matches_the_paper(num_neighbors):
     points = np.concatenate([TEXT, IMAGES])
     graph = label_propagation.neighbor_graph(points, num_neighbors)
     np.testing.assert_allclose(graph.toarray(), dense_graph(points, num_neighbors), atol=1e-6)
 
 
-def test_the_graph_of_many_blocks_is_that_of_one(monkeypatch):
+def test_graph_does_not_depend_on_the_chunk_size(monkeypatch):
     whole = label_propagation.neighbor_graph(IMAGES, 5).toarray()
     monkeypatch.setattr(label_propagation, "CHUNK_SIZE", 7)
     np.testing.assert_allclose(
@@ -53,7 +53,7 @@ def test_the_graph_of_many_blocks_is_that_of_one(monkeypatch):
     )
 
 
-def test_labels_are_those_of_the_closed_form():
+def test_propagated_labels_match_the_closed_form():
     graph = dense_graph(np.concatenate([TEXT, IMAGES]), 5)
     known = np.eye(44)[:, :4]
     closed = np.linalg.solve(np.eye(44) - 0.9 * graph, known)[4:]
@@ -62,7 +62,7 @@ def test_labels_are_those_of_the_closed_form():
     np.testing.assert_allclose(scores, closed.max(axis=1), rtol=1e-4)
 
 
-def test_neighbors_tell_what_the_nearest_text_does_not():
+def test_propagation_follows_neighbors_where_the_nearest_text_is_wrong():
     # Two moons of images: each end is next to the other's text.
     along = np.linspace(0, np.pi, 30)
     upper = np.stack([np.cos(along), np.sin(along), np.full(30, 3.0)], axis=1)
@@ -75,7 +75,7 @@ def test_neighbors_tell_what_the_nearest_text_does_not():
     assert np.mean(near == truth) < 0.9
 
 
-def test_without_a_graph_it_is_the_nearest_projected_text():
+def test_without_a_graph_the_label_is_the_nearest_projected_text():
     directions = label_propagation.text_directions(TEXT)
     project = directions @ directions.T
     similar = (
@@ -86,7 +86,7 @@ def test_without_a_graph_it_is_the_nearest_projected_text():
     np.testing.assert_array_equal(found, similar.argmax(axis=1))
 
 
-def test_a_class_without_images_keeps_its_centroid():
+def test_class_without_images_keeps_its_mean():
     labels = np.where(np.arange(40) % 4 == 2, 0, np.arange(40) % 4)
     found = label_propagation.centroids(IMAGES, labels, TEXT)
     np.testing.assert_array_equal(found[2], TEXT[2])

@@ -1,4 +1,4 @@
-"""What only ReCLIP promises: it learns where two copies agree, and by norms alone."""
+"""ReCLIP: norm layers are trained where the pseudo-labels of two copies agree."""
 
 import keras
 import lazy_loader
@@ -56,7 +56,7 @@ def made(**kwargs):
     return model
 
 
-def test_layer_norm_alone_is_trained_and_the_given_clip_stays():
+def test_reclip_trains_only_layer_norm_and_leaves_the_given_clip_unchanged():
     clip = checks.make("ReCLIP").clip
     before = clip.get_weights()
     model = keras_ssl.ReCLIP(clip, NAMES, templates=["a {}"], num_neighbors=3)
@@ -80,12 +80,12 @@ def encoded(copy, x):
     return label_propagation.normalize_rows(np.asarray(copy.image_tower(x / np.float32(255))))
 
 
-def test_the_losses_are_cross_entropies_where_both_agree():
+def test_reclip_losses_are_cross_entropies_where_both_copies_agree():
     model = made()
     x = images()
     by_text, by_image = model.pseudo_labels(x)
     history = model.fit(x, batch_size=24, epochs=1, verbose=0).history
-    # The first step's losses, from the weights before it.
+    # The losses of the first step, from the weights before it.
     model = made()
     agree = by_text == by_image
     assert 0 < agree.sum() < 24
@@ -108,7 +108,7 @@ def test_the_losses_are_cross_entropies_where_both_agree():
     assert history["agreement"][0] == pytest.approx(agree.mean())
 
 
-def test_predictions_are_the_mean_of_both_copies_with_all_templates():
+def test_reclip_predictions_average_both_copies_and_all_templates():
     model = made()
     model.fit(images(), batch_size=8, epochs=1, verbose=0)
     x = images(6)
@@ -118,7 +118,7 @@ def test_predictions_are_the_mean_of_both_copies_with_all_templates():
     np.testing.assert_allclose(model.predict(x, verbose=0), (by_text + by_image) / 2, atol=1e-4)
 
 
-def test_the_adapted_image_encoder_is_exported(tmp_path):
+def test_reclip_exports_the_adapted_image_encoder(tmp_path):
     model = made()
     model.export_encoder(tmp_path)
     loaded, x = tf.saved_model.load(tmp_path), images(3)
@@ -129,7 +129,7 @@ def test_the_adapted_image_encoder_is_exported(tmp_path):
     )
 
 
-def test_labels_are_logged_and_never_learned_from():
+def test_reclip_logs_labels_and_does_not_learn_from_them():
     truth = np.arange(24) % 4
     logs, weights = [], []
     for y in (truth, np.full(24, 2), None):
@@ -147,7 +147,7 @@ def test_labels_are_logged_and_never_learned_from():
     assert logs[0]["pseudo_label_accuracy"][0] == pytest.approx(expected)
 
 
-def test_a_dataset_that_shuffles_anew_finds_its_labels_again():
+def test_reclip_finds_the_labels_of_a_reshuffled_dataset():
     x = images()
     shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(24, seed=1).batch(8)
     model = made()
@@ -159,7 +159,7 @@ def test_a_dataset_that_shuffles_anew_finds_its_labels_again():
     assert model.data.labels.of(x[:1] + 1)[0] == -1
 
 
-def test_evaluation_is_of_images_with_labels():
+def test_reclip_evaluates_images_with_labels():
     model = made()
     x, y = images(10), np.arange(10) % 4
     history = model.fit(images(), batch_size=8, verbose=0, validation_data=(x, y)).history
@@ -170,7 +170,7 @@ def test_evaluation_is_of_images_with_labels():
     assert history["val_loss"][0] == pytest.approx(loss, rel=1e-4)
 
 
-def test_an_encoder_without_layer_norm_trains_the_norm_that_it_has():
+def test_reclip_trains_batch_norm_if_there_is_no_layer_norm():
     words = keras.layers.TextVectorization(vocabulary=NAMES)
     text_encoder = keras_ssl.encoders.text_transformer(words, 4, 8, 1, 2)
     bare = checks.small_encoder(batch_norm=False)
@@ -193,12 +193,12 @@ def test_an_encoder_without_layer_norm_trains_the_norm_that_it_has():
         ({"alpha": 1}, "`alpha` must be below 1"),
     ],
 )
-def test_a_wrong_argument_is_named(settings, message):
+def test_reclip_names_an_invalid_argument(settings, message):
     with pytest.raises((TypeError, ValueError), match=message):
         keras_ssl.ReCLIP(**{"clip": checks.make("ReCLIP").clip, "class_names": NAMES, **settings})
 
 
-def test_what_cannot_be_adapted_to_is_refused():
+def test_reclip_rejects_invalid_data():
     model = made()
     x = images()
     for arguments, message in [
