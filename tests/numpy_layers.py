@@ -1,4 +1,4 @@
-"""Layers written out in NumPy, to tell what a network of `keras_ssl.encoders` should compute."""
+"""Layers in NumPy: references for the networks of `keras_ssl.encoders`."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ RGB_STD = np.array([0.2470, 0.2435, 0.2616])
 
 
 def randomize(encoder, seed=0):
-    """Gives every weight a value of its own, batch norm's statistics and scales included."""
+    """Draws every weight, including the statistics and scales of batch norm."""
     rng = np.random.default_rng(seed)
     for weight in encoder.weights:
         if weight.path.startswith("normalize") or "normalization" in weight.path:
@@ -22,7 +22,7 @@ def randomize(encoder, seed=0):
 
 
 def conv(x, encoder, name, strides=1):
-    """Cross-correlation with the kernel of layer `name`, `size // 2` zeros on every side."""
+    """Returns the cross-correlation with the kernel of layer `name`, padded by `size // 2` zeros."""
     kernel = np.asarray(encoder.get_layer(name).kernel)
     size = kernel.shape[0]
     pad = (size // 2, size // 2)
@@ -32,7 +32,7 @@ def conv(x, encoder, name, strides=1):
 
 
 def norm(x, encoder, name, epsilon=1e-5):
-    """Batch norm of layer `name` with its moving statistics."""
+    """Returns the batch norm of layer `name` with its moving statistics."""
     layer = encoder.get_layer(name)
     gamma, beta, mean, variance = (
         np.asarray(w) for w in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
@@ -41,12 +41,12 @@ def norm(x, encoder, name, epsilon=1e-5):
 
 
 def relu(x, slope=0.0):
-    """Rectifier, leaky by `slope`."""
+    """Returns the leaky rectifier with a slope below 0."""
     return np.where(x > 0, x, slope * x)
 
 
 def max_pool(x, size=3, strides=2):
-    """Max pooling with `size // 2` pixels of minus infinity on every side."""
+    """Returns max pooling, padded by `size // 2` pixels of minus infinity."""
     pad = (size // 2, size // 2)
     x = np.pad(x, ((0, 0), pad, pad, (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
@@ -54,12 +54,12 @@ def max_pool(x, size=3, strides=2):
 
 
 def count(encoder):
-    """Number of trainable parameters."""
+    """Returns the number of trainable parameters."""
     return sum(int(np.prod(weight.shape)) for weight in encoder.trainable_weights)
 
 
 def layer_sizes(encoder, names, size):
-    """Heights of the maps that layers `names` give for square images of `size` pixels."""
+    """Returns the heights of the outputs of layers `names` for square images of `size` pixels."""
     import keras
 
     maps = keras.Model(encoder.input, [encoder.get_layer(name).output for name in names])

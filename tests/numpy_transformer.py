@@ -1,4 +1,4 @@
-"""A transformer written out in NumPy from the papers."""
+"""A transformer in NumPy, after the papers."""
 
 import math
 
@@ -17,12 +17,12 @@ def softmax(x):
 
 
 def attention(x, layer, causal=False):
-    """Equation 1 of Vaswani et al., head by head; the output and the scores."""
+    """Returns the output and the scores of equation 1 of Vaswani et al., head by head."""
     names = ("query", "key", "value")
     dense = [getattr(layer, f"_{name}_dense") for name in names]
     q, k, v = (
-        np.einsum("btd,dhk->bhtk", x, np.asarray(each.kernel)) + np.asarray(each.bias)[:, None]
-        for each in dense
+        np.einsum("btd,dhk->bhtk", x, np.asarray(head.kernel)) + np.asarray(head.bias)[:, None]
+        for head in dense
     )
     scores = np.einsum("bhtk,bhsk->bhts", q, k) / np.sqrt(q.shape[-1])
     if causal:
@@ -39,7 +39,7 @@ def gelu(x):
 
 
 def through(x, block, causal=False):
-    """What a block makes of tokens, and its attention scores."""
+    """Returns the output of a block for tokens, and its attention scores."""
     branch, scores = attention(layer_norm(x, block.attention_norm), block.attention, causal)
     scale = np.asarray(block.attention_scale) if block.layer_scale else 1
     x = x + scale * branch
@@ -51,18 +51,18 @@ def through(x, block, causal=False):
 
 
 def dense(x, layer):
-    """A dense layer."""
+    """Returns the output of a dense layer."""
     return x @ np.asarray(layer.kernel) + np.asarray(layer.bias)
 
 
 def tokens(encoder, images, positions=None, keep=None):
-    """All tokens after the last norm, and the scores of the last block.
+    """Returns all tokens after the last norm, and the scores of the last block.
 
     Args:
         encoder: A vision transformer with registers.
         images: `(B, H, W, 3)`.
-        positions: Embeddings of the grid, where they are not the encoder's own.
-        keep: Ints `(B, n)`, the patches that are seen; None for all.
+        positions: Embeddings of the grid; those of the encoder if None.
+        keep: Ints `(B, n)`, the visible patches; all if None.
     """
     mean, std = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2470, 0.2435, 0.2616])
     patch = encoder.patch_size
@@ -74,7 +74,7 @@ def tokens(encoder, images, positions=None, keep=None):
     grid += np.asarray(encoder.positions.embeddings) if positions is None else positions
     x = grid.reshape(b, -1, grid.shape[-1])
     if keep is not None:
-        x = np.stack([each[rows] for each, rows in zip(x, keep, strict=True)])
+        x = np.stack([patches[rows] for patches, rows in zip(x, keep, strict=True)])
     first = [np.asarray(encoder.class_token), np.asarray(encoder.register_tokens)]
     x = np.concatenate([np.repeat(np.concatenate(first, axis=1), b, axis=0), x], axis=1)
     for block in encoder.blocks:
