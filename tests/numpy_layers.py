@@ -22,7 +22,7 @@ def randomize(encoder, seed=0):
 
 
 def conv(x, encoder, name, strides=1):
-    """Returns the cross-correlation with the kernel of layer `name`, padded by `size // 2` zeros."""
+    """Returns the cross-correlation with the kernel of layer `name`, zero padded by `size // 2`."""
     kernel = np.asarray(encoder.get_layer(name).kernel)
     size = kernel.shape[0]
     pad = (size // 2, size // 2)
