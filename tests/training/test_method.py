@@ -1,4 +1,4 @@
-"""What all methods share, whatever their family."""
+"""The base class of all methods."""
 
 import inspect
 
@@ -17,26 +17,26 @@ def methods():
 
 
 @pytest.mark.parametrize("method", methods())
-def test_a_method_has_at_most_three_classes_of_ours_above_keras(method):
-    ours = [x for x in method.__mro__ if x.__module__.startswith("keras_ssl")]
-    assert len(ours) <= 3, ours
+def test_method_has_at_most_three_classes_between_it_and_keras(method):
+    classes = [x for x in method.__mro__ if x.__module__.startswith("keras_ssl")]
+    assert len(classes) <= 3, classes
 
 
 @pytest.mark.parametrize("method", methods())
-def test_a_method_hides_no_attribute_of_keras(method):
-    # What Keras documents for subclasses to override, and what is a method's own data format.
+def test_method_hides_no_attribute_of_keras(method):
+    # Documented overrides of Keras, and the data formats of the methods.
     overridden = {"call", "compile", "compile_from_config", "evaluate", "export", "fit"}
     overridden |= {"from_config", "get_compile_config", "get_config", "get_metrics_result"}
     overridden |= {"load_own_variables", "predict", "save_own_variables", "test_step"}
     overridden |= {"train_step", "trainable"}
-    ours = {
+    names = {
         name for x in method.__mro__ if x.__module__.startswith("keras_ssl") for name in vars(x)
     }
-    public = {name for name in ours if not name.startswith("_")}
+    public = {name for name in names if not name.startswith("_")}
     assert public & set(dir(keras.Model)) <= overridden
 
 
-def test_an_argument_that_is_not_stored_is_found_when_the_model_is_created():
+def test_creating_a_method_that_does_not_store_an_argument_raises():
     class Forgetful(keras_ssl.SelfSupervisedModel):
         def __init__(self, encoder, *, strength=1.0, **kwargs):
             super().__init__(encoder, **kwargs)
@@ -46,7 +46,7 @@ def test_an_argument_that_is_not_stored_is_found_when_the_model_is_created():
         Forgetful(encoder)
 
 
-def test_arguments_stored_by_a_subclass_after_its_base_are_accepted():
+def test_a_subclass_may_store_its_arguments_after_the_constructor_of_its_base():
     class Base(keras_ssl.SelfSupervisedModel):
         def __init__(self, encoder, *, strength=1.0, **kwargs):
             super().__init__(encoder, **kwargs)
@@ -62,7 +62,7 @@ def test_arguments_stored_by_a_subclass_after_its_base_are_accepted():
     assert (config["strength"], config["power"]) == (3.0, 2.0)
 
 
-def test_models_raise_on_the_torch_backend():
+def test_step_for_raises_on_the_torch_backend():
     script = (
         "import sys, types\n"
         "import keras\n"
@@ -77,7 +77,7 @@ def test_models_raise_on_the_torch_backend():
     assert "The backend is 'torch': set KERAS_BACKEND=tensorflow" in run_python(script)
 
 
-def test_evaluate_in_a_callback_of_fit_prepares_its_own_data(rng):
+def test_evaluate_works_in_a_callback_of_fit_with_validation_data(rng):
     images = rng.integers(0, 256, (8, 8, 8, 3), "uint8")
     model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((8, 8, 3), width=4), projector=(4,))
     model.compile("sgd")

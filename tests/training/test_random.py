@@ -1,3 +1,5 @@
+"""Random numbers that are equal on all backends, and those that methods draw."""
+
 import keras
 import numpy as np
 import pytest
@@ -15,13 +17,13 @@ KNOWN_ANSWERS = [
 
 
 @pytest.mark.parametrize(("key", "counter", "expected"), KNOWN_ANSWERS)
-def test_threefry_gives_the_known_answers(key, counter, expected):
+def test_threefry_returns_the_known_answers(key, counter, expected):
     words = [ops.convert_to_tensor(np.array([word], "uint32")) for word in counter]
     bits = random.threefry(*key, *words)
     assert [int(ops.convert_to_numpy(x)[0]) for x in bits] == list(expected)
 
 
-def test_uniform_numbers_are_in_0_to_1_and_spread():
+def test_uniform_numbers_cover_0_to_1():
     numbers = ops.convert_to_numpy(random.uniform(0, 3, "directions", (50, 200)))
     assert numbers.shape == (50, 200)
     assert numbers.dtype == keras.config.floatx()
@@ -37,7 +39,7 @@ def test_normal_numbers_have_mean_0_and_variance_1():
     assert np.mean(np.abs(numbers) > 1.96) == pytest.approx(0.05, abs=0.01)
 
 
-def test_draws_differ_by_seed_step_and_name_and_repeat_otherwise():
+def test_random_numbers_are_a_function_of_seed_step_and_name():
     draws = [
         ops.convert_to_numpy(random.uniform(*arguments, (8,)))
         for arguments in [(0, 1, "a"), (1, 1, "a"), (0, 2, "a"), (0, 1, "b"), (0, 1, "a")]
@@ -50,7 +52,7 @@ def test_draws_differ_by_seed_step_and_name_and_repeat_otherwise():
 
 @keras.saving.register_keras_serializable("tests")
 class Noisy(keras_ssl.SelfSupervisedModel):
-    """Logs a random number of each step."""
+    """Logs a random number at each step."""
 
     def compute_losses(self, batch, training):
         noise = self.random_normal("noise", (2,))
@@ -66,19 +68,19 @@ def fit_noisy(model, epochs, initial_epoch=0):
     return history.history
 
 
-def test_a_resumed_run_draws_what_the_uninterrupted_run_draws(tmp_path):
+def test_a_resumed_run_draws_the_random_numbers_of_an_uninterrupted_run(tmp_path):
     def new_model():
         encoder = keras_ssl.encoders.small_resnet((8, 8, 3), width=4)
         model = Noisy(encoder, seed=5)
         model.compile("sgd")
         return model
 
-    whole = fit_noisy(new_model(), epochs=2)
-    assert len({*whole["loss"], *whole["other"]}) == 4
+    uninterrupted = fit_noisy(new_model(), epochs=2)
+    assert len({*uninterrupted["loss"], *uninterrupted["other"]}) == 4
     model = new_model()
     fit_noisy(model, epochs=1)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     resumed = fit_noisy(loaded, epochs=2, initial_epoch=1)
-    assert resumed["loss"] == whole["loss"][1:]
-    assert resumed["other"] == whole["other"][1:]
+    assert resumed["loss"] == uninterrupted["loss"][1:]
+    assert resumed["other"] == uninterrupted["other"][1:]

@@ -1,9 +1,12 @@
-"""What the base promises for every method that learns from few labels."""
+"""The base class of semi-supervised methods."""
+
+from pathlib import Path
 
 import keras
 import method_checks as checks
 import numpy as np
 import pytest
+import tensorflow as tf
 from processes import run_python
 
 import keras_ssl
@@ -12,37 +15,37 @@ VIEWS = checks.two_views(16)
 
 
 @keras.saving.register_keras_serializable("tests")
-class Counting(keras.layers.Layer):
-    """Notes how many images each call sees."""
+class BatchSizes(keras.layers.Layer):
+    """Records the batch size of each call."""
 
-    seen = []
+    recorded = []
 
     def call(self, images):
-        Counting.seen.append(images.shape[0])
+        BatchSizes.recorded.append(images.shape[0])
         return images
 
 
-def test_one_pass_sees_labeled_weak_and_strong_images_together():
+def test_labeled_weak_and_strong_images_run_through_the_classifier_as_one_batch():
     images = keras.Input((8, 8, 3))
-    x = keras.layers.GlobalMaxPooling2D()(Counting()(images))
+    x = keras.layers.GlobalMaxPooling2D()(BatchSizes()(images))
     model = keras_ssl.FixMatch(keras_ssl.models.classifier(keras.Model(images, x), 4))
     model.compile("sgd", run_eagerly=True)
-    Counting.seen.clear()
+    BatchSizes.recorded.clear()
     checks.train(model, VIEWS, epochs=1)
-    assert Counting.seen == [8 + 16 + 16]
+    assert BatchSizes.recorded == [8 + 16 + 16]
 
 
-def test_batch_norm_sees_all_images(float64):
+def test_batch_norm_sees_labeled_weak_and_strong_images(float64):
     model = checks.make("FixMatch")
     convolution, norm = model.classifier.layers[1].layers[1:3]
-    seen = np.asarray(convolution(np.concatenate([VIEWS[0][:8], *VIEWS])))
+    features = np.asarray(convolution(np.concatenate([VIEWS[0][:8], *VIEWS])))
     before = np.array(norm.moving_mean)
     checks.train(model, VIEWS, epochs=1)
-    expected = 0.9 * before + 0.1 * seen.mean(axis=(0, 1, 2))
+    expected = 0.9 * before + 0.1 * features.mean(axis=(0, 1, 2))
     np.testing.assert_allclose(norm.moving_mean, expected, rtol=1e-5)
 
 
-def test_averaged_weights_follow_and_statistics_are_copied(float64):
+def test_ema_classifier_averages_weights_and_copies_batch_norm_statistics(float64):
     model = checks.make("FixMatch", ema_momentum=0.75)
     before = checks.arrays(model.ema_classifier.weights)
     checks.train(model, VIEWS, epochs=1)
@@ -53,8 +56,6 @@ def test_averaged_weights_follow_and_statistics_are_copied(float64):
 
 
 def test_call_predict_evaluate_and_exports_use_the_averaged_weights(tmp_path):
-    import tensorflow as tf
-
     model = checks.make("FixMatch", ema_momentum=0.999)
     checks.train(model, VIEWS)
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
@@ -76,7 +77,7 @@ def test_call_predict_evaluate_and_exports_use_the_averaged_weights(tmp_path):
     np.testing.assert_allclose(loaded.serve(images), features, atol=1e-5)
 
 
-def test_a_call_in_training_mode_leaves_the_average_alone():
+def test_calling_the_model_in_training_mode_does_not_change_the_average():
     model = checks.make("FixMatch")
     before = checks.arrays(model.ema_classifier.weights)
     expected = np.asarray(model(VIEWS[0]))
@@ -85,7 +86,7 @@ def test_a_call_in_training_mode_leaves_the_average_alone():
         np.testing.assert_array_equal(new, old)
 
 
-def test_the_average_is_never_trained():
+def test_ema_classifier_stays_frozen_when_trainable_is_set():
     model = checks.make("FixMatch")
     for value in (False, True):
         model.trainable = value
@@ -93,15 +94,15 @@ def test_the_average_is_never_trained():
     assert len(model.trainable_weights) == len(model.classifier.trainable_weights)
 
 
-def test_fit_logs_what_the_contract_says():
+def test_fit_logs_losses_mask_rate_threshold_and_accuracies():
     model = checks.make("FixMatch")
     history = checks.train(model, VIEWS, validation_data=(VIEWS[0], checks.labels(16)))
-    own = {"loss", "supervised_loss", "unsupervised_loss", "mask_rate", "threshold", "accuracy"}
-    assert set(history) == own | {"pseudo_label_accuracy", "val_loss", "val_accuracy"}
+    names = {"loss", "supervised_loss", "unsupervised_loss", "mask_rate", "threshold", "accuracy"}
+    assert set(history) == names | {"pseudo_label_accuracy", "val_loss", "val_accuracy"}
 
 
-def test_without_true_labels_there_is_no_pseudo_label_accuracy():
-    class Unknown(checks.FewLabels):
+def test_fit_without_labels_of_unlabeled_images_logs_no_pseudo_label_accuracy():
+    class WithoutLabels(checks.FewLabels):
         def __getitem__(self, position):
             parts, labels = super().__getitem__(position)
             del parts["unlabeled_labels"]
@@ -109,11 +110,11 @@ def test_without_true_labels_there_is_no_pseudo_label_accuracy():
 
     model = checks.make("FixMatch")
     model.compile("sgd")
-    assert "pseudo_label_accuracy" not in model.fit(Unknown(VIEWS, 16), verbose=0).history
+    assert "pseudo_label_accuracy" not in model.fit(WithoutLabels(VIEWS, 16), verbose=0).history
 
 
-def test_labels_below_zero_are_not_known():
-    class Half(checks.FewLabels):
+def test_pseudo_label_accuracy_ignores_labels_below_zero():
+    class HalfLabeled(checks.FewLabels):
         def __getitem__(self, position):
             parts, labels = super().__getitem__(position)
             truth = np.where(np.arange(16) < 8, parts["unlabeled_labels"], -1)
@@ -121,54 +122,55 @@ def test_labels_below_zero_are_not_known():
 
     model = checks.make("FixMatch", threshold=0.0)
     model.compile("sgd")
-    weak = np.asarray(model.classifier(np.concatenate([VIEWS[0][:8], *VIEWS]), training=True))
-    expected = np.mean(weak[8:16].argmax(axis=1) == checks.labels(8))
-    found = model.fit(Half(VIEWS, 16), verbose=0).history["pseudo_label_accuracy"]
-    assert found[0] == pytest.approx(expected)
+    logits = np.asarray(model.classifier(np.concatenate([VIEWS[0][:8], *VIEWS]), training=True))
+    expected = np.mean(logits[8:16].argmax(axis=1) == checks.labels(8))
+    history = model.fit(HalfLabeled(VIEWS, 16), verbose=0).history
+    assert history["pseudo_label_accuracy"][0] == pytest.approx(expected)
 
 
-def test_pseudo_label_accuracy_is_of_all_images_that_counted_in_an_epoch(float64):
+def test_pseudo_label_accuracy_averages_over_the_images_used_in_an_epoch(float64):
     model = checks.make("FixMatch", threshold=0.45)
     model.compile(keras.optimizers.SGD(0.0))
     views = checks.two_views(32)
-    right, counted = [], []
+    is_correct, is_used = [], []
     for batch in (slice(0, 16), slice(16, 32)):
-        seen = np.concatenate([views[0][batch][:8], views[0][batch], views[1][batch]])
-        logits = np.asarray(model.classifier(seen, training=True))[8:24]
+        images = np.concatenate([views[0][batch][:8], views[0][batch], views[1][batch]])
+        logits = np.asarray(model.classifier(images, training=True))[8:24]
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        counted.append(p.max(axis=1) >= 0.45)
-        right.append(p.argmax(axis=1) == np.arange(32)[batch] % 4)
-    counted, right = np.concatenate(counted), np.concatenate(right)
+        is_used.append(p.max(axis=1) >= 0.45)
+        is_correct.append(p.argmax(axis=1) == np.arange(32)[batch] % 4)
+    is_used, is_correct = np.concatenate(is_used), np.concatenate(is_correct)
     history = checks.train(model, views, epochs=1)
-    assert history["pseudo_label_accuracy"][0] == pytest.approx(right[counted].mean())
-    assert history["mask_rate"][0] == pytest.approx(counted.mean())
+    assert history["pseudo_label_accuracy"][0] == pytest.approx(is_correct[is_used].mean())
+    assert history["mask_rate"][0] == pytest.approx(is_used.mean())
 
 
-def test_schedules_of_weight_and_momentum_are_read_at_the_step():
-    falling = keras.optimizers.schedules.PolynomialDecay(1.0, 2, 0.0)
-    model = checks.make("FixMatch", threshold=0.0, unlabeled_weight=falling, ema_momentum=falling)
+def test_schedules_of_unlabeled_weight_and_ema_momentum_follow_the_step():
+    decay = keras.optimizers.schedules.PolynomialDecay(1.0, 2, 0.0)
+    model = checks.make("FixMatch", threshold=0.0, unlabeled_weight=decay, ema_momentum=decay)
     history = checks.train(model, VIEWS, epochs=3)
     for step, weight in enumerate((1.0, 0.5, 0.0)):
-        rest = history["loss"][step] - history["supervised_loss"][step]
-        assert rest == pytest.approx(weight * history["unsupervised_loss"][step], abs=1e-5)
-    for average, own in zip(model.ema_classifier.weights, model.classifier.weights, strict=True):
-        np.testing.assert_allclose(average, own, atol=1e-6)
+        unsupervised = history["loss"][step] - history["supervised_loss"][step]
+        assert unsupervised == pytest.approx(weight * history["unsupervised_loss"][step], abs=1e-5)
+    pairs = zip(model.ema_classifier.weights, model.classifier.weights, strict=True)
+    for average, weight in pairs:
+        np.testing.assert_allclose(average, weight, atol=1e-6)
 
 
 @pytest.mark.parametrize("option", [{"steps_per_execution": 2}, {"run_eagerly": True}])
-def test_compile_options_change_nothing_but_speed(option, float64):
-    def numbers(**kwargs):
+def test_trained_classifier_does_not_depend_on_options_of_compile(option, float64):
+    def train(**kwargs):
         model = checks.make("FlexMatch")
         optimizer = keras.optimizers.SGD(model.rate, momentum=0.875)
         model.compile(optimizer, metrics=["accuracy"], **kwargs)
         checks.train(model, checks.two_views())
         return model.get_weights()
 
-    for found, expected in zip(numbers(**option), numbers(), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-10)
+    for weight, expected in zip(train(**option), train(), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-10)
 
 
-def test_gradient_accumulation_moves_averages_and_memory_once_a_step():
+def test_gradient_accumulation_updates_averages_and_state_once_per_optimizer_step():
     model = checks.make("FreeMatch")
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
     before = checks.arrays([model.confidence, *model.ema_classifier.weights])
@@ -186,14 +188,12 @@ def images_and_labels(count=48):
 
 
 def few_labels(**kwargs):
-    import tensorflow as tf
-
     dataset = tf.data.Dataset.from_tensor_slices(images_and_labels())
     labeled, unlabeled = keras_ssl.data.split_labels(dataset, labels_per_class=2)
     return keras_ssl.data.semi_supervised(labeled, unlabeled, 8, unlabeled_ratio=2, **kwargs)
 
 
-CONTINUE = """
+RESUME = """
 import sys; sys.path.insert(0, sys.argv[1])
 import keras, numpy as np, keras_ssl
 from test_semi_supervised import few_labels
@@ -203,73 +203,70 @@ np.savez("weights.npz", *model.get_weights())
 """
 
 
-def test_a_run_continued_in_a_new_process_equals_the_uninterrupted_one(tmp_path):
-    def trained(epochs):
+def test_dash_resumed_in_a_new_process_equals_the_uninterrupted_run(tmp_path):
+    def train(epochs):
         model = checks.make("Dash", warmup=2)
         optimizer = keras_ssl.optimizers.L2SGD(0.05, weight_decay=0.1)
         model.compile(optimizer, metrics=["accuracy"])
         model.fit(few_labels(), epochs=epochs, verbose=0)
         return model
 
-    trained(2).save(tmp_path / "m.keras")
-    from pathlib import Path
-
-    run_python(CONTINUE, Path(__file__).parent, cwd=tmp_path)
-    found = np.load(tmp_path / "weights.npz")
-    expected = trained(4)
-    assert int(expected.step) == 12
-    for i, weight in enumerate(expected.get_weights()):
-        if expected.weights[i].path.endswith("total_steps"):
+    train(2).save(tmp_path / "m.keras")
+    run_python(RESUME, Path(__file__).parent, cwd=tmp_path)
+    resumed = np.load(tmp_path / "weights.npz")
+    uninterrupted = train(4)
+    assert int(uninterrupted.step) == 12
+    for i, expected in enumerate(uninterrupted.get_weights()):
+        if uninterrupted.weights[i].path.endswith("total_steps"):
             continue
-        np.testing.assert_allclose(found[f"arr_{i}"], weight, atol=1e-6)
+        np.testing.assert_allclose(resumed[f"arr_{i}"], expected, atol=1e-6)
 
 
-def test_steps_per_epoch_go_on_from_pass_to_pass():
-    def trained(**kwargs):
+def test_an_epoch_of_steps_per_epoch_continues_through_the_dataset():
+    def train(**kwargs):
         model = checks.make("FixMatch")
         model.compile(keras.optimizers.SGD(0.05))
         model.fit(few_labels(), verbose=0, **kwargs)
         return model.get_weights()
 
-    expected = trained(epochs=4)  # of three steps each
-    for found, weight in zip(trained(epochs=2, steps_per_epoch=6), expected, strict=True):
-        np.testing.assert_allclose(found, weight, atol=1e-6)
+    expected_weights = train(epochs=4)  # of three steps each
+    weights = train(epochs=2, steps_per_epoch=6)
+    for weight, expected in zip(weights, expected_weights, strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-6)
 
 
-def test_a_dataset_of_ones_own_is_trained_on_under_replicas(float64, replicas):
-    """Zipped from two batched streams, as users do by hand."""
-    import tensorflow as tf
-
+def test_a_dataset_zipped_by_the_user_trains_equally_on_replicas(float64, replicas):
     parts, labels = checks.FewLabels(VIEWS, 16)[0]
     labeled = tf.data.Dataset.from_tensor_slices((parts.pop("labeled"), labels)).batch(8)
-    both = tf.data.Dataset.zip(labeled, tf.data.Dataset.from_tensor_slices(parts).batch(16))
-    both = both.map(lambda few, many: ({"labeled": few[0], **many}, few[1]))
+    unlabeled = tf.data.Dataset.from_tensor_slices(parts).batch(16)
+    dataset = tf.data.Dataset.zip(labeled, unlabeled)
+    dataset = dataset.map(lambda pair, parts: ({"labeled": pair[0], **parts}, pair[1]))
 
-    def trained():
+    def train():
         model = checks.make("FlexMatch")
         model.compile(keras.optimizers.SGD(0.125), metrics=["accuracy"])
-        history = model.fit(both, epochs=2, verbose=0).history
+        history = model.fit(dataset, epochs=2, verbose=0).history
         return checks.numbers(model, history, with_features=False)
 
-    expected = trained()
+    expected = train()
     with replicas.scope():
-        checks.assert_equal(trained(), expected)
+        checks.assert_equal(train(), expected)
 
 
-def test_plain_images_under_replicas_equal_one_device(float64, replicas):
-    def trained():
+def test_training_on_semi_supervised_data_is_equal_on_replicas(float64, replicas):
+    def train():
         model = checks.make("FreeMatch")
         model.compile(keras.optimizers.SGD(0.125), metrics=["accuracy"])
         model.fit(few_labels(), epochs=2, verbose=0)
         return model.get_weights()
 
-    expected = trained()
+    expected_weights = train()
     with replicas.scope():
-        for found, weight in zip(trained(), expected, strict=True):
-            np.testing.assert_allclose(found, weight, atol=1e-8)
+        for weight, expected in zip(train(), expected_weights, strict=True):
+            np.testing.assert_allclose(weight, expected, atol=1e-8)
 
 
-def test_replicas_do_not_accumulate_gradients(replicas):
+def test_compile_under_replicas_rejects_gradient_accumulation(replicas):
     with replicas.scope():
         model = checks.make("FixMatch")
         optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
@@ -278,12 +275,12 @@ def test_replicas_do_not_accumulate_gradients(replicas):
 
 
 @pytest.mark.parametrize("argument", ["loss", "loss_weights"])
-def test_compile_names_what_it_does_not_take(argument):
-    with pytest.raises(ValueError, match=f"FixMatch.compile.* takes no `{argument}`"):
+def test_compile_of_a_semi_supervised_method_rejects_losses(argument):
+    with pytest.raises(ValueError, match=f"`{argument}` is not supported by FixMatch.compile"):
         checks.make("FixMatch").compile("sgd", **{argument: "mse"})
 
 
-def softmaxed():
+def softmax_classifier():
     encoder = checks.small_encoder()
     dense = keras.layers.Dense(4, activation="softmax")
     return keras.Model(encoder.inputs, dense(encoder.outputs[0]))
@@ -297,12 +294,15 @@ def softmaxed():
         (lambda: checks.small_encoder(width=1), r"`classifier` must return logits of shape"),
         (lambda: checks.make("FixMatch"), "`classifier` is a FixMatch, .* `model.classifier`"),
         (
-            lambda: keras.Sequential([keras.Input((8, 8, 3)), softmaxed()]),
+            lambda: keras.Sequential([keras.Input((8, 8, 3)), softmax_classifier()]),
             "its last layer ends in a softmax",
         ),
-        (softmaxed, "`classifier` must return logits, and its last layer ends in a softmax"),
+        (
+            softmax_classifier,
+            "`classifier` must return logits, and its last layer ends in a softmax",
+        ),
     ],
 )
-def test_names_what_is_wrong_with_a_classifier(classifier, message):
+def test_fixmatch_rejects_invalid_classifiers(classifier, message):
     with pytest.raises((TypeError, ValueError), match=message):
         keras_ssl.FixMatch(classifier())

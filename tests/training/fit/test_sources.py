@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` take, and what they say of anything else."""
+"""Input data of self-supervised methods: accepted kinds, epochs, and errors before training."""
 
 import keras
 import method_checks as checks
@@ -10,7 +10,7 @@ import keras_ssl
 
 
 def noisy(images, seed):
-    """A view: the images as floats, with noise of their own."""
+    """Adds noise to the images. A view."""
     unit = tf.image.convert_image_dtype(images, tf.float32)
     noise = tf.random.stateless_uniform(tf.shape(unit), seed, -0.1, 0.1)
     return tf.clip_by_value(unit + noise, 0, 1)
@@ -37,12 +37,12 @@ def dataset(*tensors, batch=4):
     )
 
 
-def steps_of(history):
+def num_steps(history):
     assert np.all(np.isfinite(history.history["loss"]))
     return int(history.model.optimizer.iterations.numpy())
 
 
-def test_every_kind_of_input_trains_on_full_batches(model, images):
+def test_fit_accepts_all_kinds_of_data_and_drops_partial_batches(model, images):
     labels = np.arange(20)
     unit = images.astype("float32") / 255
     views = (unit, unit)
@@ -56,9 +56,9 @@ def test_every_kind_of_input_trains_on_full_batches(model, images):
         "dataset": ((dataset(images, batch=8),), {}),
         "dataset with labels": ((dataset(images, labels, batch=8),), {}),
         "dicts": ((dataset({"image": images, "label": labels, "id": labels}, batch=8),), {}),
-        "ready": ((tf.data.Dataset.from_tensor_slices((views,)).batch(8),), {}),
-        "ready with labels": ((dataset(views, labels, batch=8),), {}),
-        "made by data.views": (
+        "ready views": ((tf.data.Dataset.from_tensor_slices((views,)).batch(8),), {}),
+        "ready views with labels": ((dataset(views, labels, batch=8),), {}),
+        "data.make_views": (
             (
                 keras_ssl.data.make_views(
                     tf.data.Dataset.from_tensor_slices(images), VIEWS, batch_size=8
@@ -69,12 +69,12 @@ def test_every_kind_of_input_trains_on_full_batches(model, images):
     }
     for kind, (arguments, options) in kinds.items():
         before = int(model.optimizer.iterations.numpy())
-        after = steps_of(model.fit(*arguments, epochs=2, verbose=0, **options))
-        assert after - before == 4, kind  # two full batches of 8 of 20 images, twice
+        after = num_steps(model.fit(*arguments, epochs=2, verbose=0, **options))
+        assert after - before == 4, kind  # two full batches of 8 from 20 images, twice
 
 
-def test_generators_of_views_work_as_pydatasets(model, images):
-    class Ready(keras.utils.PyDataset):
+def test_fit_accepts_a_pydataset_of_ready_views(model, images):
+    class ReadyViews(keras.utils.PyDataset):
         def __len__(self):
             return 3
 
@@ -82,10 +82,10 @@ def test_generators_of_views_work_as_pydatasets(model, images):
             unit = images[index : index + 4].astype("float32") / 255
             return ((unit, unit),)
 
-    assert steps_of(model.fit(Ready(), verbose=0)) == 3
+    assert num_steps(model.fit(ReadyViews(), verbose=0)) == 3
 
 
-def test_validation_keeps_every_image_and_logs_its_loss(model, images):
+def test_fit_logs_the_validation_loss_of_all_kinds_of_validation_data(model, images):
     unit = images.astype("float32") / 255
     for validation in (images[:5], (images[:5], np.arange(5)), (unit[:5], unit[:5])):
         history = model.fit(images, batch_size=8, validation_data=validation, verbose=0)
@@ -93,35 +93,35 @@ def test_validation_keeps_every_image_and_logs_its_loss(model, images):
     assert "val_loss" in model.fit(images, batch_size=4, validation_split=0.25, verbose=0).history
 
 
-def test_evaluation_repeats_itself_and_weighs_batches_by_their_images(model, images):
+def test_evaluate_is_deterministic_and_weights_batches_by_size(model, images):
     views = tuple(np.asarray(noisy(images, (i, i))) for i in range(2))
-    whole = model.evaluate(images, batch_size=8, verbose=0)
-    assert whole == model.evaluate(dataset(images, batch=8), verbose=0)
+    loss = model.evaluate(images, batch_size=8, verbose=0)
+    assert loss == model.evaluate(dataset(images, batch=8), verbose=0)
     parts = [tuple(view[rows] for view in views) for rows in (slice(0, 12), slice(12, 20))]
     losses = [model.evaluate(part, batch_size=12, verbose=0) for part in parts]
     expected = (12 * losses[0] + 8 * losses[1]) / 20
     assert model.evaluate(views, batch_size=12, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_predict_keeps_every_image_in_order(model, images):
+def test_predict_returns_the_features_of_all_images_in_order(model, images):
     expected = np.asarray(model.encoder(images.astype("float32") / 255))
     for x in (images, images.astype("float32") / 255, dataset(images, batch=8)):
-        found = model.predict(
+        features = model.predict(
             x, batch_size=None if isinstance(x, tf.data.Dataset) else 8, verbose=0
         )
-        assert found.dtype == "float32"
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert features.dtype == "float32"
+        np.testing.assert_allclose(features, expected, atol=1e-5)
     np.testing.assert_allclose(np.asarray(model(images)), expected, atol=1e-5)
 
 
-def test_steps_per_epoch_counts_an_endless_dataset(model, images):
+def test_an_endless_dataset_needs_steps_per_epoch(model, images):
     endless = dataset(images).repeat()
-    assert steps_of(model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)) == 6
+    assert num_steps(model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)) == 6
     with pytest.raises(ValueError, match="repeats forever: pass `steps_per_epoch`"):
         model.fit(endless, verbose=0)
 
 
-def test_gray_and_rgba_images_train(rng):
+def test_fit_accepts_grayscale_and_rgba_images(rng):
     for channels in (1, 4):
         encoder = checks.small_encoder(channels)
         model = keras_ssl.SimCLR(encoder, projector=(8,), views=VIEWS)
@@ -136,7 +136,7 @@ BAD_IMAGES = {
     "channels": (np.zeros((20, 8, 8, 1), "uint8"), "channels 1 and the network takes 3"),
     "range": (
         np.full((20, 8, 8, 3), 255.0, "float32"),
-        r"from 255 to 255; floats must lie in 0\.\.1",
+        r"from 255 to 255, and floats must be in 0\.\.1",
     ),
     "NaN": (np.full((20, 8, 8, 3), np.nan, "float32"), "NaN"),
     "empty": (np.zeros((0, 8, 8, 3), "uint8"), "empty"),
@@ -144,7 +144,7 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize("kind", BAD_IMAGES)
-def test_names_what_is_wrong_with_images_before_training(kind, model):
+def test_fit_evaluate_and_predict_reject_invalid_images(kind, model):
     images, message = BAD_IMAGES[kind]
     for action in (model.fit, model.evaluate, model.predict):
         with pytest.raises(ValueError, match=message):
@@ -155,7 +155,7 @@ def test_names_what_is_wrong_with_images_before_training(kind, model):
     assert int(model.optimizer.iterations.numpy()) == 0
 
 
-def test_names_a_size_that_the_encoder_does_not_take(rng):
+def test_fit_rejects_images_of_a_size_that_the_encoder_does_not_take(rng):
     images = keras.Input((16, 16, 3))
     features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
     model = keras_ssl.SimCLR(keras.Model(images, features))
@@ -164,9 +164,9 @@ def test_names_a_size_that_the_encoder_does_not_take(rng):
         model.fit(np.zeros((20, 8, 8, 3), "uint8"), batch_size=4, verbose=0)
 
 
-def test_names_data_that_cannot_be_contrasted(model, images):
+def test_fit_rejects_data_that_cannot_be_contrasted(model, images):
     unit = images.astype("float32") / 255
-    with pytest.raises(ValueError, match="has 1 view of each image"):
+    with pytest.raises(ValueError, match="SimCLR needs two or more views per image"):
         model.fit((unit,), verbose=0)
     with pytest.raises(ValueError, match="empty: the dataset has no batch"):
         model.fit(dataset(images).take(0), verbose=0)
@@ -196,7 +196,7 @@ def test_names_data_that_cannot_be_contrasted(model, images):
         model.train_on_batch(images)
 
 
-def test_a_later_bad_batch_stops_training_and_is_named(model, images):
+def test_an_invalid_later_batch_ends_fit_with_an_error(model, images):
     unit = images.astype("float32") / 255
     unit[9] = np.nan
     with pytest.raises(tf.errors.InvalidArgumentError, match="NaN or infinite pixels"):
@@ -205,18 +205,20 @@ def test_a_later_bad_batch_stops_training_and_is_named(model, images):
         model.fit(dataset(np.concatenate([unit[:8], 255 * unit[10:18]])), verbose=0)
 
 
-def test_replicas_that_do_not_divide_the_batch_are_named(images, replicas):
+def test_fit_rejects_a_batch_size_that_replicas_do_not_divide(images, replicas):
     with replicas.scope():
         model = checks.make("SimCLR", views=VIEWS)
         model.compile("sgd")
-    with pytest.raises(ValueError, match="cannot be shared out over 2 replicas"):
+    with pytest.raises(ValueError, match="cannot be split among 2 replicas"):
         model.fit(images, batch_size=5, verbose=0)
 
 
-def test_an_epoch_is_drawn_alike_whether_or_not_those_before_it_ran(images):
+def test_an_epoch_draws_the_same_views_whether_or_not_earlier_epochs_ran(images):
     def losses(initial_epoch, x, **kwargs):
         model = checks.make("SimCLR", views=VIEWS, seed=4)
-        model.compile(keras.optimizers.SGD(0.0))  # nothing moves: the loss tells the draw
+        model.compile(
+            keras.optimizers.SGD(0.0)
+        )  # weights stay constant, so the loss depends on the views only
         return model.fit(x, epochs=3, initial_epoch=initial_epoch, verbose=0, **kwargs).history[
             "loss"
         ]
@@ -224,55 +226,55 @@ def test_an_epoch_is_drawn_alike_whether_or_not_those_before_it_ran(images):
     unbatched = tf.data.Dataset.from_tensor_slices(images)
     sources = {
         "array": (images, {"batch_size": 8}),
-        "array by steps": (images, {"batch_size": 8, "steps_per_epoch": 3}),
+        "array with steps_per_epoch": (images, {"batch_size": 8, "steps_per_epoch": 3}),
         "dataset": (dataset(images), {}),
         "endless": (dataset(images).repeat(), {"steps_per_epoch": 3}),
-        "data.views": (keras_ssl.data.make_views(unbatched, VIEWS, 8, seed=2), {}),
+        "data.make_views": (keras_ssl.data.make_views(unbatched, VIEWS, 8, seed=2), {}),
     }
     for kind, (x, options) in sources.items():
-        whole = losses(0, x, **options)
-        assert len(set(whole)) == 3, kind
+        uninterrupted = losses(0, x, **options)
+        assert len(set(uninterrupted)) == 3, kind
         for epoch in (1, 2):
-            assert losses(epoch, x, **options) == whole[epoch:], kind
+            assert losses(epoch, x, **options) == uninterrupted[epoch:], kind
 
 
 @pytest.mark.parametrize("kind", ["array", "dataset"])
-def test_no_view_is_made_that_no_epoch_takes(kind, images):
-    made = []
+def test_fit_makes_no_views_beyond_the_last_epoch(kind, images):
+    calls = []
 
-    def counted(images, seed):
-        tf.numpy_function(lambda: made.append(1), [], [])
+    def counting_view(images, seed):
+        tf.numpy_function(lambda: calls.append(1), [], [])
         return noisy(images, seed)
 
-    def drawn(epochs):
-        made.clear()
-        model = checks.make("SimCLR", views=(counted, noisy))
+    def count_views(epochs):
+        calls.clear()
+        model = checks.make("SimCLR", views=(counting_view, noisy))
         model.compile("sgd")
         x, batch_size = (images, 4) if kind == "array" else (dataset(images), None)
         model.fit(x, batch_size=batch_size, epochs=epochs, verbose=0)
-        return len(made)
+        return len(calls)
 
-    assert drawn(3) - drawn(1) == 2 * 5
+    assert count_views(3) - count_views(1) == 2 * 5
 
 
-@pytest.mark.parametrize("kind", ["array", "dataset", "data.views"])
-def test_an_execution_of_several_steps_ends_with_its_epoch(kind, images):
+@pytest.mark.parametrize("kind", ["array", "dataset", "data.make_views"])
+def test_steps_per_execution_does_not_run_past_the_end_of_an_epoch(kind, images):
     model = checks.make("SimCLR", views=VIEWS)
     model.compile("sgd", steps_per_execution=2)
     unbatched = tf.data.Dataset.from_tensor_slices(images)
     x = {
         "array": images,
         "dataset": dataset(images),
-        "data.views": keras_ssl.data.make_views(unbatched, VIEWS, 4),
+        "data.make_views": keras_ssl.data.make_views(unbatched, VIEWS, 4),
     }[kind]
     batch_size = 4 if kind == "array" else None
-    assert steps_of(model.fit(x, batch_size=batch_size, epochs=3, verbose=0)) == 3 * 5
+    assert num_steps(model.fit(x, batch_size=batch_size, epochs=3, verbose=0)) == 3 * 5
 
 
-def test_the_draws_do_not_follow_global_seeds(images):
-    def first(seed):
+def test_views_do_not_depend_on_the_global_seed(images):
+    def first_view(seed):
         keras.utils.set_random_seed(seed)
         x = keras_ssl.data.make_views(tf.data.Dataset.from_tensor_slices(images), VIEWS, 8, seed=2)
         return next(iter(x))[0][0].numpy()
 
-    np.testing.assert_array_equal(first(0), first(1))
+    np.testing.assert_array_equal(first_view(0), first_view(1))
