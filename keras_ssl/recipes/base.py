@@ -89,6 +89,7 @@ def setup(config: Config) -> Any:
     strategy = distribute.strategy(config.strategy)  # workers connect before any computation
     if (config.output / "config.json").exists():
         open_run_dir(config)
+    data.tune_allocator()
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     return strategy
