@@ -49,7 +49,7 @@ def test_nnclr_enqueues_the_projections_of_the_first_view_at_the_front(float64):
 
 def test_nnclr_queue_starts_with_random_unit_vectors_from_the_seed():
     queues = [
-        np.asarray(checks.METHODS["NNCLR"](checks.small_encoder(), seed=seed).queue)
+        np.asarray(checks.specs()["NNCLR"].make(checks.small_encoder(), seed=seed).queue)
         for seed in (0, 0, 1, -1)
     ]
     np.testing.assert_allclose(np.linalg.norm(queues[0], axis=1), 1, rtol=1e-6)
