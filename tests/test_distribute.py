@@ -1,3 +1,5 @@
+"""Strategies, replicas and `all_gather`."""
+
 import keras
 import method_checks as checks
 import numpy as np
@@ -14,10 +16,10 @@ def run_on_replicas(strategy, function, values):
     """Returns the results of `function(part of values)` on each replica, in order."""
     parts = np.split(values, strategy.num_replicas_in_sync)
 
-    def part_of(context):
+    def replica_values(context):
         return tf.constant(parts[context.replica_id_in_sync_group])
 
-    distributed = strategy.experimental_distribute_values_from_function(part_of)
+    distributed = strategy.experimental_distribute_values_from_function(replica_values)
     results = tf.function(lambda: strategy.run(function, args=(distributed,)))()
     return strategy.experimental_local_results(results)
 
@@ -27,7 +29,7 @@ def test_all_gather_returns_the_rows_of_all_replicas_in_order(replicas):
         np.testing.assert_array_equal(gathered, ROWS)
 
 
-def test_all_gather_returns_gradients_to_the_replicas_of_the_rows(replicas):
+def test_the_gradient_of_all_gather_reaches_the_replica_of_each_row(replicas):
     def gradient(rows):
         with tf.GradientTape() as tape:
             tape.watch(rows)
@@ -58,7 +60,7 @@ def test_num_replicas_is_1_outside_of_a_step(replicas):
     assert [float(count) for count in counts] == [2, 2]
 
 
-def test_model_knows_the_strategy_and_replicas_that_it_was_created_under(replicas):
+def test_a_model_has_the_strategy_of_the_scope_in_which_it_was_created(replicas):
     model = checks.make("SimCLR")
     assert not distribute.has_strategy(model)
     assert distribute.num_replicas_of(model) == 1
@@ -85,7 +87,7 @@ def test_strategy_none_is_one_device():
         assert not tf.distribute.has_strategy()
 
 
-def test_strategy_mirrored_has_a_replica_on_each_of_the_four_devices():
+def test_strategy_mirrored_has_a_replica_on_each_device():
     strategy = distribute.strategy("mirrored")
     assert isinstance(strategy, tf.distribute.MirroredStrategy)
     accelerators = tf.config.list_logical_devices("GPU")
@@ -99,7 +101,7 @@ def test_strategy_rejects_an_unknown_name():
         distribute.strategy("ddp")
 
 
-def test_strategy_on_jax_suggests_data_parallel(monkeypatch):
+def test_strategy_mirrored_on_jax_raises_and_suggests_data_parallel(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"KERAS_BACKEND is 'jax'.*DataParallel"):
         distribute.strategy("mirrored")
