@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_ssl._types import Tensor, Views
+from keras_ssl.data import captions as text
 from keras_ssl.encoders import tokenizers
 from keras_ssl.encoders.interface import (
     check_encoder,
@@ -99,16 +100,12 @@ class ImageTextModel(Method):
         Args:
             captions: Sequence of strings, or int array `(N, any)` of token ids.
         """
-        from keras_ssl.data import captions as text
-
         return text.encode(
             captions, self.tokenizer, self.context_length, self._warned_of_truncation
         )
 
     def tokenize_in_graph(self, captions: Tensor) -> Tensor:
         """As `tokenize`, of a string tensor `(B,)` inside a TensorFlow function."""
-        from keras_ssl.data import captions as text
-
         return text.pad_or_truncate(text.tokenize(captions, self.tokenizer), self.context_length)
 
     def _prepare_training(self, source, plan):
@@ -118,8 +115,6 @@ class ImageTextModel(Method):
         return self._tokenized(source).prepare_evaluation(self, batch_size)
 
     def _tokenized(self, source):
-        from keras_ssl.data import captions as text
-
         def tokenize(num_images, captions):
             text.check_lengths(num_images, captions)
             return self.tokenize(captions)

@@ -1,5 +1,7 @@
 """Reading a `tf.data.Dataset` from any epoch and step."""
 
+from keras_ssl.data import epoch_counter
+
 
 def resume_dataset(dataset, plan):
     """Returns a dataset of ready elements that starts where a run does.
@@ -12,8 +14,6 @@ def resume_dataset(dataset, plan):
         The dataset, and the epoch at which it begins if it continues from epoch to epoch, else
         None.
     """
-    from keras_ssl.data import epoch_counter
-
     if plan.steps_per_epoch is None:
         return epoch_counter.skip_batches(dataset, plan.step), None
     batches = int(dataset.cardinality())

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ssl import distribute
+from keras_ssl.data import epoch_counter
 from keras_ssl.training.step.nan_guard import NON_FINITE, RaiseOnNonFiniteLoss, non_finite_error
 from keras_ssl.validation import check_int
 
@@ -123,8 +124,6 @@ class EpochSetter(keras.callbacks.Callback):
         self.counters, self.start_epoch = [], None
         if prepared is None or isinstance(prepared.data, keras.utils.PyDataset):
             return
-        from keras_ssl.data import epoch_counter
-
         self.counters = epoch_counter.find_counters(prepared.data)
         self.start_epoch = prepared.start_epoch
         for counter in self.counters:

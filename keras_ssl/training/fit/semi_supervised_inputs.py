@@ -5,6 +5,7 @@ A `keras.utils.PyDataset` of ready elements needs no data pipeline, and so no Te
 
 import numpy as np
 
+from keras_ssl.data import pipeline
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import validation
 
@@ -27,8 +28,6 @@ def prepare_training(model, source, plan):
         return validate_batch(model, element, num_unlabeled)
 
     def pipeline_check(dataset):
-        from keras_ssl.data import pipeline
-
         return pipeline.validate_semi_supervised_batches(dataset, model.num_classes, num_unlabeled)
 
     return source.read_epochs(plan, first, validate, pipeline_check)._replace(info=info)
@@ -41,8 +40,6 @@ def prepare_evaluation(model, source, batch_size):
         return validate_labeled(model, images, labels)
 
     def pipeline_check(dataset):
-        from keras_ssl.data import pipeline
-
         return pipeline.validate_labeled_batches(dataset, model.num_classes)
 
     return source.labeled_batches(validate, pipeline_check, batch_size)
