@@ -149,3 +149,10 @@ def test_without_symbolic_build_lets_replicas_start_with_batches_of_different_si
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         fit(Averaging)
     assert fit(_internals.without_symbolic_build(Averaging)) == [1.0]
+
+
+def test_tensorflow_generators_are_used_in_tf_data_on_other_backends(monkeypatch):
+    layer, generator = layers.RandomRotation(0.2), keras.random.SeedGenerator(0)
+    vars(layer).update(_internals.tensorflow_generators(generator))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert layer._get_seed_generator("tensorflow") is generator
