@@ -6,11 +6,11 @@ import few_labels
 import few_labels_table
 import pytest
 from few_labels import Options, main
-from recipe_checks import ALL, options_of
+from recipe_checks import names_with
 
-from keras_ssl.recipes.semi_supervised import FewLabelRun
+from keras_ssl.recipes import semi_supervised
 
-# Stands in for every recipe: its accuracy tells the labels it was given and whence it started.
+# A fake recipe whose accuracy depends on the number of labels, the seed and the pretraining.
 FAKE = """
 import json, pathlib, sys
 a = sys.argv[1:]
@@ -37,7 +37,7 @@ else:
 
 @pytest.fixture
 def options(tmp_path, monkeypatch):
-    """Puts stand-ins in the place of the recipes; returns the options of a command."""
+    """Replaces the recipes with fakes and returns the options of a command."""
     (tmp_path / "recipes").mkdir()
     for recipe in ("simclr", *(recipe for _, recipe, _ in few_labels.METHODS.values())):
         (tmp_path / "recipes" / f"{recipe}.py").write_text(FAKE)
@@ -52,7 +52,7 @@ def options(tmp_path, monkeypatch):
     )
 
 
-def test_the_table_holds_mean_and_spread_over_the_draws_of_labels(options, capsys):
+def test_the_table_has_mean_and_deviation_over_label_seeds(options, capsys):
     main(options)
     text = options.results.read_text()
     assert "## Few labels on digits" in text
@@ -63,11 +63,11 @@ def test_the_table_holds_mean_and_spread_over_the_draws_of_labels(options, capsy
     assert (options.folder / "curves.png").stat().st_size > 0
 
 
-def test_each_run_has_its_labels_and_pre_training_comes_once(options, capsys):
+def test_each_run_gets_its_label_seed_and_pretraining_runs_once(options, capsys):
     main(options)
-    main(options)  # all is there: nothing runs again
-    ran = (options.folder / "simclr" / "ran.txt").read_text().splitlines()
-    assert len(ran) == 1
+    main(options)  # all runs are complete
+    commands = (options.folder / "simclr" / "ran.txt").read_text().splitlines()
+    assert len(commands) == 1
     for count in options.labels_per_class:
         for seed in (0, 1):
             folder = options.folder / "pretrained_fixmatch" / f"{count}-per-class-{seed}"
@@ -76,7 +76,7 @@ def test_each_run_has_its_labels_and_pre_training_comes_once(options, capsys):
             assert f"--pretrained {options.folder / 'simclr' / 'model.keras'}" in line
 
 
-def test_a_failure_is_named_and_leaves_the_others(options, capsys):
+def test_a_failed_run_is_named_and_the_others_are_in_the_table(options, capsys):
     options.folder.mkdir(parents=True)
     (options.folder / "break").write_text("")
     with pytest.raises(SystemExit, match="Failed: fixmatch, 1 per class, label seed 1"):
@@ -85,7 +85,7 @@ def test_a_failure_is_named_and_leaves_the_others(options, capsys):
     assert "failed: ValueError: no labels" in capsys.readouterr().out
 
 
-def test_the_curves_are_of_the_epochs_that_were_measured(options, capsys):
+def test_curves_have_only_the_evaluated_epochs(options, capsys):
     main(options)
     file = options.folder / "fixmatch" / "4-per-class-1" / "history.csv"
     assert few_labels_table.history(file) == [(2, pytest.approx(0.42))]
@@ -93,7 +93,7 @@ def test_the_curves_are_of_the_epochs_that_were_measured(options, capsys):
     assert json.loads((file.parent / "process.json").read_text())["error"] is None
 
 
-def test_every_recipe_with_few_labels_is_compared():
-    recipes = {name for name in ALL if options_of(name) is FewLabelRun}
+def test_every_semi_supervised_recipe_is_compared():
+    recipes = set(names_with(semi_supervised.Config))
     compared = {recipe for _, recipe, _ in few_labels.METHODS.values()}
     assert compared == recipes - {"pretrain_then_fixmatch"}

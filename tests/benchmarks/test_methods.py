@@ -8,15 +8,14 @@ from pathlib import Path
 import methods
 import pytest
 from methods import Options, main
-from recipe_checks import ALL, options_of
+from recipe_checks import RECIPES, names_with
 
-from keras_ssl.recipes.pretraining import Run
+from keras_ssl.recipes import pretraining
 
 COMMAND = Path(methods.__file__)
 TEXTS = ("method", "features", "encoder", "commit", "settings", "error")
-RECIPES = COMMAND.parents[1] / "recipes"
 
-# Stands in for every recipe: leaves what a run leaves, and says each time that it ran.
+# A fake recipe that writes the files of a run and records its command.
 FAKE = """
 import json, os, pathlib, signal, sys
 a = sys.argv[1:]
@@ -47,7 +46,7 @@ if name == "emp_ssl":
 
 @pytest.fixture
 def fakes(tmp_path, monkeypatch):
-    """Puts stand-ins in the place of the recipes; returns the options of a command."""
+    """Replaces the recipes with fakes and returns the options of a command."""
     (tmp_path / "recipes").mkdir()
     for _, recipe, _ in (methods.METHODS | methods.TRANSFORMERS).values():
         (tmp_path / "recipes" / f"{recipe}.py").write_text(FAKE)
@@ -55,21 +54,21 @@ def fakes(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["methods.py", "--epochs", "3"])
 
     def options(*names, epochs=3, **changed):
-        places = {"output": tmp_path / "runs", "results": tmp_path / "RESULTS.md"}
-        return Options(methods=names, epochs=epochs, **places, **changed)
+        paths = {"output": tmp_path / "runs", "results": tmp_path / "RESULTS.md"}
+        return Options(methods=names, epochs=epochs, **paths, **changed)
 
     return options
 
 
-def ran(options, name):
-    """Commands that a method was run with."""
+def commands(options, name):
+    """Returns the commands that a method was run with."""
     file = options.folder / name / "ran.txt"
     return file.read_text().splitlines() if file.exists() else []
 
 
 def epochs_of(command):
-    words = command.split()
-    return int(words[words.index("--epochs") + 1])
+    arguments = command.split()
+    return int(arguments[arguments.index("--epochs") + 1])
 
 
 def table_of(options):
@@ -83,17 +82,17 @@ def rows_of(options):
         return list(csv.DictReader(file))
 
 
-def test_each_method_gets_its_recipe_with_its_settings_and_the_same_epochs(fakes):
+def test_each_method_runs_its_recipe_with_its_settings_and_the_same_epochs(fakes):
     options = fakes(*methods.METHODS, dataset="cifar10", data_dir=Path("somewhere"), seed=4)
     main(options)
     for name in methods.METHODS:
-        (command,) = ran(options, name)
-        for given in ("--dataset cifar10", "--data-dir somewhere", "--seed 4", "--epochs 3"):
-            assert given in command
-    assert "--temperature 0.2" in ran(options, "simclr")[0]
-    assert "--queue-size 4096" in ran(options, "moco_v2")[0]
-    assert "--version 3" in ran(options, "moco_v3")[0]
-    assert "--prototypes 128" in ran(options, "swav")[0]
+        (command,) = commands(options, name)
+        for option in ("--dataset cifar10", "--data-dir somewhere", "--seed 4", "--epochs 3"):
+            assert option in command
+    assert "--temperature 0.2" in commands(options, "simclr")[0]
+    assert "--queue-size 4096" in commands(options, "moco_v2")[0]
+    assert "--version 3" in commands(options, "moco_v3")[0]
+    assert "--prototypes 128" in commands(options, "swav")[0]
     text = options.results.read_text()
     assert "SwAV `--prototypes 128 --batch-size 64" in text
     assert "    python benchmarks/methods.py --epochs 3\n" in text
@@ -101,20 +100,21 @@ def test_each_method_gets_its_recipe_with_its_settings_and_the_same_epochs(fakes
 
 
 def test_every_recipe_is_compared_and_every_published_figure_has_a_row():
-    recipes = {recipe for _, recipe, _ in methods.METHODS.values()}
-    others = {"clip", "dinov2", "mae", "reclip"}  # of transformers, or of captions
-    assert recipes == {name for name in ALL if options_of(name) is Run} - others
+    every_method = [*methods.METHODS.values(), *methods.TRANSFORMERS.values()]
+    recipes = {recipe for _, recipe, _ in every_method}
+    assert recipes == set(names_with(pretraining.Config)) - {"clip"}  # which needs captions
+    assert all((RECIPES / f"{recipe}.py").exists() for recipe in recipes)
     titles = {title for title, _, _ in methods.METHODS.values()}
     assert set(methods.methods_table.PUBLISHED["cifar10"]) == titles
     for settings in methods.SETTINGS.values():
         assert set(settings) <= set(methods.METHODS)
 
 
-def test_the_table_has_baselines_once_then_what_each_run_left(fakes):
+def test_the_table_has_the_baselines_once_then_the_results_of_each_run(fakes):
     options = fakes("simclr", "emp_ssl", dataset="cifar10")
     main(options)
-    assert "--no-baselines" not in ran(options, "simclr")[0]
-    assert "--no-baselines" in ran(options, "emp_ssl")[0]
+    assert "--no-baselines" not in commands(options, "simclr")[0]
+    assert "--no-baselines" in commands(options, "emp_ssl")[0]
     table = table_of(options)
     names = ["raw pixels", "untrained encoder", "SimCLR", "EMP-SSL", "EMP-SSL, mean of views"]
     assert list(table) == names
@@ -125,20 +125,20 @@ def test_the_table_has_baselines_once_then_what_each_run_left(fakes):
     assert row["published, ResNet-18"] == "28.2 / 56.5 / 66.3 / 90.7"
     assert "published, ResNet-18" not in table["EMP-SSL"]
     assert table["EMP-SSL, mean of views"]["published, ResNet-18"] == "80.6 / 90.7 / 93.1 / -"
-    of_process = next(row for row in rows_of(options) if row["method"] == "SimCLR")
-    assert 0 < float(of_process["minutes"]) < 1
+    csv_row = next(row for row in rows_of(options) if row["method"] == "SimCLR")
+    assert 0 < float(csv_row["minutes"]) < 1
 
 
-def test_training_minutes_of_a_stopped_run_are_of_all_its_epochs(fakes):
+def test_training_minutes_of_a_resumed_run_include_all_epochs(fakes):
     options = fakes("simclr")
     main(options)
-    last_sitting = json.dumps({"epochs": 1, "seconds": 30.0})
-    (options.folder / "simclr" / "time.json").write_text(last_sitting)
+    resumed_part = json.dumps({"epochs": 1, "seconds": 30.0})
+    (options.folder / "simclr" / "time.json").write_text(resumed_part)
     main(options)
     assert table_of(options)["SimCLR"]["training, min"] == "1.5"
 
 
-def test_what_is_complete_is_not_run_again_and_what_failed_is(fakes):
+def test_only_failed_runs_are_repeated(fakes):
     options = fakes("simclr", "byol", "swav")
     options.output.mkdir()
     (options.output / "break_byol").touch()
@@ -152,12 +152,12 @@ def test_what_is_complete_is_not_run_again_and_what_failed_is(fakes):
     (options.output / "break_byol").unlink()
     (options.output / "kill_swav").unlink()
     main(options)
-    assert [len(ran(options, name)) for name in options.methods] == [1, 2, 2]
+    assert [len(commands(options, name)) for name in options.methods] == [1, 2, 2]
     assert table_of(options)["BYOL"]["kNN"] == "50.0"
     assert not any(row["error"] for row in rows_of(options))
 
 
-def test_a_recipe_that_failed_with_its_results_written_is_run_again(fakes):
+def test_a_recipe_that_fails_after_writing_its_results_is_repeated(fakes):
     options = fakes("simclr")
     recipe = methods.ROOT / "recipes" / "simclr.py"
     recipe.write_text(f"{FAKE}\nif len(open(folder / 'ran.txt').readlines()) == 1:\n    1 / 0\n")
@@ -165,46 +165,50 @@ def test_a_recipe_that_failed_with_its_results_written_is_run_again(fakes):
         main(options)
     assert table_of(options)["SimCLR"]["kNN"].startswith("failed: ZeroDivisionError")
     main(options)
-    assert len(ran(options, "simclr")) == 2
+    assert len(commands(options, "simclr")) == 2
     assert table_of(options)["SimCLR"]["kNN"] == "50.0"
 
 
-def test_a_run_with_other_settings_is_not_taken_for_this_one(fakes):
+def test_a_run_with_another_seed_is_not_reused(fakes):
     options = fakes("simclr")
     main(options)
     main(fakes("simclr", seed=1))
-    assert len(ran(options, "simclr")) == 2
+    assert len(commands(options, "simclr")) == 2
 
 
-def test_minutes_become_epochs_by_the_longest_run_of_equal_epochs(fakes):
+def test_the_longest_run_of_equal_epochs_converts_minutes_to_epochs(fakes):
     main(fakes("simclr", "byol"))
     slower = fakes().folder.parent / "30-epochs" / "simclr"
     slower.mkdir(parents=True)
     (slower / "time.json").write_text(json.dumps({"epochs": 30, "seconds": 600}))
     options = fakes("simclr", "byol", epochs=None, minutes=4)
     main(options)
-    assert epochs_of(ran(options, "simclr")[0]) == 12  # 20 seconds each
-    assert epochs_of(ran(options, "byol")[0]) == 8
+    assert epochs_of(commands(options, "simclr")[0]) == 12  # 20 seconds each
+    assert epochs_of(commands(options, "byol")[0]) == 8
     (slower / "time.json").write_text(json.dumps({"epochs": 30, "seconds": 60}))
-    (options.folder / "simclr" / "results.json").unlink()  # stopped: it goes on as it began
+    (
+        options.folder / "simclr" / "results.json"
+    ).unlink()  # interrupted: it resumes with the same epochs
     main(options)
-    assert epochs_of(ran(options, "simclr")[1]) == 12
+    assert epochs_of(commands(options, "simclr")[1]) == 12
 
 
-def test_minutes_without_an_earlier_run_begin_with_one_epoch(fakes):
+def test_without_an_earlier_run_one_epoch_converts_minutes_to_epochs(fakes):
     options = fakes("simclr", "swav", "byol", epochs=None, minutes=2.5)
-    once = fakes("simclr", epochs=1)
+    one_epoch = fakes("simclr", epochs=1)
     options.output.mkdir()
     (options.output / "break_byol").touch()
     with pytest.raises(SystemExit, match="byol"):
         main(options)
-    assert epochs_of(ran(once, "simclr")[0]) == 1
-    assert epochs_of(ran(options, "simclr")[0]) == 12  # 12.5, to the nearest even
-    assert epochs_of(ran(options, "swav")[0]) == 1  # one epoch takes longer, and is the least
+    assert epochs_of(commands(one_epoch, "simclr")[0]) == 1
+    assert epochs_of(commands(options, "simclr")[0]) == 12  # 12.5, to the nearest even
+    assert (
+        epochs_of(commands(options, "swav")[0]) == 1
+    )  # the minimum, although an epoch takes longer
     assert table_of(options)["BYOL"]["kNN"].startswith("failed: ValueError: the")
 
 
-def test_only_the_table_of_this_data_set_and_budget_is_replaced(fakes):
+def test_only_the_table_of_the_dataset_and_budget_is_replaced(fakes):
     options = fakes("simclr", epochs=None)
     options.results.write_text("# Results\n\nBefore.\n")
     main(options)
@@ -224,38 +228,38 @@ def test_only_the_table_of_this_data_set_and_budget_is_replaced(fakes):
         main(options)
 
 
-def test_transformers_are_compared_with_themselves_untrained(fakes):
+def test_vision_transformers_are_compared_with_their_untrained_encoders(fakes):
     options = fakes("dino", "mae", encoder="vit_tiny", depth=4)
     main(options)
     assert "<!-- methods: digits vit_tiny depth=4 equal epochs -->" in options.results.read_text()
     names = ["raw pixels", "DINO, untrained", "DINO", "MAE, untrained", "MAE"]
     assert list(table_of(options)) == names
-    assert all("--depth 4" in ran(options, name)[0] for name in ("dino", "mae"))
-    with pytest.raises(SystemExit, match="mae do not go with small_resnet"):
+    assert all("--depth 4" in commands(options, name)[0] for name in ("dino", "mae"))
+    with pytest.raises(SystemExit, match="mae do not support small_resnet"):
         fakes("mae")
 
 
-def test_two_budgets_or_an_empty_one_are_refused(fakes):
+def test_two_budgets_or_an_invalid_one_are_rejected(fakes):
     with pytest.raises(SystemExit, match="two budgets"):
         fakes(minutes=4)
     with pytest.raises(SystemExit, match="--epochs must be above 0, received 0"):
         fakes(epochs=0)
 
 
-def test_the_command_runs_real_recipes(tmp_path):
+def test_the_command_runs_the_recipes(tmp_path):
     results = tmp_path / "RESULTS.md"
     results.write_text("# Results\n")
     command = [sys.executable, str(COMMAND), "--epochs", "1", "--methods", "simclr", "vicreg"]
     command += ["--output", str(tmp_path / "runs"), "--results", str(results)]
-    ran = subprocess.run(command, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
     text = results.read_text()
     assert "<!-- methods: digits equal epochs -->" in text
     assert (
         f"    python benchmarks/{shlex.join(command[1:])}".replace(f"{COMMAND.parent}/", "") in text
     )
     for name in ("raw pixels", "untrained encoder", "SimCLR", "VICReg"):
-        assert text.count(f"| {name} |") == ran.stdout.count(f"| {name} |") == 1
+        assert text.count(f"| {name} |") == process.stdout.count(f"| {name} |") == 1
     with open(tmp_path / "runs/digits-small_resnet/1-epochs/results.csv", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
     for name in ("SimCLR", "VICReg"):
