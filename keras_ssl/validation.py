@@ -8,13 +8,13 @@ wrong kind, `ValueError` for a value out of range.
 import math
 import numbers
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_ssl._types import Schedule, Size, Tensor, Views
+from keras_ssl._types import Schedule, Tensor, Views
 from keras_ssl.numerics import as_float
 
 MIN_POSITIVE = 1e-30  # dividing by a smaller number overflows float32
@@ -25,7 +25,12 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
 
 
-def check_int(low: int, /, **values: Any) -> None:
+def is_schedule(value: Any) -> TypeGuard[Schedule]:
+    """Returns whether a value is a Keras schedule."""
+    return isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def check_int(low: float, /, **values: Any) -> None:
     """Raises unless each value is an int of at least `low`."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
@@ -83,7 +88,7 @@ def check_non_negative(**values: Any) -> None:
 
 def _check_scalars(accepted: str, is_accepted: Callable, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        if isinstance(value, Schedule):
+        if is_schedule(value):
             continue
         is_known = isinstance(value, (int, float, np.number, np.ndarray))
         is_tensor = ops.is_tensor(value) or isinstance(value, keras.Variable)
@@ -99,7 +104,7 @@ def check_schedule(**values: Any) -> None:
     """Raises `TypeError` unless each value is a number or a Keras schedule."""
     for name, value in values.items():
         is_plain_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_plain_number and not isinstance(value, Schedule):
+        if not is_plain_number and not is_schedule(value):
             raise TypeError(
                 f"`{name}` must be a number or a keras.optimizers.schedules.LearningRateSchedule, "
                 f"received {value!r}."
@@ -122,7 +127,7 @@ def check_momentum(**values: Any) -> None:
     """Raises unless each value is a number in 0..1 or a Keras schedule."""
     check_schedule(**values)
     for name, value in values.items():
-        if not isinstance(value, Schedule) and not 0 <= value <= 1:
+        if not is_schedule(value) and not 0 <= value <= 1:
             raise ValueError(f"`{name}` must be in 0..1, received {value!r}.")
 
 
@@ -180,7 +185,7 @@ def check_interval(
             )
 
 
-def as_size(value: Size, name: str = "size") -> tuple[int, int]:
+def as_size(value: int | Sequence[int], name: str = "size") -> tuple[int, int]:
     """Returns an image size as `(height, width)`.
 
     Args:
@@ -197,7 +202,8 @@ def as_size(value: Size, name: str = "size") -> tuple[int, int]:
             f"`{name}` must be an int above 0 or a pair (height, width) of such ints, received "
             f"{value!r}."
         )
-    return tuple(pair)
+    height, width = pair
+    return height, width
 
 
 def check_view_sequence(views: Views | None, min_views: int) -> None:

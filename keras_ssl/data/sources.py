@@ -2,6 +2,7 @@
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 import lazy_loader
 import numpy as np
@@ -96,7 +97,7 @@ def load_train_and_test(
         TypeError: As in `load`.
         ValueError: As in `load`, or if there are too few images to hold some out.
     """
-    options = {"image_size": image_size, "data_dir": data_dir, "corrupt": corrupt}
+    options: dict[str, Any] = {"image_size": image_size, "data_dir": data_dir, "corrupt": corrupt}
     splits = _find_splits(name, data_dir)
     for split in TEST_SPLITS:
         if split in splits:

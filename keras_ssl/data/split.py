@@ -51,7 +51,8 @@ def split_labels(dataset: Dataset, labels_per_class: int, seed: int = 0) -> tupl
             f"`dataset` must have images of one size, received images of shape {shape}. Load them "
             "with keras_ssl.data.load(..., image_size=SIDE), or resize them."
         )
-    chosen, counts = {}, {}
+    chosen: dict[int, list[tuple]] = {}
+    counts: dict[int, int] = {}
     for position, (image, label) in enumerate(dataset.as_numpy_iterator()):
         if label < 0:
             continue

@@ -1,5 +1,7 @@
 """Features of the images of a dataset."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -44,14 +46,22 @@ def extract_features(
     return compute_features(model, dataset, "dataset", batch_size, views, seed)
 
 
-def compute_features(model, dataset, name, batch_size=256, views=None, seed=0):
+def compute_features(
+    model: keras.Model | None,
+    dataset: Dataset,
+    name: str,
+    batch_size: int = 256,
+    views: Views | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Computes features as `extract_features` does; errors call the dataset `name`."""
     check_int(1, batch_size=batch_size)
     check_view_sequence(views, 1)
     check_seed(seed)
     if model is not None and not callable(getattr(model, "predict", None)):
         raise TypeError(f"`model` must be a keras.Model or None. Received {model!r}.")
-    features, labels = [], []
+    features: list[np.ndarray] = []
+    labels: list[Any] = []
     for images, label_chunk in iter_chunks(dataset, name, CHUNK_VALUES, batch_size):
         if views is None:
             features.append(_forward(model, images, int(batch_size)))

@@ -82,7 +82,7 @@ def with_parameter_groups(
             )
         # The optimizer of a loaded model. Split it again, since Keras may rename its weights.
         optimizer = optimizer.optimizers[-1]
-    by_path = {}
+    by_path: dict[str, keras.optimizers.Optimizer] = {}
     for group, rate in groups(optimizer):
         config = {**optimizer.get_config(), "learning_rate": rate}
         group_optimizer = type(optimizer).from_config(config)

@@ -158,6 +158,7 @@ def run(config: Config, build: Build) -> keras.Model:
     model.export(output / "classifier", verbose=False)
     model.export_encoder(output / "encoder")
     logits, labels = evaluation.extract_features(model, test)
+    assert labels is not None  # as `load_train_and_test` ensures
     results = {
         **accuracy_and_loss(logits, labels),
         "labels_per_class": config.labels_per_class,

@@ -42,7 +42,7 @@ class ImageTextModel(Method):
     allows_small_crops = False
     min_views = 1
     num_masks = 0
-    target_kind = "caption"
+    target_kind: str | None = "caption"
     unpack_batch = staticmethod(Batch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
@@ -75,7 +75,7 @@ class ImageTextModel(Method):
             tokenizers.vocabulary_size(tokenizer, "tokenizer")
         tokenizers.attach_tokenizer(self, tokenizer or getattr(text_encoder, "tokenizer", None))
         self.context_length = context_length(text_encoder)
-        self._warned_of_truncation = []  # filled by the first warning
+        self._warned_of_truncation: list[int] = []  # filled by the first warning
 
     @property
     def encoder(self) -> keras.Model:

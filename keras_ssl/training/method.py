@@ -8,13 +8,13 @@ from keras import ops
 
 from keras_ssl import _internals, distribute, export, layers
 from keras_ssl import images as pixels
-from keras_ssl._types import FloatOrSchedule, PathLike, Schedule, Tensor
+from keras_ssl._types import FloatOrSchedule, PathLike, Tensor
 from keras_ssl.numerics import as_float
 from keras_ssl.training import compile as compile_checks
 from keras_ssl.training import config, random, state
 from keras_ssl.training.fit import resumable_fit, sources
 from keras_ssl.training.step import is_tracing_train_step, step_for
-from keras_ssl.validation import check_int, check_seed
+from keras_ssl.validation import check_int, check_seed, is_schedule
 
 
 @_internals.without_symbolic_build
@@ -35,11 +35,13 @@ class Method(keras.Model):
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
 
-    evaluation_logs = None  # names of terms logged in `evaluate` only; None: the same in both
+    # Names of the terms that `evaluate` logs; None for those of `fit`.
+    evaluation_logs: tuple[str, ...] | None = None
     microbatches = 1
     supports_mid_epoch_resume = True
-    unpack_batch = None  # function from the data of a step to a batch that has a `size`
-    unsupported_compile_args = {}  # arguments of `compile` that would have no effect, and why
+    unpack_batch: Any = None  # function from the data of a step to a batch that has a `size`
+    # Arguments of `compile` that would have no effect, and why.
+    unsupported_compile_args: dict[str, str] = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -50,8 +52,8 @@ class Method(keras.Model):
         check_seed(seed)
         super().__init__(**kwargs)
         self.seed = seed
-        self._ema_copies = []  # names of the attributes that hold EMA copies
-        self._trackers_by_term = {}
+        self._ema_copies: list[str] = []  # names of the attributes that hold EMA copies
+        self._trackers_by_term: dict[str, keras.metrics.Mean] = {}
         self._is_evaluating = False
         self._fit_validation_data = None
         # The optimizer's step as a weight, because evaluation on JAX has no access to the
@@ -118,7 +120,7 @@ class Method(keras.Model):
 
     def current_value(self, value: FloatOrSchedule) -> float | Tensor:
         """Returns a number unchanged, and a Keras schedule at the current optimizer step."""
-        if isinstance(value, Schedule):
+        if is_schedule(value):
             return ops.cast(value(self.step), keras.config.floatx())
         return value
 
@@ -209,7 +211,7 @@ class Method(keras.Model):
     @property
     def gradient_accumulation_steps(self) -> int | None:
         """Batches per optimizer step; None without gradient accumulation."""
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return optimizer.gradient_accumulation_steps
 
     def tracker(self, name: str):

@@ -57,7 +57,7 @@ class SelfSupervisedModel(Method):
     allows_small_crops = False  # whether views after the first two may be smaller
     min_views = 2  # per image, masks included
     num_masks = 0  # how many of the views, the last ones, are masks of patches
-    target_kind = None  # "label" if each image needs one
+    target_kind: str | None = None  # "label" if each image needs one
     unpack_batch = staticmethod(Batch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",

@@ -73,11 +73,10 @@ class SemiSupervisedModel(Method):
         TypeError: If an argument has the wrong type.
     """
 
-    evaluation_logs = ()  # the loss and the compiled metrics only
-    extra_logs = ()  # names of further results of `compute_unlabeled` to log
-    forward_views = ("weak", "strong")  # views of the unlabeled images that the method uses
-    num_unlabeled_bound = None  # upper bound of `index`, if the method needs one
-    schedule_args = ()  # names of arguments that, unless ints, need the length of the run
+    evaluation_logs: tuple[str, ...] | None = ()  # the loss and the compiled metrics only
+    extra_logs: tuple[str, ...] = ()  # names of further results of `compute_unlabeled` to log
+    # Views of the unlabeled images that the method uses.
+    forward_views: tuple[str, ...] = ("weak", "strong")
     unpack_batch = staticmethod(SemiSupervisedBatch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
@@ -109,6 +108,16 @@ class SemiSupervisedModel(Method):
     def inference_model(self) -> keras.Model:
         """The classifier with averaged weights."""
         return self.ema_classifier
+
+    @property
+    def num_unlabeled_bound(self) -> int | None:
+        """Exclusive upper bound of `index`; None if the method needs none."""
+        return None
+
+    @property
+    def schedule_args(self) -> tuple[str, ...]:
+        """Names of the arguments that, unless ints, need the length of the run."""
+        return ()
 
     def compute_unlabeled(self, logits: Logits, batch: SemiSupervisedBatch) -> dict[str, Any]:
         """Returns the loss of the unlabeled images and what is logged of it.

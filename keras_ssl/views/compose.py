@@ -1,6 +1,7 @@
 """Composition of views."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 
@@ -22,7 +23,7 @@ class Compose(View):
         TypeError: If `views` is not a tuple or list of views.
     """
 
-    views: tuple[View, ...]
+    views: Sequence[View]
 
     def __post_init__(self):
         views = self.views

@@ -45,13 +45,13 @@ def recall_at_k(
         )
     group_ids = np.arange(len(gallery))
     if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != group_ids.shape or groups.dtype.kind not in "iubSU":
+        names = np.asarray(groups)
+        if names.shape != group_ids.shape or names.dtype.kind not in "iubSU":
             raise ValueError(
                 f"`groups` must be {len(gallery)} ints or strings, one for each row. Received "
-                f"shape {groups.shape} and dtype {groups.dtype}."
+                f"shape {names.shape} and dtype {names.dtype}."
             )
-        group_ids = np.unique(groups, return_inverse=True)[1]
+        group_ids = np.unique(names, return_inverse=True)[1]
     k, num_correct = min(k, len(gallery)), 0
     for rows, indices, _ in nearest_neighbors(queries, gallery, k):
         is_correct = group_ids[indices] == group_ids[rows, None]

@@ -41,7 +41,7 @@ def plot_tsne(features: Tensor, labels: Tensor | None, path: PathLike, seed: int
     title = f"t-SNE of the features of {len(rows):,} images"
     figure = new_figure(6, 5.4)
     axis = figure.subplots()
-    classes = np.unique(labels) if labels is not None else []
+    classes = np.unique(labels) if labels is not None else np.empty(0)
     if 0 < len(classes) <= MAX_LEGEND_CLASSES:
         for index, name in enumerate(classes):
             class_points = points[np.asarray(labels)[rows] == name]

@@ -1,6 +1,7 @@
 """Plots of images: views, nearest neighbors, and columns of any images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def plot_views(
         for i, view in enumerate(views):
             output = np.asarray(view(images, (seed + draw, i)))
             if output.ndim == 2:  # a mask of patches
-                output = output.reshape(-1, *view.grid, 1).astype("float32")
+                mask: Any = view  # a RandomMask or BlockMask, which has a grid
+                output = output.reshape(-1, *mask.grid, 1).astype("float32")
             title = names[i] if draws == 1 else f"{names[i]}, draw {draw + 1}"
             columns.append((title, output))
     plot_images(columns, path)
@@ -92,7 +94,9 @@ def plot_nearest_neighbors(
         show_image(axes[row, 0], image)
         for column, index in enumerate(nearest[row], start=1):
             show_image(axes[row, column], gallery_images[index])
-            if has_labels and gallery_labels[index] != query_labels[row]:
+            if query_labels is None or gallery_labels is None:
+                continue
+            if gallery_labels[index] != query_labels[row]:
                 _draw_frame(axes[row, column], "tab:red")
     axes[0, 0].set_title("query", fontsize=8)
     for column in range(1, num_columns):

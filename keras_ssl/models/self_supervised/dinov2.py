@@ -126,7 +126,7 @@ class DINOv2(SelfSupervisedModel):
         check_int(0, freeze_prototypes_steps=freeze_prototypes_steps)
         super().__init__(encoder, **kwargs)
         self.projector, self.prototypes = self._make_heads(projector, prototypes)
-        self._teacher_heads = ("prototypes",)
+        self._teacher_heads: tuple[str, ...] = ("prototypes",)
         if not shared_head:
             heads = self._make_heads(_clone(projector), _clone(prototypes))
             self.patch_projector, self.patch_prototypes = heads

@@ -78,8 +78,9 @@ class MAE(SelfSupervisedModel):
         self.decoder = tuple(decoder)
         self.mask_ratio = mask_ratio
         self.normalize = normalize
-        patch_size, channels = encoder.patch_size, encoder.image_shape[2]
-        grid = [side // patch_size for side in encoder.image_shape[:2]]
+        patch_size = encoder.patch_size
+        height, width, channels = encoder.image_shape
+        grid = (height // patch_size, width // patch_size)
         self.patch_decoder = layers.PatchDecoder(*decoder, grid, patch_size**2 * channels)
         self.patch_decoder.build((None, None, self.feature_width))
 

@@ -1,5 +1,7 @@
 """FlexMatch."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -67,7 +69,7 @@ class FlexMatch(SemiSupervisedModel):
         super().__init__(classifier, **kwargs)
         self.threshold = threshold
         self.num_unlabeled = num_unlabeled
-        self.selected_label = None
+        self.selected_label: Any = None  # a weight once the number of images is known
         self._allocate()
 
     @property

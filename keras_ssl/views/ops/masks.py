@@ -44,7 +44,7 @@ class RandomMask(View):
     @property
     def num_masked(self) -> int:
         """Number of masked patches of each image."""
-        return int(self.ratio * math.prod(self.grid))
+        return int(self.ratio * math.prod(as_size(self.grid)))
 
     @no_autograph
     def transform(self, images, seed):

@@ -1,6 +1,10 @@
 """The sequence of augmentations that most papers share; each paper is a set of arguments."""
 
+from collections.abc import Sequence
+
+from keras_ssl._types import Size
 from keras_ssl.validation import as_size, check_bool
+from keras_ssl.views.base import View
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.ops.blur import GaussianBlur
 from keras_ssl.views.ops.color_jitter import ColorJitter
@@ -12,14 +16,21 @@ from keras_ssl.views.ops.solarize import Solarize
 MIN_LARGE_SIDE = 64  # pixels of the shorter side; the settings for CIFAR-10 hold below
 
 
-def is_small(size):
+def is_small(size: Size) -> bool:
     """Returns whether images of a size, an int or a pair, are small."""
     return min(as_size(size)) < MIN_LARGE_SIDE
 
 
 def contrastive_view(
-    size, scale=(0.08, 1.0), flip=True, *, jitter, blur=0.0, solarize=0.0, ratio=(3 / 4, 4 / 3)
-):
+    size: Size,
+    scale: tuple[float, float] = (0.08, 1.0),
+    flip: bool = True,
+    *,
+    jitter: Sequence[float],
+    blur: float = 0.0,
+    solarize: float = 0.0,
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> View:
     """Returns crop, flip, color jitter, grayscale, blur and solarization as one view.
 
     Steps with probability 0 are left out. Two details differ from the authors' code in all
@@ -37,11 +48,12 @@ def contrastive_view(
         ratio: Pair, smallest and largest width / height of a crop.
     """
     check_bool(flip=flip)
+    brightness, contrast, saturation, hue = jitter
     return Compose(
         [
             RandomResizedCrop(size, scale, ratio),
             *([RandomFlip()] if flip else []),
-            ColorJitter(*jitter, probability=0.8),
+            ColorJitter(brightness, contrast, saturation, hue, probability=0.8),
             RandomGrayscale(probability=0.2),
             *([GaussianBlur(probability=blur)] if blur else []),
             *([Solarize(probability=solarize)] if solarize else []),

@@ -1,8 +1,7 @@
 """The views and masks of DINOv2."""
 
-from keras_ssl._types import Size
+from keras_ssl._types import Size, View
 from keras_ssl.validation import as_size, check_int
-from keras_ssl.views.base import View
 from keras_ssl.views.ops.masks import BlockMask
 from keras_ssl.views.presets.contrastive import MIN_LARGE_SIDE
 from keras_ssl.views.presets.multi_crop import dino
@@ -37,8 +36,8 @@ def dinov2(
     size = as_size(size)
     check_int(1, patch_size=patch_size)
     if small_size is None:
-        sides = (side // 2 if side < MIN_LARGE_SIDE else round(side * 96 / 224) for side in size)
-        small_size = tuple(max(side // patch_size, 1) * patch_size for side in sides)
+        halves = [side // 2 if side < MIN_LARGE_SIDE else round(side * 96 / 224) for side in size]
+        small_size = as_size([max(side // patch_size, 1) * patch_size for side in halves])
     sizes = {"size": size, "small_size": as_size(small_size, "small_size")}
     for name, sides in sizes.items():
         if any(side % patch_size for side in sides):
@@ -46,5 +45,5 @@ def dinov2(
                 f"`{name}` must be a multiple of `patch_size`, received {sides} and {patch_size}."
             )
     crops = dino(size, small_size, small_crops, flip)
-    mask = BlockMask(tuple(side // patch_size for side in size))
+    mask = BlockMask(as_size([side // patch_size for side in size]))
     return (*crops, mask, mask)

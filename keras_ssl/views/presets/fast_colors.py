@@ -30,8 +30,7 @@ def fast_colors(views: View | Sequence[View]) -> View | tuple[View, ...]:
         TypeError: If `views` is neither a view nor a sequence of views.
         ValueError: If `views` contains no `ColorJitter`.
     """
-    is_sequence = isinstance(views, (tuple, list))
-    originals = tuple(views) if is_sequence else (views,)
+    originals = tuple(views) if isinstance(views, (tuple, list)) else (views,)
     if not originals or not all(isinstance(view, View) for view in originals):
         raise TypeError(
             "`views` must be a view or a sequence of views, such as keras_ssl.views.simclr(32), "
@@ -40,7 +39,7 @@ def fast_colors(views: View | Sequence[View]) -> View | tuple[View, ...]:
     results = tuple(map(_replace_colors, originals))
     if results == originals:
         raise ValueError(f"`views` has no ColorJitter to replace, received {views!r}.")
-    return results if is_sequence else results[0]
+    return results if isinstance(views, (tuple, list)) else results[0]
 
 
 def _replace_colors(view):

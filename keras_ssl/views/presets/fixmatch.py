@@ -64,7 +64,7 @@ def fixmatch_strong(size: Size, flip: bool = True, policy: str = "randaugment") 
     check_choice(POLICIES, policy=policy)
     weak = fixmatch_weak(size, flip)
     operations = RandAugment() if policy == "randaugment" else _keras_cv_randaugment()
-    cutout = Cutout(tuple(max(1, side // 2) for side in as_size(size)))
+    cutout = Cutout(as_size([max(1, side // 2) for side in as_size(size)]))
     return Compose([weak, operations, cutout])
 
 

@@ -1,17 +1,16 @@
 """Multi-crop: a few large crops, and small crops that cost less."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from keras_ssl import _types
-from keras_ssl._types import Size
+from keras_ssl._types import Size, View
 from keras_ssl.validation import as_size, check_int
-from keras_ssl.views.base import View
 from keras_ssl.views.presets.contrastive import contrastive_view, is_small
 
 
 def multi_crop(
-    large: _types.View | Sequence[_types.View], small: _types.View, small_crops: int = 6
-) -> tuple[_types.View, ...]:
+    large: View | Sequence[View], small: View, small_crops: int = 6
+) -> tuple[View, ...]:
     """Combines views of two sizes: two large crops first, then small ones.
 
     Methods that compare large with small crops, such as SwAV and DINO, treat the first two views
@@ -87,7 +86,7 @@ def swav(
         CIFAR-10, for the colors and for runs without small crops.
     """
     large, small = _crops(size, small_size, small_crops, boundary=0.14, min_scale=0.08)
-    settings = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
+    settings: dict[str, Any] = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
     return multi_crop(
         contrastive_view(*large, flip, **settings),
         contrastive_view(*small, flip, **settings),
@@ -138,7 +137,9 @@ def dino(
     )
 
 
-def _crops(size, small_size, small_crops, boundary, min_scale):
+def _crops(
+    size: Size, small_size: Size | None, small_crops: int, boundary: float, min_scale: float
+) -> tuple[tuple[Size, tuple[float, float]], tuple[Size, tuple[float, float]]]:
     """Returns `(size, scale)` of the large and of the small crops.
 
     Args:
@@ -153,9 +154,9 @@ def _crops(size, small_size, small_crops, boundary, min_scale):
     smallest = 0.05
     if is_small(size):
         smallest, boundary, min_scale = 0.1, 0.3, 0.08
-        default = tuple(max(side // 2, min(side, 4)) for side in size)
+        default = as_size([max(side // 2, min(side, 4)) for side in size])
     else:
-        default = tuple(16 * round(side * 96 / 224 / 16) for side in size)
+        default = as_size([16 * round(side * 96 / 224 / 16) for side in size])
     small_size = default if small_size is None else as_size(small_size, "small_size")
     if any(small > large for small, large in zip(small_size, size, strict=True)):
         raise ValueError(f"`small_size` must be at most `size` {size}, received {small_size}.")
