@@ -55,7 +55,7 @@ def find_fault(case, argument, value):
     return None
 
 
-@pytest.mark.parametrize(("name", "argument"), arguments())
+@pytest.mark.parametrize(("name", "argument"), list(arguments()))
 def test_an_argument_works_or_is_named_in_an_error(name, argument):
     case = fuzz_cases.CASES[name]
     if argument in case.given:
