@@ -1,71 +1,91 @@
-"""Annotations of the public functions and classes."""
+"""Annotations of what users call."""
 
 import importlib
 import inspect
-import types
 
-import keras
 import pytest
 
 import keras_ssl
-from keras_ssl import recipes, schedules
 
-PACKAGES = [
+MODULES = [
     "keras_ssl",
-    *(f"keras_ssl.{name}" for name in keras_ssl.__all__ if name.islower()),
+    *(f"keras_ssl.{name}" for name in keras_ssl.__all__ if name.islower() and name != "recipes"),
     "keras_ssl.evaluation.plots",
     "keras_ssl.recipes.base",
     "keras_ssl.recipes.encoders",
     "keras_ssl.recipes.pretraining",
     "keras_ssl.recipes.semi_supervised",
 ]
-VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def public_objects(module):
-    """Returns the classes and functions that a module exports or, without `__all__`, defines."""
+def public_callables(module):
+    """Returns the functions and classes in `__all__`, or those that the module defines."""
     names = getattr(module, "__all__", None)
     if names is None:
-        names = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
-    objects = [getattr(module, name) for name in names if not name.startswith("_")]
-    return [x for x in objects if callable(x)]
-
-
-def keras_parameters(owner, name):
-    """Returns the names of the parameters that a method repeats from a class of Keras."""
-    for base in owner.__mro__[1:]:
-        if base.__module__.startswith("keras.") and name in vars(base):
-            return set(inspect.signature(vars(base)[name]).parameters)
-    return set()
+        defined = getattr(module, "__name__", None)
+        names = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == defined]
+    values = [getattr(module, name) for name in names if not name.startswith("_")]
+    return [value for value in values if callable(value)]
 
 
 def public_functions(value):
-    """Yields `(name, function, exempt parameters)` of a function, or of a class's public methods."""
+    """Returns `(name, function, exempt parameters)` of a function or of a class's methods."""
     if not inspect.isclass(value):
-        yield value.__qualname__, value, set()
-        return
-    for owner in value.__mro__:
-        if not owner.__module__.startswith("keras_ssl"):
-            continue
-        for name, member in vars(owner).items():
-            function = inspect.unwrap(getattr(member, "__func__", getattr(member, "fget", member)))
-            if inspect.isfunction(function) and (not name.startswith("_") or name == "__init__"):
-                yield f"{owner.__qualname__}.{name}", function, keras_parameters(owner, name)
+        return [(value.__name__, value, set())]
+    functions = []
+    for position, owner in enumerate(value.__mro__):
+        for name in vars(owner) if owner.__module__.startswith("keras_ssl") else ():
+            function = getattr(owner, name)
+            is_public = not name.startswith("_") or name in ("__init__", "__call__")
+            if is_public and inspect.isroutine(function):
+                parents = value.__mro__[position + 1 :]
+                exempt = set() if name == "__init__" else parameters_of_parents(parents, name)
+                functions.append((f"{owner.__name__}.{name}", function, exempt))
+    return functions
 
 
-def unannotated(value):
+def parameters_of_parents(parents, name):
+    """Returns the parameters of the methods that a method overrides: they are annotated there."""
+    methods = [getattr(parent, name) for parent in parents if name in vars(parent)]
+    return {p for method in methods for p in inspect.signature(method).parameters}
+
+
+def unannotated_parameters(value):
+    """Returns the names of the parameters of a function or class that have no annotation."""
+    missing = []
     for name, function, exempt in public_functions(value):
         for parameter in inspect.signature(function).parameters.values():
-            is_receiver = parameter.name in ("self", "cls") or parameter.kind in VARIADIC
-            if is_receiver or parameter.name in exempt:
-                continue
-            if parameter.annotation is inspect.Parameter.empty:
-                yield f"{function.__module__}.{name}({parameter.name})"
+            is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            is_exempt = is_variadic or parameter.name in {"self", "cls", *exempt}
+            if parameter.annotation is parameter.empty and not is_exempt:
+                missing.append(f"{function.__module__}.{name}({parameter.name})")
+    return missing
 
 
-if __name__ == "__main__":
-    for p in PACKAGES:
-        m = importlib.import_module(p)
-        print(p, len(public_objects(m)))
-        for o in public_objects(m):
-            for u in unannotated(o): print("  ", u)
+@pytest.mark.parametrize("name", MODULES)
+def test_public_parameters_are_annotated(name):
+    values = public_callables(importlib.import_module(name))
+    assert values, f"{name} exports no function or class."
+    missing = sorted({text for value in values for text in unannotated_parameters(value)})
+    assert not missing, "These parameters have no annotation:\n" + "\n".join(missing)
+
+
+def test_a_missing_annotation_is_reported():
+    def add(a: int, b, *args, **kwargs):
+        return a + b
+
+    class Parent:
+        def change(self, x: int):
+            return x
+
+    class Child(Parent):
+        def __init__(self, width):
+            self.width = width
+
+        def change(self, x, scale):
+            return x * scale
+
+    Child.__module__ = "keras_ssl"
+    assert [text.split(".")[-1] for text in unannotated_parameters(add)] == ["add(b)"]
+    reported = [text.split("Child.")[-1] for text in unannotated_parameters(Child)]
+    assert reported == ["__init__(width)", "change(scale)"]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_ssl._types import Head, Tensor
+from keras_ssl._types import Head, Shape, Tensor
 from keras_ssl.numerics import l2_normalize
 from keras_ssl.validation import check_choice, check_int
 
@@ -182,11 +182,11 @@ class Prototypes(layers.Layer):
         super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
         self.count = count
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight((input_shape[-1], self.count), "random_normal", name="kernel")
         self.normalize()
 
-    def call(self, rows):
+    def call(self, rows: Tensor) -> Tensor:
         """Returns the scores `(B, K)` of rows `(B, D)`."""
         return ops.matmul(l2_normalize(rows), self._unit_columns())
 
@@ -198,7 +198,7 @@ class Prototypes(layers.Layer):
         """
         self.kernel.assign(self._unit_columns())
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.count)
 
     def get_config(self):

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_ssl._types import Shape, Tensor
 from keras_ssl.layers.position_embedding import GridPositionEmbedding
 from keras_ssl.layers.transformer import TransformerBlock
 
@@ -48,7 +49,7 @@ class PatchDecoder(layers.Layer):
         self.grid = tuple(grid)
         self.pixels = pixels
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         width, policy = self.width, self.dtype_policy
         token_shape = (None, None, width)
         initializer = keras.initializers.TruncatedNormal(stddev=0.02)
@@ -69,7 +70,14 @@ class PatchDecoder(layers.Layer):
         self.to_pixels.build(token_shape)
         self.built = True
 
-    def call(self, visible, class_token, order, grid, training=False):
+    def call(
+        self,
+        visible: Tensor,
+        class_token: Tensor,
+        order: Tensor,
+        grid: tuple[int, int],
+        training: bool = False,
+    ) -> Tensor:
         """Reconstructs all patches.
 
         Args:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_ssl._types import Shape, Tensor
+
 CUBIC_COEFFICIENT = -0.75  # a of Keys' cubic kernel; PyTorch's interpolation uses this value
 
 
@@ -36,13 +38,13 @@ class GridPositionEmbedding(layers.Layer):
         self.height = height
         self.width = width
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         initializer = keras.initializers.TruncatedNormal(stddev=0.02)
         shape = (self.height, self.width, input_shape[-1])
         self.embeddings = self.add_weight(shape, initializer, name="embeddings")
         self.built = True
 
-    def call(self, grid):
+    def call(self, grid: Tensor) -> Tensor:
         """Returns the grid with the embeddings added."""
         rows, columns = ops.shape(grid)[1:3]
         embeddings = ops.convert_to_tensor(self.embeddings)
@@ -52,7 +54,7 @@ class GridPositionEmbedding(layers.Layer):
             embeddings = ops.einsum("hi,wj,ijd->hwd", row_weights, column_weights, embeddings)
         return grid + ops.cast(embeddings, grid.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self):

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_ssl._types import Tensor
+from keras_ssl._types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -82,7 +82,7 @@ class TransformerBlock(layers.Layer):
         self.drop_path = drop_path
         self.layer_scale = layer_scale
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         width, policy = input_shape[-1], self.dtype_policy
         initializer = keras.initializers.TruncatedNormal(stddev=0.02)
         self.attention_norm = layers.LayerNormalization(epsilon=1e-6, dtype=policy)
@@ -106,7 +106,7 @@ class TransformerBlock(layers.Layer):
             self.dense_scale = self.add_weight((width,), initializer, name="dense_scale")
         self.built = True
 
-    def call(self, tokens, training=False, causal=False):
+    def call(self, tokens: Tensor, training: bool = False, causal: bool = False) -> Tensor:
         """Returns tokens `(B, T, D)`. If `causal`, a token attends to itself and earlier ones."""
         x = self.attention_norm(tokens)
         options = {"use_causal_mask": causal, "training": training}
@@ -128,7 +128,7 @@ class TransformerBlock(layers.Layer):
         _, scores = self.attention(x, x, return_attention_scores=True)
         return scores
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self):

@@ -1,6 +1,6 @@
 """Batches as `compute_losses` receives them."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from keras import ops
 
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
         return ops.shape(self.views[0])[0]
 
     @classmethod
-    def from_keras(cls, data):
+    def from_keras(cls, data: Any) -> Self:
         """Returns the batch in the data of a Keras step, `((view_1, ..., view_V)[, labels])`."""
         if isinstance(data, cls):
             return data
@@ -79,7 +79,7 @@ class SemiSupervisedBatch(NamedTuple):
         return ops.shape(self.labels)[0]
 
     @classmethod
-    def from_keras(cls, data):
+    def from_keras(cls, data: Any) -> Self | LabeledBatch:
         """Returns the batch in the data of a Keras step.
 
         It is `({"labeled", ...}, labels)` in training and `(images, labels)` in evaluation.

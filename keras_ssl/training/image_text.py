@@ -1,5 +1,7 @@
 """The base class of methods that learn from images with captions."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -94,7 +96,7 @@ class ImageTextModel(Method):
                 f"(B, T); received shape {token_ids.shape} and dtype {token_ids.dtype}."
             )
 
-    def tokenize(self, captions) -> np.ndarray:
+    def tokenize(self, captions: Sequence[str] | Tensor) -> np.ndarray:
         """Returns the token ids of captions, int32 `(N, T)`, as the text encoder takes them.
 
         Args:

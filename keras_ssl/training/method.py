@@ -69,7 +69,7 @@ class Method(keras.Model):
         """The network that `call` and `predict` run and `export` writes."""
         raise NotImplementedError
 
-    def compute_losses(self, batch, training: bool) -> dict[str, Any]:
+    def compute_losses(self, batch: Any, training: bool) -> dict[str, Any]:
         """Returns a dict of scalars: `"loss"` is minimized, all are logged.
 
         Args:
@@ -143,7 +143,13 @@ class Method(keras.Model):
         """As `random_uniform`, from the standard normal distribution."""
         return random.normal(self.seed, self.step, name, shape)
 
-    def add_state(self, name: str, shape: tuple[int, ...], initial=0.0, dtype: str | None = None):
+    def add_state(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initial: float | Tensor = 0.0,
+        dtype: str | None = None,
+    ) -> keras.Variable:
         """Adds a weight that no optimizer updates; it is saved with the model.
 
         Args:
@@ -293,7 +299,7 @@ class Method(keras.Model):
         validation_steps=None,
         validation_batch_size=None,
         validation_freq=1,
-        initial_step=0,
+        initial_step: int = 0,
     ) -> keras.callbacks.History:
         """Trains on images; arguments as in `keras.Model.fit`.
 
@@ -424,7 +430,7 @@ class Method(keras.Model):
         return config.config_of(self)
 
     @classmethod
-    def from_config(cls, config_, custom_objects=None):
+    def from_config(cls, config_: dict[str, Any], custom_objects=None):
         return config.model_from_config(cls, config_, custom_objects)
 
     def get_compile_config(self):
@@ -433,7 +439,7 @@ class Method(keras.Model):
             compile_config["microbatches"] = self.microbatches
         return compile_config
 
-    def compile_from_config(self, compile_config):
+    def compile_from_config(self, compile_config: dict[str, Any]):
         with distribute.strategy_scope(self):
             self.compile(**keras.saving.deserialize_keras_object(compile_config))
             self.optimizer.build(self.trainable_variables)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -124,7 +125,9 @@ class SelfSupervisedModel(Method):
         features = self.features(images, training, momentum)
         return self._projector(momentum)(features, training=training)
 
-    def project_together(self, views, training: bool, momentum: bool = False) -> list[Tensor]:
+    def project_together(
+        self, views: Sequence[Tensor], training: bool, momentum: bool = False
+    ) -> list[Tensor]:
         """Returns projections of several views, a list of `(B, width)`, for multi-crop methods.
 
         Views of one size run through the encoder as one batch, and all views through the projector:

@@ -150,7 +150,9 @@ class SemiSupervisedModel(Method):
         """
         return super().call(images, training=False)
 
-    def compute_losses(self, batch, training: bool) -> dict[str, Any]:
+    def compute_losses(
+        self, batch: SemiSupervisedBatch | LabeledBatch, training: bool
+    ) -> dict[str, Any]:
         """Returns supervised plus weighted unsupervised loss.
 
         In evaluation, of a `LabeledBatch`, the supervised loss of the averaged weights.
@@ -208,7 +210,7 @@ class SemiSupervisedModel(Method):
         """
         export.write(extract_encoder(self.ema_classifier), path, verbose=False)
 
-    def on_dataset_info(self, info) -> None:
+    def on_dataset_info(self, info: Any) -> None:
         """Receives statistics of the dataset before training.
 
         Args:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import zlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -82,7 +83,7 @@ class View:
         raise NotImplementedError
 
     @no_autograph
-    def per_image_op(self, images, seed, shape):
+    def per_image_op(self, images: Tensor, seed: Tensor, shape: Tensor) -> Any:
         """Returns the operation that replaces `transform` if one image at a time is faster.
 
         A subclass that overrides `transform` does not inherit the operation of its parent.
@@ -130,6 +131,8 @@ class RandomApply(View):
     Subclasses have a field `probability` and define `change`.
     """
 
+    probability: float
+
     @no_autograph
     def transform(self, images, seed):
         return apply_where(images, self.draw_selected(images, seed), self.change)
@@ -140,11 +143,11 @@ class RandomApply(View):
             return None
         return per_image.conditional_op(self.change, self.draw_selected(images, seed), shape=shape)
 
-    def draw_selected(self, images, seed):
+    def draw_selected(self, images: Tensor, seed: Tensor) -> Tensor:
         """Draws which images are changed: bool `(B,)`."""
         return self.uniform(images, seed, 1)[:, 0] < self.probability
 
-    def change(self, images):
+    def change(self, images: Tensor) -> Tensor:
         """Changes a batch of images `(B, H, W, C)` or one image `(H, W, C)`."""
         raise NotImplementedError
 

@@ -1,5 +1,7 @@
 """MAE."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -155,7 +157,7 @@ class MAE(SelfSupervisedModel):
             ops.convert_to_numpy(self._unpatchify(x, images.shape)) for x in (masked, reconstructed)
         )
 
-    def check_masks(self, masks) -> None:
+    def check_masks(self, masks: Sequence[Tensor]) -> None:
         """Raises ValueError unless each image has `mask_ratio` of its patches masked."""
         (mask,) = masks
         num_patches = mask.shape[1]

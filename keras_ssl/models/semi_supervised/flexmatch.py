@@ -77,7 +77,7 @@ class FlexMatch(SemiSupervisedModel):
         """Exclusive upper bound of the indices of unlabeled images."""
         return self.num_unlabeled
 
-    def on_dataset_info(self, info) -> None:
+    def on_dataset_info(self, info: Any) -> None:
         """Allocates a label for each unlabeled image."""
         if info is not None and self.num_unlabeled is None:
             self.num_unlabeled = info.unlabeled

@@ -57,22 +57,23 @@ class RandomResizedCrop(View):
         self._set(size=as_size(self.size), scale=tuple(self.scale), ratio=tuple(self.ratio))
 
     @no_autograph
-    def transform(self, images, seed, flipped=None):
+    def transform(self, images, seed, flipped: Tensor | None = None):
         # `Compose` passes `flipped`, bool (B,): the images that the next view, a flip, selects.
         top, left, height, width = self.draw_boxes(images, seed)
-        rows = resize_matrix(top, height, tf.shape(images)[1], self.size[0])
-        columns = resize_matrix(left, width, tf.shape(images)[2], self.size[1], flipped)
+        num_rows, num_columns = as_size(self.size)
+        rows = resize_matrix(top, height, tf.shape(images)[1], num_rows)
+        columns = resize_matrix(left, width, tf.shape(images)[2], num_columns, flipped)
         return resample(to_unit_range(images), rows, columns)
 
     @no_autograph
-    def per_image_op(self, images, seed, shape, flipped=None):
+    def per_image_op(self, images, seed, shape, flipped: Tensor | None = None):
         is_first = images.shape[1:].as_list() == shape.as_list()  # boxes are drawn for `images`
         if not is_first or (shape[:2].num_elements() or 0) <= MAX_MATRIX_PIXELS:
             return None
         if flipped is None:
             flipped = tf.zeros(tf.shape(images)[:1], tf.bool)
         boxes = tf.cast(tf.stack(self.draw_boxes(images, seed), axis=1), tf.int32)
-        output_shape = tf.TensorShape((*self.size, shape[-1]))
+        output_shape = tf.TensorShape((*as_size(self.size), shape[-1]))
         return per_image.PerImageOp(self._crop_image, (boxes, flipped), output_shape)
 
     def draw_boxes(self, images: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -37,7 +37,8 @@ def dinov2(
     check_int(1, patch_size=patch_size)
     if small_size is None:
         halves = [side // 2 if side < MIN_LARGE_SIDE else round(side * 96 / 224) for side in size]
-        small_size = as_size([max(side // patch_size, 1) * patch_size for side in halves])
+        default = [max(side // patch_size, 1) * patch_size for side in halves]
+        small_size = as_size(default, "small_size")
     sizes = {"size": size, "small_size": as_size(small_size, "small_size")}
     for name, sides in sizes.items():
         if any(side % patch_size for side in sides):
@@ -45,5 +46,5 @@ def dinov2(
                 f"`{name}` must be a multiple of `patch_size`, received {sides} and {patch_size}."
             )
     crops = dino(size, small_size, small_crops, flip)
-    mask = BlockMask(as_size([side // patch_size for side in size]))
+    mask = BlockMask(as_size([side // patch_size for side in size], "grid"))
     return (*crops, mask, mask)

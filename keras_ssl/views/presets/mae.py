@@ -41,4 +41,4 @@ def mae(
         )
     crop = RandomResizedCrop(size, (0.2, 1.0))
     view = Compose([crop, *([RandomFlip()] if flip else [])])
-    return view, RandomMask(as_size([side // patch_size for side in size]), mask_ratio)
+    return view, RandomMask(as_size([side // patch_size for side in size], "grid"), mask_ratio)

@@ -8,9 +8,7 @@ from keras_ssl.validation import as_size, check_int
 from keras_ssl.views.presets.contrastive import contrastive_view, is_small
 
 
-def multi_crop(
-    large: View | Sequence[View], small: View, small_crops: int = 6
-) -> tuple[View, ...]:
+def multi_crop(large: View | Sequence[View], small: View, small_crops: int = 6) -> tuple[View, ...]:
     """Combines views of two sizes: two large crops first, then small ones.
 
     Methods that compare large with small crops, such as SwAV and DINO, treat the first two views
@@ -86,7 +84,10 @@ def swav(
         CIFAR-10, for the colors and for runs without small crops.
     """
     large, small = _crops(size, small_size, small_crops, boundary=0.14, min_scale=0.08)
-    settings: dict[str, Any] = {"jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.0 if is_small(size) else 0.5}
+    settings: dict[str, Any] = {
+        "jitter": (0.8, 0.8, 0.8, 0.2),
+        "blur": 0.0 if is_small(size) else 0.5,
+    }
     return multi_crop(
         contrastive_view(*large, flip, **settings),
         contrastive_view(*small, flip, **settings),
