@@ -1,12 +1,14 @@
 """Strategies, replicas and `all_gather`."""
 
+import types
+
 import keras
 import method_checks as checks
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ssl import distribute
+from keras_ssl import _internals, distribute
 
 ROWS = np.random.default_rng(0).normal(size=(6, 4))
 WEIGHTS = np.random.default_rng(1).normal(size=(6, 4))
@@ -77,6 +79,17 @@ def test_a_model_has_the_strategy_of_the_scope_in_which_it_was_created(replicas)
     distribute.check_same_strategy(model, optimizer)
     with pytest.raises(ValueError, match="`optimizer` was created outside the scope"):
         distribute.check_same_strategy(model, keras.optimizers.SGD())
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_the_chief_is_the_first_of_several_workers(task, monkeypatch):
+    model = checks.make("SimCLR")
+    assert distribute.is_chief(model)
+    resolver = types.SimpleNamespace(task_id=task)
+    strategy = types.SimpleNamespace(cluster_resolver=resolver)
+    monkeypatch.setattr(_internals, "distribute_strategy", lambda model: strategy)
+    monkeypatch.setattr(_internals, "is_multi_worker", lambda strategy: True)
+    assert distribute.is_chief(model) == (task == 0)
 
 
 def test_strategy_none_is_one_device():

@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import signal
+import stat
 
 import keras
 import numpy as np
@@ -13,7 +14,13 @@ from keras import layers
 
 import keras_ssl
 from keras_ssl import data
-from keras_ssl.callbacks import Checkpoint, TrainingTerminated, latest_checkpoint, sigterm
+from keras_ssl.callbacks import (
+    Checkpoint,
+    TrainingTerminated,
+    checkpoint_files,
+    latest_checkpoint,
+    sigterm,
+)
 
 VIEWS = (keras_ssl.views.RandomFlip(), keras_ssl.views.RandomShift(2))
 GRAPH_DATA = ("views", "few labels")  # other runs are eager: tracing takes longer than the steps
@@ -300,6 +307,24 @@ def test_a_run_killed_while_saving_keeps_the_previous_checkpoint(moment, tmp_pat
     fit(keras.saving.load_model(saved.path), inputs(), tmp_path, saved=saved)
     assert latest_checkpoint(tmp_path).epoch == 3
     assert not list(tmp_path.glob("unfinished*"))
+
+
+def test_a_checkpoint_is_flushed_before_it_is_renamed_and_its_folder_after(tmp_path, monkeypatch):
+    operations, replace = [], os.replace
+
+    def record_flush(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        operations.append("flush folder" if is_folder else "flush file")
+
+    def record_rename(*paths):
+        operations.append("rename")
+        replace(*paths)
+
+    model = new_model()
+    monkeypatch.setattr(os, "fsync", record_flush)
+    monkeypatch.setattr(os, "replace", record_rename)
+    checkpoint_files.write_checkpoint(model, tmp_path, 1, 0, {"metrics": []})
+    assert operations == ["flush file", "rename", "flush folder"]
 
 
 def test_a_full_disk_raises_and_keeps_the_last_checkpoint(tmp_path):

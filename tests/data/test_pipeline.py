@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import keras_ssl
 from keras_ssl import data
+from keras_ssl.data import pipeline
 
 
 def darken(images, seed):
@@ -75,6 +76,17 @@ def test_draws_of_views_are_a_function_of_seed_epoch_and_position(numbered):
         for x in (255 * view[:, 0, 0, 0] / np.maximum(labels, 1))[labels > 0]
     }
     assert len(factors) > 80  # two epochs, two views and 21 images draw different factors
+
+
+def test_training_and_evaluation_draw_different_views(numbered):
+    batches = numbered.batch(11)
+    training = pipeline.from_batches(batches, (darken,), seed=3)
+    evaluation = pipeline.for_evaluation(batches, (darken,), seed=3)
+    pairs = zip(training.as_numpy_iterator(), evaluation.as_numpy_iterator(), strict=True)
+    for (training_views, labels), (evaluation_views, same_labels) in pairs:
+        np.testing.assert_array_equal(labels, same_labels)
+        is_equal = training_views[0] == evaluation_views[0]
+        assert not np.any(is_equal[labels > 0])
 
 
 def test_an_epoch_does_not_depend_on_earlier_epochs(numbered):

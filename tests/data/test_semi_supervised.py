@@ -110,6 +110,17 @@ def test_draws_of_semi_supervised_views_are_a_function_of_seed_epoch_and_positio
     assert np.all(factors[0] != factors[1])  # the two views draw different factors
 
 
+def random_gray(images, seed):
+    """A view that replaces all pixels of a batch with one random number."""
+    return tf.zeros_like(images, tf.float32) + tf.random.stateless_uniform((), seed)
+
+
+def test_labeled_weak_and_strong_views_draw_from_different_seeds(labeled, unlabeled):
+    dataset = data.semi_supervised(labeled, unlabeled, 4, 2, weak=random_gray, strong=random_gray)
+    for parts, _ in batches_of(dataset):
+        assert len({float(parts[name].mean()) for name in ("labeled", "weak", "strong")}) == 3
+
+
 def test_labels_of_unlabeled_images_are_optional(labeled, unlabeled):
     dataset = data.semi_supervised(labeled, without_labels(unlabeled), 4, 2)
     parts, _ = batches_of(dataset)[0]

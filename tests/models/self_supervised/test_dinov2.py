@@ -131,6 +131,18 @@ def test_dinov2_terms_match_the_papers_step_by_step(name, float64):
         np.testing.assert_allclose(model.patch_center, reference.patch_center, atol=1e-9)
 
 
+def test_dinov2_koleo_leaves_out_small_crops(float64):
+    model = checks.make("DINOv2")
+    first, second, *masks = checks.with_masks(model, checks.two_views(16))
+    small = checks.two_views(16, seed=3)[0][:, :4, :4]
+
+    def koleo(*small_crops):
+        batch = keras_ssl.models.Batch((first, second, *small_crops, *masks))
+        return float(model.compute_losses(batch, training=False)["koleo"])
+
+    assert koleo(small) == pytest.approx(koleo(), rel=1e-9)
+
+
 def test_dinov2_accepts_small_crops_and_images_without_a_mask():
     model = checks.make("DINOv2", views=keras_ssl.views.dinov2(8, 2, small_crops=2))
     model.compile(keras.optimizers.SGD(0.1))

@@ -90,6 +90,15 @@ def test_mae_reconstruction_keeps_visible_patches():
         assert np.all(split_patches(shown)[MASK] == 0.5) == is_gray
 
 
+def test_mae_reconstruction_from_exact_predictions_is_the_image(float64, monkeypatch):
+    model, patches = checks.make("MAE"), split_patches(IMAGES)
+    mean, variance = patches.mean(-1, keepdims=True), patches.var(-1, ddof=1, keepdims=True)
+    exact = (patches - mean) / np.sqrt(variance + 1e-6)
+    monkeypatch.setattr(model, "predict_patches", lambda images, mask: exact)
+    _, reconstructed = model.reconstruct(IMAGES, MASK)
+    np.testing.assert_allclose(reconstructed, IMAGES, atol=1e-9)
+
+
 def test_mae_reconstructs_images_larger_than_the_input_shape():
     model = checks.make("MAE")
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype="uint8")

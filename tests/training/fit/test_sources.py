@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_ssl
+from keras_ssl.training.fit import sources
 
 
 def noisy(images, seed):
@@ -91,6 +92,19 @@ def test_fit_logs_the_validation_loss_of_all_kinds_of_validation_data(model, ima
         history = model.fit(images, batch_size=8, validation_data=validation, verbose=0)
         assert np.isfinite(history.history["val_loss"][0])
     assert "val_loss" in model.fit(images, batch_size=4, validation_split=0.25, verbose=0).history
+
+
+def test_validation_split_separates_the_last_images_from_the_others():
+    x, y = np.arange(20)[:, None], np.arange(20)
+    (train_x, train_y), (validation_x, validation_y) = sources.split_validation(x, y, 0.25)
+    np.testing.assert_array_equal(train_x, x[:15])
+    np.testing.assert_array_equal(train_y, y[:15])
+    np.testing.assert_array_equal(validation_x, x[15:])
+    np.testing.assert_array_equal(validation_y, y[15:])
+    (train_x, train_y), validation_x = sources.split_validation(x, None, 0.25)
+    np.testing.assert_array_equal(train_x, x[:15])
+    assert train_y is None
+    np.testing.assert_array_equal(validation_x, x[15:])
 
 
 def test_evaluate_is_deterministic_and_weights_batches_by_size(model, images):

@@ -1,6 +1,9 @@
 """A non-finite loss or gradient ends training and changes no weight."""
 
+import types
+
 import keras
+import lazy_loader
 import method_checks as checks
 import numpy as np
 import pytest
@@ -9,6 +12,9 @@ from processes import run_python
 import keras_ssl
 from keras_ssl.callbacks import Checkpoint, latest_checkpoint
 from keras_ssl.training.fit.array_dataset import ArrayDataset
+from keras_ssl.training.step.base import Step, are_finite
+
+tf = lazy_loader.load("tensorflow")
 
 MESSAGE = r"not finite at step 3\. Weights and optimizer are those from before that step\. Common"
 
@@ -69,6 +75,20 @@ def test_a_non_finite_loss_ends_fit_on_replicas(replicas, tmp_path):
         model.fit(checks.two_views(16), batch_size=4, epochs=3, shuffle=False, verbose=0)
     assert int(keras.ops.convert_to_numpy(model.step)) == 2
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_an_overflow_on_one_replica_reaches_the_gradients_of_all(replicas):
+    with replicas.scope():
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    step = Step(types.SimpleNamespace(optimizer=optimizer))
+
+    def is_finite():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        gradient = tf.where(tf.equal(replica, 0), float("inf"), tf.ones(3))
+        return are_finite(step.sync_overflow([gradient]))
+
+    results = replicas.experimental_local_results(tf.function(lambda: replicas.run(is_finite))())
+    assert [bool(result) for result in results] == [False, False]
 
 
 @keras.saving.register_keras_serializable("test_nan_guard")
