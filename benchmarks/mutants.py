@@ -241,7 +241,7 @@ METHODS = (
         "keras_ssl/models/self_supervised/dino.py",
         "if training:",
         "if True:",
-        "tests/models/test_methods.py -k 'test_evaluate_moves_nothing and DINO'",
+        "tests/models/test_methods.py -k 'test_evaluate_moves_nothing and DINO and not v2'",
     ),
     Mutant(
         "dinov2-spreads-small-crops",
@@ -413,7 +413,7 @@ TRAINING = (
         "keras_ssl/training/fit/sources.py",
         "return (x[:index], y[:index]), (x[index:], y[index:])",
         "return (x, y), (x[index:], y[index:])",
-        "tests/training/fit/test_sources.py -k validation",
+        "tests/training/fit/test_sources.py -k validation_split",
     ),
     Mutant(
         "last-partial-batch-is-trained-on",

@@ -50,6 +50,12 @@ def test_linear_probe_is_logistic_regression_on_standardized_features(rng, regul
     assert accuracy == pytest.approx(expected, abs=1.01 / len(test))
 
 
+def test_linear_probe_standardizes_test_images_by_the_training_images():
+    train, labels = np.array([[-1.0], [1.0]] * 20), np.array([0, 1] * 20)
+    test = np.linspace(0.5, 1.5, 11)[:, None]  # all of class 1, and on both sides of their mean
+    assert linear_probe_from_features(train, labels, test, np.ones(11, int)) == 1
+
+
 def test_linear_probe_separates_separable_classes(rng):
     assert linear_probe_from_features(*noisy_classes(rng, noise=0.05)) == 1
 
