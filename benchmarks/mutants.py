@@ -666,7 +666,7 @@ def copy_project(folder: Path) -> None:
 
 def failed_test(output: str) -> str:
     """Returns the name of the test that failed, from the output of pytest."""
-    match = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", output, re.MULTILINE)
+    match = re.search(r"^(?:FAILED|ERROR) \S*?::(.+?)(?: - |$)", output, re.MULTILINE)
     return f"`{match[1]}`" if match else "a test"
 
 

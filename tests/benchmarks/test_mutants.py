@@ -30,6 +30,6 @@ def test_apply_writes_the_fault_into_a_copy(tmp_path):
 
 
 def test_failed_test_reads_the_name_from_the_output_of_pytest():
-    output = "F\nFAILED tests/data/test_a.py::test_b[c-1] - AssertionError: assert 1 == 2\n"
-    assert mutants.failed_test(output) == "`test_b[c-1]`"
+    output = "F\nFAILED tests/data/test_a.py::test_b[an array] - AssertionError: assert 1 == 2\n"
+    assert mutants.failed_test(output) == "`test_b[an array]`"
     assert mutants.failed_test("") == "a test"
