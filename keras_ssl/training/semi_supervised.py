@@ -22,8 +22,8 @@ class Logits(NamedTuple):
 
     Attributes:
         labeled: `(B, K)`.
-        weak: `(U, K)`, None if the method does not use that view.
-        strong: `(U, K)`, likewise.
+        weak: `(U, K)`, or None if the method does not use that view.
+        strong: `(U, K)`, or None.
     """
 
     labeled: Any

@@ -109,7 +109,7 @@ class Source:
 
         Args:
             tokenize: Function of an array of captions to token ids.
-            tokenize_dataset: Function of a `tf.data.Dataset`, likewise.
+            tokenize_dataset: The same function for a `tf.data.Dataset`.
         """
         return self
 

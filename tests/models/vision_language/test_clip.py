@@ -38,7 +38,7 @@ SPEC = MethodSpec(
     half_precision=("mixed_bfloat16",),
 )
 
-COLOURS = ("red", "green", "blue")
+COLORS = ("red", "green", "blue")
 
 
 def shades(count=48, seed=0):
@@ -47,7 +47,7 @@ def shades(count=48, seed=0):
     images = rng.integers(0, 60, (count, 8, 8, 3), dtype="uint8")
     colors = np.arange(count) % 3
     images[np.arange(count), :, :, colors] += 150
-    phrases = [f"a {size} field of {COLOURS[i]}" for size in ("wide", "small") for i in range(3)]
+    phrases = [f"a {size} field of {COLORS[i]}" for size in ("wide", "small") for i in range(3)]
     return images, np.array(phrases)[np.arange(count) % 6], colors
 
 
@@ -112,9 +112,9 @@ def test_clip_recognizes_colors_in_new_phrases():
     loss = model.fit(data, epochs=40, verbose=0).history["loss"]
     assert loss[-1] < loss[0] - 0.5
     others, _, truth = shades(30, seed=1)
-    classifier = model.zero_shot(COLOURS, ["a field of {}", "{}"])
+    classifier = model.zero_shot(COLORS, ["a field of {}", "{}"])
     assert np.mean(classifier.predict(others, verbose=0).argmax(axis=1) == truth) > 0.9
-    both = [model.predict(others, verbose=0), model.encode_text([f"{c} field" for c in COLOURS])]
+    both = [model.predict(others, verbose=0), model.encode_text([f"{c} field" for c in COLORS])]
     assert [rows.shape for rows in both] == [(30, 8), (3, 8)]
 
 
@@ -122,19 +122,19 @@ def test_clip_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases()
     model = made()
     images, templates = shades(12)[0], ["a {}", "a wide field of {}"]
     weights = []
-    for name in COLOURS:
+    for name in COLORS:
         phrases = model.encode_text([template.format(name) for template in templates])
         weights.append(unit(phrases).mean(axis=0))
     features = unit(model.predict(images, verbose=0))
     expected = features @ unit(np.array(weights)).T / 0.07
-    classifier = model.zero_shot(COLOURS, templates)
+    classifier = model.zero_shot(COLORS, templates)
     np.testing.assert_allclose(classifier.predict(images, verbose=0), expected, atol=1e-4)
-    found = model.class_weights(COLOURS, templates)
+    found = model.class_weights(COLORS, templates)
     np.testing.assert_allclose(found, unit(np.array(weights)), atol=1e-6)
 
 
 def test_clip_zero_shot_classifier_is_evaluated_saved_and_exported(tmp_path):
-    classifier = made().zero_shot(COLOURS)
+    classifier = made().zero_shot(COLORS)
     images, _, colors = shades(12)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(keras.optimizers.Adam(0.03), loss=loss, metrics=["accuracy"])
@@ -293,10 +293,10 @@ def test_clip_names_the_batch_of_an_empty_caption():
         (["red", "red"], ["{}"], r"\['red'\] are repeated"),
         ("red", ["{}"], "`class_names` must be a sequence"),
         (["red", 3], ["{}"], "`class_names` must be a sequence"),
-        (COLOURS, [], "`templates` is empty"),
-        (COLOURS, "a {}", "`templates` must be a sequence"),
-        (COLOURS, ["a photo"], r"must contain \{\} for the class name, received 'a photo'"),
-        (COLOURS, ["{name}"], "must contain"),
+        (COLORS, [], "`templates` is empty"),
+        (COLORS, "a {}", "`templates` must be a sequence"),
+        (COLORS, ["a photo"], r"must contain \{\} for the class name, received 'a photo'"),
+        (COLORS, ["{name}"], "must contain"),
     ],
 )
 def test_clip_rejects_invalid_class_names_and_templates(names, templates, message):
