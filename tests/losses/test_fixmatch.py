@@ -54,6 +54,12 @@ def test_fixmatch_mask_selects_images_that_reach_the_threshold():
     assert 0 < np.sum(mask) < len(WEAK)
 
 
+def test_fixmatch_mask_includes_a_confidence_equal_to_the_threshold():
+    uniform = np.zeros((3, 4))  # a confidence of exactly 1 / 4
+    _, mask = fixmatch(uniform, uniform, threshold=0.25)
+    np.testing.assert_array_equal(mask, np.ones(3))
+
+
 def test_fixmatch_accepts_a_threshold_for_each_image():
     thresholds = np.where(np.arange(12) < 6, 0.0, 1.1)
     _, mask = fixmatch(WEAK, STRONG, threshold=thresholds)
