@@ -21,7 +21,7 @@ STRATEGIES = ("none", "mirrored", "multiworker", "data_parallel")
 def num_replicas() -> int:
     """Returns the number of replicas that share the current step, or 1 outside of a step.
 
-    On JAX it is always 1: arrays are global, whatever devices hold their shards.
+    On JAX it is always 1: arrays are global, on any number of devices.
     """
     if keras.backend.backend() != "tensorflow":
         return 1

@@ -23,8 +23,8 @@ class Config(pretraining.Config):
     Args:
         momentum: Initial momentum of the teacher. It rises on a cosine to 1.
         teacher_temperature: Initial value, and the value from a third of the run on. The paper uses
-            0.04 and 0.07. Lower values sharpen the targets, which helps when images look alike at
-            first, as digits do.
+            0.04 and 0.07. Lower values sharpen the targets, which helps when images are similar
+            at first, as digits are.
         prototypes: Number of prototypes.
         frozen_epochs: Number of initial epochs in which the prototypes are frozen.
         small_crops: Number of small crops of an image, in addition to two large ones.

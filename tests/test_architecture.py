@@ -1,4 +1,4 @@
-"""The house rules that can be checked: who imports whom, and what stands beside each method."""
+"""Rules of the architecture: imports between packages, and the files of each method."""
 
 import ast
 import inspect
@@ -13,7 +13,7 @@ import keras_ssl
 ROOT = Path(keras_ssl.__file__).parent
 PROJECT = Path(__file__).parent.parent
 
-# What each room may import of ours; a room may always import itself.
+# Packages of keras_ssl that each package may import, in addition to itself.
 ALLOWED = {
     "__init__": None,  # everything
     "_types": set(),
@@ -44,7 +44,7 @@ BACKENDS = {
     "jax": ("distribute", "training/step"),
 }
 
-# Private modules of ours, and private names of our own classes used by their neighbors.
+# Private modules of keras_ssl, and private names of its classes that other modules use.
 PRIVATE_MODULES = ("_internals", "_options", "_allocator", "_types")
 OWN_PRIVATE = ()
 
@@ -55,7 +55,7 @@ def sources():
 
 
 def imports(tree):
-    """Full names of what a file imports, `lazy_loader.load` included."""
+    """Yields the full names of all imports of a file, including `lazy_loader.load`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -65,7 +65,7 @@ def imports(tree):
             yield node.args[0].value
 
 
-def test_arrows_run_down_only():
+def test_packages_import_only_allowed_packages():
     for name, tree in sources():
         room = name.split("/")[0]
         allowed = ALLOWED[room]
@@ -78,7 +78,7 @@ def test_arrows_run_down_only():
                 )
 
 
-def test_backends_are_imported_in_their_rooms_only():
+def test_backends_are_imported_only_in_allowed_packages():
     for name, tree in sources():
         for imported in imports(tree):
             rooms = BACKENDS.get(imported.split(".")[0])
@@ -97,7 +97,7 @@ def test_importing_the_package_loads_no_heavy_library():
     assert run_python(script).strip() == "[]"
 
 
-def test_ready_views_train_on_jax_where_tensorflow_is_absent():
+def test_ready_views_train_on_jax_without_tensorflow():
     script = (
         "import sys\n"
         "sys.modules['tensorflow'] = None\n"

@@ -1,4 +1,4 @@
-"""Public functions accept an argument or raise an error that names it, whatever its value."""
+"""Public functions accept any value of an argument or raise an error that names the argument."""
 
 import inspect
 import os

@@ -9,14 +9,14 @@ RGB_MEAN = (0.4914, 0.4822, 0.4465)
 RGB_STD = (0.2470, 0.2435, 0.2616)
 GRAY_MEAN = sum(RGB_MEAN) / 3
 GRAY_STD = sum(RGB_STD) / 3
-# Images are channels-last in this package, whatever Keras's global setting.
+# Images are channels-last in this package, independent of Keras's global setting.
 CHANNELS_LAST = "channels_last"
 
 
 def image_input(input_shape):
     """Makes the symbolic input of an encoder and normalizes it.
 
-    Height and width of the input are unknown whatever `input_shape` says, so that one encoder
+    Height and width of the input are unknown for any `input_shape`, so that one encoder
     takes crops of several sizes. Color images are standardized with CIFAR-10's mean and standard
     deviation. An alpha channel is scaled to -1..1. With any other number of channels, each channel
     uses the average of the statistics of the three colors.
@@ -200,7 +200,7 @@ def _shortcut(x, filters, strides, *, name):
 def pooling_encoder(images, x, *, name):
     """Makes the encoder from images to the average of feature maps `x` over all positions.
 
-    Features are in `floatx` whatever the precision policy.
+    Features are in `floatx` under any precision policy.
     """
     features = layers.GlobalAveragePooling2D(
         data_format=CHANNELS_LAST, dtype=keras.config.floatx(), name="features"

@@ -39,7 +39,7 @@ def keras_application(
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features `(B, D)`,
-        averaged over positions, in float32 (`floatx`) whatever the precision policy.
+        averaged over positions, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three.

@@ -38,7 +38,7 @@ def resnet18(
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes,
-        to features `(B, 8 * width)`, in float32 (`floatx`) whatever the precision policy.
+        to features `(B, 8 * width)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.
@@ -65,7 +65,7 @@ def resnet34(
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features
-        `(B, 8 * width)`, in float32 (`floatx`) whatever the precision policy.
+        `(B, 8 * width)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.
@@ -92,7 +92,7 @@ def resnet50(
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1 to features
-        `(B, 32 * width)`, in float32 (`floatx`) whatever the precision policy.
+        `(B, 32 * width)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.

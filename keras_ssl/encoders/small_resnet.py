@@ -21,7 +21,7 @@ def small_resnet(input_shape: tuple[int | None, int | None, int], width: int = 1
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes,
-        to features `(B, 8 * width)`, in float32 (`floatx`) whatever the precision policy.
+        to features `(B, 8 * width)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or `width` is not an int.

@@ -42,7 +42,7 @@ def text_transformer(
 
     Returns:
         A `keras.Model` from int token ids `(B, T)`, padded with 0 at the end, to features `(B, D)`,
-        in `floatx` whatever the precision policy. It accepts fewer than T columns.
+        in `floatx` under any precision policy. It accepts fewer than T columns.
 
     Raises:
         TypeError: If `tokenizer` is neither a tokenizer nor an int.

@@ -44,7 +44,7 @@ def vit(
 
     Returns:
         A `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes, to features
-        `(B, D)`, in float32 (`floatx`) whatever the precision policy.
+        `(B, D)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or a number has the wrong type.

@@ -26,7 +26,7 @@ def wide_resnet(
 
     Returns:
         A functional `keras.Model` from float images `(B, H, W, C)` in 0..1, which it normalizes,
-        to features `(B, 64 * width)`, in float32 (`floatx`) whatever the precision policy.
+        to features `(B, 64 * width)`, in float32 (`floatx`) under any precision policy.
 
     Raises:
         TypeError: If `input_shape` is not a sequence of three, or `depth` or `width` is not

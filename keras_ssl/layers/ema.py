@@ -71,7 +71,7 @@ def ema_update(
         layer: Layer that it was made from.
         momentum: Scalar in 0..1. At 1 the copy does not change.
         copy_statistics: Bool, whether to copy weights that the optimizer does not train, such as
-            the moving statistics of batch norm. Otherwise they are left alone.
+            the moving statistics of batch norm. Otherwise they do not change.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""State that Keras does not save or freeze by itself: random seeds and EMA copies."""
+"""State that Keras does not save or freeze on its own: random seeds and EMA copies."""
 
 from keras import ops
 
