@@ -35,9 +35,9 @@ def validate_views(model, views, labels=None, name="x"):
     views = arrays[: len(arrays) - model.num_masks]
     masks = arrays[len(views) :]
     if len(views) < (1 if model.num_masks else model.min_views):
-        expected = "images and masks" if model.num_masks else "two or more"
+        expected = "takes images and masks" if model.num_masks else "compares two or more views"
         raise ValueError(
-            f"{type(model).__name__} needs {expected} views per image. `{name}` has {len(arrays)}."
+            f"{type(model).__name__} {expected}. `{name}` has {len(arrays)} view of each image."
         )
     shape = image_shape(model.encoder)
     for index, view in enumerate(views):

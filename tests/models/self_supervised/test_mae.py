@@ -119,7 +119,7 @@ def ready(images=IMAGES, mask=MASK):
             lambda: ready(mask=~MASK),
             r"must cover 12 of 16 patches, as `mask_ratio` requires; received",
         ),
-        (lambda: ready(mask=IMAGES), r"must be masks of patches, of shape \(6, N\)"),
+        (lambda: ready(mask=IMAGES), r"must be masks of patches, shape \(6, N\)"),
         (lambda: tf.data.Dataset.from_tensors(((IMAGES,),)), "MAE takes images and masks"),
     ],
 )

@@ -97,5 +97,5 @@ def test_supcon_reads_the_labels_of_plain_images(model, kind):
 def test_supcon_rejects_labels_with_two_axes_before_training():
     model = checks.make("SupCon")
     model.compile("sgd")
-    with pytest.raises(ValueError, match=r"one class number for each image.* \(8, 4\)"):
+    with pytest.raises(ValueError, match=r"one class index per image.* \(8, 4\)"):
         model.fit(checks.two_views(8), np.eye(4)[checks.labels(8)], batch_size=8, verbose=0)
