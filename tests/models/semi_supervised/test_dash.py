@@ -122,7 +122,7 @@ def test_dash_rejects_a_fraction_if_the_length_of_the_run_is_unknown():
     unknown = endless.take(3).filter(lambda *_: True)
     model = checks.make("Dash", warmup=0.1)
     model.compile("sgd")
-    with pytest.raises(ValueError, match=r"`warmup=0.1` is relative .* pass `steps_per_epoch`"):
+    with pytest.raises(ValueError, match=r"`warmup=0.1` is relative .* Pass `steps_per_epoch`"):
         model.fit(unknown, verbose=0)
     model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)
     assert int(model.total_steps) == 6

@@ -236,9 +236,9 @@ def test_clip_accepts_any_network_of_token_ids_as_text_encoder():
 def test_clip_truncates_long_captions_with_one_warning():
     model = made(context_length=3)
     images, captions, _ = shades(24)
-    with pytest.warns(UserWarning, match="longer than 3 tokens.* truncated") as given:
+    with pytest.warns(UserWarning, match="longer than 3 tokens.* truncated") as warned:
         model.fit(images, captions, batch_size=8, epochs=2, verbose=0)
-    assert len(told) == 1
+    assert len(warned) == 1
     np.testing.assert_array_equal(
         model.encode_text(["a wide field of blue"]), model.encode_text(["a wide field"])
     )
@@ -249,9 +249,9 @@ def test_clip_warns_about_a_long_caption_of_a_later_batch():
     images, captions, _ = shades(24)
     captions = np.where(np.arange(24) == 20, "a wide field of blue and of red", captions)
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(8)
-    with pytest.warns(UserWarning, match="longer than 5 tokens") as given:
+    with pytest.warns(UserWarning, match="longer than 5 tokens") as warned:
         model.fit(data, epochs=2, verbose=0)
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_clip_rejects_invalid_captions_before_training():
