@@ -186,7 +186,7 @@ def slices(*arrays):
         (np.zeros((0, 6, 6, 3), "uint8"), "`dataset` is empty"),
         (slices(np.zeros((0, 6, 6, 3), "uint8")), "`dataset` is empty"),
         (np.zeros((2, 6, 6, 3), "int32"), "`dataset` must be uint8"),
-        (np.full((2, 6, 6, 3), 200.0), "floats must lie in 0..1"),
+        (np.full((2, 6, 6, 3), 200.0), "floats must be in 0..1"),
         (np.zeros((6, 6, 3), "uint8"), r"\(B, H, W, C\)"),
         ((np.zeros((3, 6, 6, 3), "uint8"), np.zeros(2)), r"one label for .* labels \(2,\)"),
         (slices(np.zeros((2, 6, 6, 3), "uint8")).repeat(), "repeats forever"),

@@ -90,7 +90,7 @@ def test_clip_loss_matches_the_paper(num_chunks, float64):
     )
     logs = references.one_step(model, views)
     assert logs["loss"] == pytest.approx(expected / 2, rel=1e-7)
-    assert logs["scale"] == pytest.approx(1 / 0.07)
+    assert logs["logit_scale"] == pytest.approx(1 / 0.07)
 
 
 def test_clip_clamps_the_logit_scale():
@@ -268,7 +268,7 @@ def test_clip_rejects_invalid_captions_before_training():
         ((images, [None] * 24), "must be strings"),
         ((images,), "needs a caption for each image"),
         ((both(images).batch(8),), "`x` must have elements"),
-        ((both((images, captions)).batch(8), captions), "`y` belongs with arrays"),
+        ((both((images, captions)).batch(8), captions), "`y` is for arrays"),
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
             model.fit(*arguments, batch_size=8, verbose=0)

@@ -155,8 +155,8 @@ def test_reclip_finds_the_labels_of_a_reshuffled_dataset():
     by_text, by_image = model.pseudo_labels(x)
     model.fit(shuffled, epochs=1, verbose=0)
     expected = np.where(by_text == by_image, by_text, -1)
-    np.testing.assert_array_equal(model.data.labels.of(x), expected)
-    assert model.data.labels.of(x[:1] + 1)[0] == -1
+    np.testing.assert_array_equal(model.data.labels.lookup(x), expected)
+    assert model.data.labels.lookup(x[:1] + 1)[0] == -1
 
 
 def test_reclip_evaluates_images_with_labels():
@@ -205,7 +205,7 @@ def test_reclip_rejects_invalid_data():
         (("a",), "`x` must be a tf.data.Dataset"),
         ((x[0],), "add the batch axis"),
         ((x[:, :, :, :1],), "channels 1"),
-        ((x.astype("float32"),), "must lie in 0..1"),
+        ((x.astype("float32"),), "must be in 0..1"),
         ((x, np.arange(3)), "labels of shape"),
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
