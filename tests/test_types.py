@@ -37,7 +37,8 @@ def public_functions(value):
         for name in vars(owner) if owner.__module__.startswith("keras_ssl") else ():
             function = getattr(owner, name)
             is_public = not name.startswith("_") or name in ("__init__", "__call__")
-            if is_public and inspect.isroutine(function):
+            # An alias, such as `unpack_batch`, is checked where the function is defined.
+            if is_public and getattr(function, "__name__", None) == name:
                 parents = value.__mro__[position + 1 :]
                 exempt = set() if name == "__init__" else parameters_of_parents(parents, name)
                 functions.append((f"{owner.__name__}.{name}", function, exempt))
@@ -47,7 +48,9 @@ def public_functions(value):
 def parameters_of_parents(parents, name):
     """Returns the parameters of the methods that a method overrides: they are annotated there."""
     methods = [getattr(parent, name) for parent in parents if name in vars(parent)]
-    return {p for method in methods for p in inspect.signature(method).parameters}
+    return {
+        p for method in methods if callable(method) for p in inspect.signature(method).parameters
+    }
 
 
 def unannotated_parameters(value):
