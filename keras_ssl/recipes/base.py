@@ -87,7 +87,6 @@ def setup(config: Config) -> Any:
         ValueError: If the output directory holds a run with other options.
     """
     strategy = distribute.strategy(config.strategy)  # workers connect before any computation
-    # MERGE: data.tune_allocator(), once keras_ssl.data has it.
     if (config.output / "config.json").exists():
         open_run_dir(config)
     data.tune_allocator()
