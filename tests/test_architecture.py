@@ -46,7 +46,7 @@ BACKENDS = {
 
 # Private modules of keras_ssl, and private names of its classes that other modules use.
 PRIVATE_MODULES = ("_internals", "_options", "_allocator", "_types")
-OWN_PRIVATE = ()
+OWN_PRIVATE = ("other._serialized",)
 
 
 def sources():
