@@ -154,7 +154,7 @@ def without_labels(dataset):
         ),
         (lambda a, b: (a, b), {"unlabeled_ratio": 0.5}, "`unlabeled_ratio` must be .*received 0.5"),
         (lambda a, b: (a, b), {"batch_size": 0}, "`batch_size` must be at least 1, received 0"),
-        (lambda a, b: (a, b), {"weak": "flip"}, "`weak` must be a view .*received 'flip'"),
+        (lambda a, b: (a, b), {"weak": "flip"}, "`weak` must be a view.*received 'flip'"),
         (lambda a, b: (a, b), {"batch_size": 64}, r"has 40 images and a batch takes 64 \* 7 = 448"),
         (lambda a, b: (a, b.take(0)), {}, "`unlabeled` is empty"),
         (lambda a, b: (a.take(0), b), {}, "`labeled` is empty"),
