@@ -24,6 +24,7 @@ def weights(path):
     return keras.saving.load_model(path).get_weights()
 
 
+@pytest.mark.filterwarnings("ignore:CollapseMonitor")  # two epochs of a tiny encoder
 def test_a_run_writes_all_its_files_and_resumes(tmp_path, capsys):
     @dataclasses.dataclass(frozen=True)
     class Config(load("simclr").Config):
