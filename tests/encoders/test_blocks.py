@@ -103,7 +103,7 @@ def test_encoders_ignore_the_global_image_data_format(monkeypatch):
         ((32, 0, 3), ValueError, r"received \(32, 0, 3\)"),
         ((32.0, 32, 3), ValueError, r"received \(32\.0, 32, 3\)"),
         ((32, 32, True), ValueError, "received"),
-        ((3, 32, 40), ValueError, r"channels come last: \(32, 40, 3\)"),
+        ((3, 32, 40), ValueError, r"channels come last. Pass \(32, 40, 3\)"),
     ],
 )
 def test_encoders_reject_a_bad_input_shape(shape, error, message):
