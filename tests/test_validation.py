@@ -7,7 +7,6 @@ from keras_ssl import validation
 NAN, INFINITY = float("nan"), float("inf")
 SCHEDULE = keras.optimizers.schedules.CosineDecay(0.5, 10)
 ROWS = np.ones((6, 4), "float32")
-LABELS = np.arange(6)
 
 
 def check_view_sequence(views):
@@ -16,10 +15,6 @@ def check_view_sequence(views):
 
 def check_threshold(threshold):
     validation.check_threshold(threshold, ROWS)
-
-
-def as_array(values):
-    validation.as_array("values", values)
 
 
 def named(check, *limits, **options):
@@ -64,7 +59,6 @@ ACCEPTED = [
     (NOT_EMPTY, [ROWS, np.ones(3)]),
     (SHAPE, [ROWS, np.ones((1, 4))]),
     (check_threshold, [0.5, -3, np.ones(6)]),
-    (as_array, [[1, 2], ROWS]),
 ]
 REJECTED = [
     (INT, TypeError, "`x` must be an int, received", [2.0, True, "1", None]),
@@ -106,7 +100,6 @@ REJECTED = [
     (SHAPE, ValueError, r"`x` must have shape \(None, 4\), received", [ROWS.T, np.ones(4)]),
     (check_threshold, TypeError, "`threshold` must be a number, received", [None, "1"]),
     (check_threshold, ValueError, r"`threshold` must have shape \(6,\)", [np.ones(5)]),
-    (as_array, TypeError, "`values` must be an array of numbers, received", ["a", [[1], [1, 2]]]),
 ]
 
 
@@ -144,25 +137,3 @@ def test_check_same_shape_accepts_unknown_sizes_and_names_all_tensors_that_diffe
     validation.check_same_shape(a=ROWS, b=unknown, c=ROWS)
     with pytest.raises(ValueError, match=r"received a \(6, 4\), b \(None, 4\), c \(5, 4\)"):
         validation.check_same_shape(a=ROWS, b=unknown, c=ROWS[:5])
-
-
-def test_check_labeled_features_accepts_ints_and_strings():
-    for labels in (LABELS, LABELS.astype(str)):
-        validation.check_labeled_features(train=(ROWS, labels))
-
-
-@pytest.mark.parametrize(
-    ("features", "labels", "error", "message"),
-    [
-        (ROWS, None, ValueError, "`test` has no labels"),
-        (ROWS, LABELS[:5], ValueError, r"`test` must have features \(N, D\) and labels \(N,\)"),
-        (ROWS[:0], LABELS[:0], ValueError, "`test` is empty"),
-        (ROWS, LABELS / 2, TypeError, "`test_labels` must be ints or strings, received dtype"),
-        (NAN * ROWS, LABELS, ValueError, "`test` has NaN or infinite features"),
-        (ROWS[:, :3], LABELS, ValueError, "`test_features` must .* differ in width: 4 and 3"),
-        ([["a"]], [0], TypeError, "`test_features` must be an array of numbers"),
-    ],
-)
-def test_check_labeled_features_rejects_invalid_sets(features, labels, error, message):
-    with pytest.raises(error, match=message):
-        validation.check_labeled_features(train=(ROWS, LABELS), test=(features, labels))

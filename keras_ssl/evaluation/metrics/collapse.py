@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_ssl._types import Tensor
+from keras_ssl.evaluation.metrics.inputs import as_array
 from keras_ssl.numerics import normalize_rows
-from keras_ssl.validation import as_array, check_positive
+from keras_ssl.validation import check_positive
 
 MAX_DISTANCES = 2**22  # pairwise distances held at a time: 32 MiB of float64
 RANKME_EPSILON = 1e-7  # the paper's

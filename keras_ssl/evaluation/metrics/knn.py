@@ -5,8 +5,9 @@ import numpy as np
 
 from keras_ssl._types import Dataset, Tensor, Views
 from keras_ssl.evaluation.features import compute_features
+from keras_ssl.evaluation.metrics.inputs import check_labeled_features
 from keras_ssl.evaluation.nearest_neighbors import nearest_neighbors
-from keras_ssl.validation import check_int, check_labeled_features, check_positive
+from keras_ssl.validation import check_int, check_positive
 
 
 def knn(

@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_ssl._types import Dataset, Tensor, Views
 from keras_ssl.evaluation.features import compute_features
-from keras_ssl.validation import check_int, check_labeled_features, check_positive
+from keras_ssl.evaluation.metrics.inputs import check_labeled_features
+from keras_ssl.validation import check_int, check_positive
 
 MIN_RELATIVE_DEVIATION = 1e-3  # of the largest; nearly constant features are not amplified
 LOW_SHOT_ITERATIONS = 1000  # at most; an iteration on a few labels is cheap

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_ssl._types import Tensor
+from keras_ssl.evaluation.metrics.inputs import as_array
 from keras_ssl.evaluation.nearest_neighbors import nearest_neighbors
-from keras_ssl.validation import as_array, check_int
+from keras_ssl.validation import check_int
 
 
 def recall_at_k(

@@ -1,6 +1,6 @@
 """Datasets as input data: `tf.data.Dataset` and `keras.utils.PyDataset`."""
 
-from keras_ssl.data import _options, elements, epoch_counter, pipeline
+from keras_ssl.data import _options, batch_checks, elements, epoch_counter, pipeline
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import epoch_stream, validation
 from keras_ssl.training.fit.array_dataset import SkippedDataset, ValidatedDataset
@@ -21,7 +21,7 @@ class DatasetSource(Source):
             dataset, batch_size = elements.drop_partial_batches(self.x, rows)
             validation.validate_batch_size(model, rows, batch_size)
             dataset, epoch = epoch_stream.resume_dataset(dataset, plan)
-            return PreparedData(pipeline.validate_batches(dataset), first, epoch)
+            return PreparedData(batch_checks.validate_batches(dataset), first, epoch)
         dataset = elements.image_and_label(self.x)
         images, labels = validation.validate_images(model, *elements.first_element(dataset))
         dataset, batch_size = elements.drop_partial_batches(dataset, len(images))
@@ -39,7 +39,7 @@ class DatasetSource(Source):
     def prepare_evaluation(self, model, batch_size):
         if elements.has_view_structure(self.x):
             first = validation.validate_views(model, *self.first_element())
-            return PreparedData(pipeline.validate_batches(self.x), first)
+            return PreparedData(batch_checks.validate_batches(self.x), first)
         dataset = elements.image_and_label(self.x)
         images, labels = validation.validate_images(model, *elements.first_element(dataset))
         views = validation.choose_views(model, images)
@@ -57,7 +57,7 @@ class DatasetSource(Source):
         dataset = elements.image_and_label(self.x)
         images = elements.first_element(dataset)[0]
         check_batch(images, "x", image_shape(model.inference_model))
-        return pipeline.validate_batches(dataset)
+        return batch_checks.validate_batches(dataset)
 
     def training_images(self, model, plan):
         dataset = self.image_batches(model, plan.batch_size)

@@ -5,7 +5,7 @@ A `keras.utils.PyDataset` of ready elements needs no data pipeline, and so no Te
 
 import numpy as np
 
-from keras_ssl.data import pipeline
+from keras_ssl.data import batch_checks
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import validation
 
@@ -28,7 +28,9 @@ def prepare_training(model, source, plan):
         return validate_batch(model, element, num_unlabeled)
 
     def pipeline_check(dataset):
-        return pipeline.validate_semi_supervised_batches(dataset, model.num_classes, num_unlabeled)
+        return batch_checks.validate_semi_supervised_batches(
+            dataset, model.num_classes, num_unlabeled
+        )
 
     return source.read_epochs(plan, first, validate, pipeline_check)._replace(info=info)
 
@@ -40,7 +42,7 @@ def prepare_evaluation(model, source, batch_size):
         return validate_labeled(model, images, labels)
 
     def pipeline_check(dataset):
-        return pipeline.validate_labeled_batches(dataset, model.num_classes)
+        return batch_checks.validate_labeled_batches(dataset, model.num_classes)
 
     return source.labeled_batches(validate, pipeline_check, batch_size)
 
