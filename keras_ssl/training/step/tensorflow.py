@@ -59,10 +59,18 @@ class TensorFlowStep(Step):
         return distribute.expand_logs(self.log(losses, batch))
 
     def loss_names(self, data):
-        """Traces the losses without running them and returns their names."""
+        """Traces the losses, or runs them if the model runs eagerly; returns their names."""
         model = self.model
-        trace = tf.function(lambda batch: model.compute_losses(batch, training=False))
-        return list(trace.get_concrete_function(model.unpack_batch(data)).structured_outputs)
+
+        def losses(batch):
+            return model.compute_losses(batch, training=False)
+
+        batch = model.unpack_batch(data)
+        if model.run_eagerly:
+            return list(losses(batch))
+        # Keras does not let AutoGraph rewrite its steps either.
+        trace = tf.function(losses, autograph=False)
+        return list(trace.get_concrete_function(batch).structured_outputs)
 
     def run_if(self, condition, function):
         """Calls `function`, which assigns variables, if `condition` is true."""
