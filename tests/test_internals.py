@@ -1,6 +1,9 @@
 """Every function of `_internals` still does what its callers need from Keras and TensorFlow."""
 
+import importlib.metadata
 import inspect
+import tomllib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from keras.src.saving.serialization_lib import ObjectSharingScope
+from packaging.requirements import Requirement
 
 from keras_ssl import _internals
 
@@ -21,6 +25,15 @@ def test_every_function_of_internals_has_a_test():
     for name, member in vars(_internals).items():
         if inspect.getmodule(member) is _internals and not name.startswith("_"):
             assert f"_internals.{name}" in inspect.getsource(inspect.getmodule(nested_model)), name
+
+
+def test_every_requirement_has_an_upper_bound_that_the_tests_ran_with():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for line in [*project["dependencies"], *extras["jax"], *extras["hub"], *extras["cuda"]]:
+        requirement = Requirement(line)
+        assert any(bound.operator == "<" for bound in requirement.specifier), line
+        assert importlib.metadata.version(requirement.name) in requirement.specifier, line
 
 
 def test_iter_layers_yields_the_model_and_nested_layers():
