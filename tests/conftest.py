@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from keras.src.backend.common import dtypes
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
+# Collecting garbage often takes a tenth of the time, because graphs consist of many objects.
+gc.set_threshold(50_000, 50, 100)
+# Optimizing graphs takes longer than running them on a few small images. Tests in other processes,
+# such as those of the recipes and of four replicas, run with the default.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 # Files and directories that run with KERAS_BACKEND=jax too: `pytest -m backend_neutral`.
 BACKEND_NEUTRAL = (
@@ -23,8 +29,6 @@ BACKEND_NEUTRAL = (
     "losses",
     "models/self_supervised",
     "models/semi_supervised",
-    "models/test_arguments.py",
-    "models/test_methods.py",
     "optimizers",
     "test_numerics.py",
     "test_schedules.py",
@@ -69,6 +73,14 @@ def float64(monkeypatch):
     """Computes in float64 during a test."""
     monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
     method_checks.in_float64()
+
+
+@pytest.fixture
+def graph_optimizer():
+    """Optimizes graphs during a test, as other processes do, whose rounding it expects."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Case(NamedTuple):
         given: Dict of valid arguments.
         use: Function of the result that returns arrays, or None if the call suffices.
         also: Names of further arguments, which the signature does not show.
-        slow: Bool, whether only `pytest -m matrix` calls the function.
+        slow: Bool, whether only `pytest -m slow` calls the function.
     """
 
     function: Any
@@ -144,9 +144,11 @@ VIEWS = {
 }
 SETS_OF_VIEWS = {
     "multi_crop": {"large": views.RandomResizedCrop(8), "small": views.RandomResizedCrop(4)},
-    **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "dino", "emp_ssl")},
-    **{name: {"size": 8} for name in ("simclr", "simsiam", "swav", "vicreg")},
-    "dinov2": {"size": 8, "patch_size": 4},
+    **{name: {"size": 8} for name in ("barlow_twins", "byol", "clip", "simclr", "simsiam")},
+    **{name: {"size": 8, "small_crops": 1} for name in ("dino", "swav")},
+    "dinov2": {"size": 8, "patch_size": 4, "small_crops": 1},
+    "emp_ssl": {"size": 8, "patches": 2},
+    "vicreg": {"size": 8},
     "fast_colors": {"views": views.simclr(8)},
     "mae": {"size": 8, "patch_size": 4},
 }
@@ -233,6 +235,8 @@ CASES = {
             "unlabeled": labeled_images(),
             "batch_size": 2,
             "unlabeled_ratio": 2,
+            "weak": views.RandomFlip(),
+            "strong": views.RandomFlip(),
         },
         first,
     ),

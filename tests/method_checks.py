@@ -144,8 +144,18 @@ def labeled_part(views):
     return views[0][:count], labels(count)
 
 
-def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=False, **kwargs):
+def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=None, **kwargs):
     """Compiles a model unless it is compiled, and fits it on arrays in order.
+
+    Args:
+        model: The method.
+        views: Tuple of arrays, one for each view.
+        batch_size: Int.
+        epochs: Int.
+        optimizer: SGD with momentum if None.
+        run_eagerly: Bool. None to do what takes less time for a few steps: TensorFlow runs them
+            eagerly, and JAX, which compiles each operation by itself otherwise, compiles the step.
+        **kwargs: Arguments of `fit`.
 
     Returns:
         A dict from names to the logs of each epoch.
@@ -154,6 +164,8 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Fal
     if not model.compiled:
         optimizer = optimizer or keras.optimizers.SGD(model.rate, momentum=0.875)
         metrics = ["accuracy"] if is_semi_supervised else None
+        if run_eagerly is None:
+            run_eagerly = keras.backend.backend() == "tensorflow"
         model.compile(optimizer, metrics=metrics, run_eagerly=run_eagerly)
     if is_semi_supervised:
         data = FewLabels(views, batch_size)
@@ -166,6 +178,13 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Fal
         verbose=0,
         **kwargs,
     ).history
+
+
+def run_eagerly(model):
+    """Runs a compiled model eagerly from now on, which is faster for a few steps."""
+    model.run_eagerly = True
+    model.make_train_function(force=True)
+    model.make_test_function(force=True)
 
 
 def evaluate(model, views, batch_size=16):
@@ -206,7 +225,7 @@ def arrays(weights):
     return [keras.ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
-def numbers(model, history, with_features=True):
+def numbers(model, history, with_evaluation=True, with_features=True):
     """Returns a dict of arrays that are equal for equal runs: logs, weights, features.
 
     The last batch of the evaluation has one image, so most replicas have none.
@@ -214,20 +233,22 @@ def numbers(model, history, with_features=True):
     views = two_views(5, seed=9)
     named = {f"log_{name}": np.array(values) for name, values in history.items()}
     named |= {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
-    named["evaluate"] = evaluate(model, views, batch_size=4)
+    if with_evaluation:
+        named["evaluate"] = evaluate(model, views, batch_size=4)
     if with_features:
         named["features"] = model.predict(views[0], batch_size=4, verbose=0)
     return named
 
 
-def numbers_of(name, run_eagerly=False):
+def numbers_of(name, run_eagerly=False, with_evaluation=True):
     """Trains a method and returns its `numbers`, with features for two methods only.
 
     All methods of a family share `predict`.
     """
     model = make(name)
     history = train(model, two_views(), run_eagerly=run_eagerly)
-    return numbers(model, history, with_features=name in ("FixMatch", "SimCLR"))
+    with_features = with_evaluation and name in ("FixMatch", "SimCLR")
+    return numbers(model, history, with_evaluation, with_features)
 
 
 def assert_equal(left, right, tolerance=1e-8, where=""):
@@ -262,18 +283,18 @@ def logical_devices(count):
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()
 
 
-def numbers_in_float64(method_names, run_eagerly=lambda name: False):
+def numbers_in_float64(method_names, run_eagerly=lambda name: False, with_evaluation=True):
     """Returns the numbers of methods in float64, under keys `name/float64/key`."""
     in_float64()
     return {
         f"{name}/float64/{key}": value
         for name in method_names
-        for key, value in numbers_of(name, run_eagerly=run_eagerly(name)).items()
+        for key, value in numbers_of(name, run_eagerly(name), with_evaluation).items()
     }
 
 
 def on_jax():
-    """Some methods on one JAX device, then all methods on two."""
+    """Some methods on one JAX device, with evaluation, then the training of all on two."""
     import jax
 
     # No device may be a step ahead: two devices on few cores may wait for each other forever.
@@ -281,7 +302,7 @@ def on_jax():
     everything = bool(os.environ.get(ALL_CELLS))
     one = numbers_in_float64(names(lambda spec: everything or spec.representative))
     keras.distribution.set_distribution(keras.distribution.DataParallel())
-    two = numbers_in_float64(specs())
+    two = numbers_in_float64(specs(), with_evaluation=everything)
     return {f"one/{key}": value for key, value in one.items()} | {
         f"two/{key}": value for key, value in two.items()
     }

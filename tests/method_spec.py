@@ -84,8 +84,12 @@ class MethodSpec:
         learning_rate: Float at which SGD with momentum lowers the loss; losses differ in scale.
         lowers_loss: Bool, whether the loss falls when one batch is repeated.
         symmetric_in_views: Bool, whether swapping the two views leaves the loss as it is.
-        representative: Bool, whether the method stands for its family in the comparisons that are
-            too slow for all methods: traced with eager steps, one JAX device with two.
+        views_of: Name of a spec whose method makes the same views of images. That one is trained on
+            plain images for both; None if there is none.
+        representative: Bool, whether the method stands for its family in the tests without the
+            marker `slow`: two replicas with one device, training on plain images. Also in the
+            comparisons that no other method is in: traced with eager steps, one JAX device with
+            two.
         on_workers: Bool, whether two workers are compared with one device.
         half_precision: Policies under which two replicas are compared with one device. Methods that
             exchange tensors of different kinds ask for one.
@@ -100,6 +104,7 @@ class MethodSpec:
     learning_rate: float = 0.125  # exact in float32, the dtype of a learning rate on JAX
     lowers_loss: bool = True
     symmetric_in_views: bool = False
+    views_of: str | None = None
     representative: bool = False
     on_workers: bool = False
     half_precision: tuple[str, ...] = ()

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = str(Path(__file__).parent)
+TESTS = Path(__file__).parent
 
 
 def run_python(script, *arguments, cwd=None, path=(), **environment):
-    """Runs a script that can import the helpers of the tests, and asserts that it succeeds.
+    """Runs a script that can import what the tests can, and asserts that it succeeds.
 
     Args:
         script: String, Python.
@@ -23,7 +23,7 @@ def run_python(script, *arguments, cwd=None, path=(), **environment):
     Returns:
         The standard output.
     """
-    directories = os.pathsep.join([TESTS, *map(str, path)])
+    directories = os.pathsep.join(map(str, [TESTS, TESTS.parent, *path]))
     completed = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": directories, **environment},

@@ -156,7 +156,7 @@ def test_the_toy_loss_matches_its_formula(float64):
 """
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_a_method_of_four_files_passes_the_harness_without_other_edits(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__", "runs", ".git", ".venv", "*.egg-info")
     for name in ("keras_ssl", "tests", "recipes", "docs", "README.md", "pyproject.toml"):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from processes import run_python
 
 import keras_ssl
@@ -97,6 +98,7 @@ def test_importing_the_package_loads_no_heavy_library():
     assert run_python(script).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_ready_views_train_on_jax_without_tensorflow():
     script = (
         "import sys\n"

@@ -66,6 +66,7 @@ def test_image_shape_is_read_from_functional_sequential_and_subclassed_models():
     assert image_shape(subclassed) == (8, 6, 3)
 
 
+@pytest.mark.slow
 def test_exports_from_tensorflow_and_jax_serve_images_of_any_size(tmp_path):
     # These contain what JAX finds hard to export for an unknown size: strided convolutions,
     # shortcuts and a max pool.

@@ -36,7 +36,7 @@ def arguments():
         known |= {p.name: None for p in parameters if p.kind not in kinds and p.name != "name"}
         known |= dict.fromkeys(case.also)
         for argument in known:
-            marks = [pytest.mark.matrix] if case.slow else []
+            marks = [pytest.mark.slow] if case.slow else []
             yield pytest.param(name, argument, marks=marks)
 
 

@@ -246,6 +246,7 @@ def test_two_budgets_or_an_invalid_one_are_rejected(fakes):
         fakes(epochs=0)
 
 
+@pytest.mark.slow
 def test_the_command_runs_the_recipes(tmp_path):
     results = tmp_path / "RESULTS.md"
     results.write_text("# Results\n")

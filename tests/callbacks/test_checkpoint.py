@@ -23,6 +23,7 @@ from keras_ssl.callbacks import (
 )
 
 VIEWS = (keras_ssl.views.RandomFlip(), keras_ssl.views.RandomShift(2))
+FAST_DATA = ("an array", "few labels, counted", "own views, counted", "views, mapped")
 GRAPH_DATA = ("views", "few labels")  # other runs are eager: tracing takes longer than the steps
 
 
@@ -138,7 +139,10 @@ def assert_same_state(model, expected):
         np.testing.assert_array_equal(variable, other, err_msg=variable.path)
 
 
-@pytest.mark.parametrize("kind", DATA)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if kind in FAST_DATA else [pytest.mark.slow]) for kind in DATA],
+)
 def test_a_run_killed_within_an_epoch_resumes_exactly(kind, tmp_path):
     new = new_classifier if kind.startswith("few labels") else new_model
     uninterrupted = new(run_eagerly=kind not in GRAPH_DATA)
@@ -166,6 +170,7 @@ def test_fit_rejects_initial_step_for_view_arrays_with_steps_per_epoch():
         )
 
 
+@pytest.mark.slow
 def test_a_run_killed_many_times_resumes_exactly(tmp_path):
     uninterrupted, inputs = new_model(), DATA["views"]
     fit(uninterrupted, inputs(), tmp_path / "uninterrupted")

@@ -61,7 +61,7 @@ def collapsed_model():
 
 def small_model(learning_rate=0.0):
     model = keras_ssl.SimCLR(checks.small_encoder(channels=1), projector=(8,))
-    model.compile(keras.optimizers.SGD(learning_rate))
+    model.compile(keras.optimizers.SGD(learning_rate), run_eagerly=True)
     return model
 
 

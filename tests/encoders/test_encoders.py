@@ -124,6 +124,7 @@ def jax_features(tmp_path_factory):
     return folder, expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_JAX)
 def test_saved_encoder_loads_on_jax_without_keras_ssl(name, jax_features):
     folder, expected = jax_features
@@ -131,6 +132,7 @@ def test_saved_encoder_loads_on_jax_without_keras_ssl(name, jax_features):
     np.testing.assert_allclose(features, expected[name], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_JAX)
 def test_encoder_built_on_jax_with_the_same_weights_gives_the_same_features(name, jax_features):
     folder, expected = jax_features

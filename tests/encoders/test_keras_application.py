@@ -54,6 +54,7 @@ def test_keras_application_takes_images_of_any_size_and_returns_float32():
     assert keras_application("MobileNet")(images()).dtype == "float32"
 
 
+@pytest.mark.slow
 def test_keras_application_trains_with_simclr_and_is_saved_and_exported(tmp_path):
     model = keras_ssl.SimCLR(keras_application("MobileNet"), projector=(8,))
     norms = [layer for layer in batch_norm_layers(model) if "bn" in layer.name]

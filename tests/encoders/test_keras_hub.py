@@ -84,6 +84,7 @@ def test_dinov2_backbone_is_trained_as_an_encoder():
     assert train(dinov2()).predict(IMAGES, verbose=0).shape == (6, 8)
 
 
+@pytest.mark.slow
 def test_method_with_a_backbone_is_saved_loaded_and_exported(tmp_path):
     model = train(vit())
     model.save(tmp_path / "m.keras")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_ssl
@@ -11,6 +12,7 @@ import keras_ssl
 EXAMPLE = Path(__file__).parents[2] / "examples" / "simclr_from_scratch.py"
 
 
+@pytest.mark.slow
 def test_the_example_trains_evaluates_saves_and_exports(tmp_path, capsys):
     spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
     example = importlib.util.module_from_spec(spec)

@@ -46,7 +46,9 @@ def trained(request):
     keras.utils.set_random_seed(1)
     model = checks.make(request.param, seed=3)
     start, first = checks.arrays(model.trainable_weights), FirstStep()
-    history = checks.train(model, checks.two_views(16), epochs=30, callbacks=[first])
+    history = checks.train(
+        model, checks.two_views(16), epochs=30, run_eagerly=False, callbacks=[first]
+    )
     return Trained(model, history["loss"], start, first.weights)
 
 
@@ -65,6 +67,7 @@ def test_one_step_moves_every_trainable_weight(trained):
 
 def test_evaluate_moves_nothing(trained):
     before = trained.model.get_weights()
+    checks.run_eagerly(trained.model)
     checks.evaluate(trained.model, checks.two_views(16))
     for weight, old in zip(trained.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
@@ -76,13 +79,12 @@ def test_a_loaded_model_trains_on_as_the_saved_one(trained, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert type(loaded) is type(model)
     assert loaded.seed == 3
-    views = checks.two_views(seed=5)
+    views = checks.two_views(16, seed=5)
 
     def resume(model):
-        model.run_eagerly = True
-        model.make_train_function(force=True)
-        model.make_test_function(force=True)
-        return checks.numbers(model, checks.train(model, views, epochs=1))
+        checks.run_eagerly(model)
+        history = checks.train(model, views, epochs=1)
+        return checks.numbers(model, history, with_evaluation=False, with_features=False)
 
     checks.assert_equal(resume(loaded), resume(model), 0)
 
@@ -97,7 +99,7 @@ def test_half_precision_moves_weights_as_far_as_full(name):
         if policy == "mixed_float16":  # Keras's first scale overflows, and skips the step
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**7)
         # One step: rounding grows in later ones, where batch norm sees 16 rows.
-        checks.train(model, checks.two_views(16), optimizer=optimizer, epochs=1, run_eagerly=True)
+        checks.train(model, checks.two_views(16), optimizer=optimizer, epochs=1)
         after = checks.arrays(model.trainable_weights)
         return np.concatenate([(a - b).ravel() for a, b in zip(after, before, strict=True)])
 
@@ -131,8 +133,7 @@ class StopAtDifference(keras.callbacks.Callback):
 def test_every_hyperparameter_changes_the_loss(name):
     def losses(callbacks=(), **kwargs):
         model, views = checks.make(name, **kwargs), checks.two_views(16)
-        options = {"epochs": 4, "run_eagerly": True, "callbacks": list(callbacks)}
-        return checks.train(model, views, **options)["loss"]
+        return checks.train(model, views, epochs=4, callbacks=list(callbacks))["loss"]
 
     usual = losses()
     for argument, value in checks.specs()[name].other_values.items():
@@ -178,13 +179,20 @@ def fit_images(name, seed=0):
     return history["loss"], model.get_weights()
 
 
+def own_views():
+    """Yields the methods with views of their own; those that represent no others are slow tests."""
+    for name in checks.names(lambda spec: spec.views_of is None):
+        is_slow = not checks.specs()[name].representative
+        yield pytest.param(name, marks=[pytest.mark.slow] if is_slow else [])
+
+
 @functools.cache
 def fitted_images(name):
     """Calls `fit_images` once for all tests: most of its time goes into the trace of the views."""
     return fit_images(name)
 
 
-@each_method
+@pytest.mark.parametrize("name", own_views())
 def test_plain_images_are_trained_on_with_the_papers_views(name):
     losses, weights = fitted_images(name)
     assert np.all(np.isfinite(losses))
@@ -192,7 +200,19 @@ def test_plain_images_are_trained_on_with_the_papers_views(name):
     assert any(np.abs(a - b).max() > 0 for a, b in zip(weights, before, strict=True))
 
 
-@pytest.mark.parametrize("name", ["FlexMatch", "MoCo", "SimCLR"])
+@pytest.mark.parametrize("name", checks.names(lambda spec: spec.views_of is not None))
+def test_views_are_those_of_the_method_that_the_spec_names(name):
+    model, other = checks.make(name), checks.make(checks.specs()[name].views_of)
+    if checks.is_semi_supervised(name):  # `data.semi_supervised` makes the views
+        assert isinstance(other, keras_ssl.SemiSupervisedModel)
+    else:
+        views, other_views = (x.default_views((8, 8)) for x in (model, other))
+        as_json = keras.saving.serialize_keras_object
+        assert [as_json(view) for view in views] == [as_json(view) for view in other_views]
+        assert model.num_masks == other.num_masks
+
+
+@pytest.mark.parametrize("name", [pytest.param("FlexMatch", marks=pytest.mark.slow), "SimCLR"])
 def test_one_seed_gives_one_curve_and_the_same_weights_from_plain_images(name):
     losses, weights = fitted_images(name)
     same_losses, same_weights = fit_images(name)
@@ -202,6 +222,7 @@ def test_one_seed_gives_one_curve_and_the_same_weights_from_plain_images(name):
     assert fit_images(name, seed=1)[0] != losses
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow  # `tests/test_export.py` covers exports from JAX
 def test_exports_equal_predict_in_a_process_without_keras_ssl(tmp_path, rng):
     images = rng.integers(0, 256, (5, 8, 8, 3), dtype="uint8")

@@ -44,6 +44,7 @@ def test_captions_are_reproducible_name_the_class_and_are_in_the_vocabulary(monk
     assert captions() == first
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:CollapseMonitor")
 def test_clip_is_trained_then_adapted_and_every_part_is_evaluated(tmp_path, monkeypatch, capsys):
     clip, reclip = load("clip"), load("reclip")

@@ -16,6 +16,7 @@ from keras_ssl.recipes import pretraining, semi_supervised
 SHAPE = (8, 8, 1)
 
 
+@pytest.mark.slow
 def test_a_run_writes_all_its_files_and_resumes(tmp_path, capsys):
     recipe = load("fixmatch")
     config = recipe.Config(

@@ -24,6 +24,7 @@ def weights(path):
     return keras.saving.load_model(path).get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:CollapseMonitor")  # two epochs of a tiny encoder
 def test_a_run_writes_all_its_files_and_resumes(tmp_path, capsys):
     @dataclasses.dataclass(frozen=True)
@@ -97,6 +98,7 @@ def run_recipe(*arguments):
     return run_python(script, *arguments)
 
 
+@pytest.mark.slow
 def test_a_directory_without_classes_trains_on_two_devices(tmp_path, rng):
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -53,6 +53,7 @@ def test_microbatches_on_replicas_equal_the_whole_batch_on_one_device(float64, r
     checks.assert_equal(numbers, expected, 1e-10)
 
 
+@pytest.mark.slow
 def test_microbatches_are_equal_on_jax(float64, tmp_path):
     run_python(
         SCRIPT, tmp_path / "jax.npz", path=[__file__.rpartition("/")[0]], KERAS_BACKEND="jax"
@@ -164,6 +165,7 @@ def layers_with_activity_loss():
     return ActivityLoss(), layers.Dense(4, activity_regularizer="l2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_microbatches_reject_layers_that_add_an_activity_loss(backend):
     printed = run_python(

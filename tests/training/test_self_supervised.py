@@ -133,7 +133,8 @@ def test_trained_weights_do_not_depend_on_options_of_compile(option):
         np.testing.assert_allclose(weight, expected, atol=1e-4)
 
 
-def test_a_run_resumed_in_a_new_process_equals_the_uninterrupted_run(tmp_path):
+@pytest.mark.slow
+def test_a_run_resumed_in_a_new_process_equals_the_uninterrupted_run(tmp_path, graph_optimizer):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype="uint8")
 
     def train(epochs):

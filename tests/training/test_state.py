@@ -71,6 +71,7 @@ def test_current_value_returns_numbers_unchanged_and_schedules_at_the_step():
     assert float(model.current_value(halving)) == 0.5
 
 
+@pytest.mark.slow
 def test_evaluation_on_jax_uses_the_schedule_at_the_training_step():
     script = (
         "import keras, method_checks as checks, numpy as np\n"
@@ -135,7 +136,10 @@ def train(name, epochs):
 """
 
 
-def test_dino_and_swav_resumed_in_a_new_process_equal_the_uninterrupted_run(tmp_path):
+@pytest.mark.slow
+def test_dino_and_swav_resumed_in_a_new_process_equal_the_uninterrupted_run(
+    tmp_path, graph_optimizer
+):
     namespace = {}
     exec(DEFINE_TRAIN, namespace)
     train = namespace["train"]

@@ -268,5 +268,6 @@ with pytest.raises(ImportError, match=r"needs KerasCV.*pip install keras-cv"):
 """
 
 
+@pytest.mark.slow
 def test_views_work_without_keras_cv():
     run_python(WITHOUT_KERAS_CV)

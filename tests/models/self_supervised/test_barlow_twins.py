@@ -15,6 +15,7 @@ SPEC = MethodSpec(
     invalid_values={"redundancy_weight": (*NEGATIVE, None, SCHEDULE)},
     learning_rate=2**-6,
     symmetric_in_views=True,
+    views_of="BYOL",
 )
 
 

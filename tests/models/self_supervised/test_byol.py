@@ -98,7 +98,7 @@ def test_byol_momentum_copies_normalize_by_the_batch(float64):
 
 def test_byol_momentum_copies_are_not_trained_and_have_no_optimizer_slots():
     model = checks.make("BYOL")
-    model.compile(keras.optimizers.Adam())
+    model.compile(keras.optimizers.Adam(), run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     copied = model.momentum_encoder.weights + model.momentum_projector.weights
     assert copied

@@ -73,7 +73,7 @@ def test_dino_teacher_sees_only_large_crops(float64, monkeypatch):
         return features(images, training, momentum)
 
     monkeypatch.setattr(model, "features", spy)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     model.compute_losses(keras_ssl.models.Batch(references.crops()), training=True)
     assert seen == [(32, 8, 8, 3)]
 
@@ -135,7 +135,7 @@ def test_dino_rejects_crops_that_patches_do_not_divide_before_training(size):
     encoder = keras_ssl.encoders.vit((16, 16, 3), 8, 12, 1, 3)
     views = keras_ssl.views.dino((16, 16), small_size=size, small_crops=1)
     model = keras_ssl.DINO(encoder, views=views)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     images = np.zeros((8, 16, 16, 3), "uint8")
     message = f"views\\[2\\]` has images of {size} x {size} pixels.*multiples of 8"
     with pytest.raises(ValueError, match=message):

@@ -102,7 +102,7 @@ def test_mae_reconstruction_from_exact_predictions_is_the_image(float64, monkeyp
 def test_mae_reconstructs_images_larger_than_the_input_shape():
     model = checks.make("MAE")
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype="uint8")
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
     assert np.all(np.isfinite(history["loss"]))
 
@@ -125,7 +125,7 @@ def ready(images=IMAGES, mask=MASK):
 )
 def test_mae_rejects_invalid_masks_before_training(data, message):
     model = checks.make("MAE")
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=message):
         model.fit(data(), verbose=0)
 
@@ -138,6 +138,6 @@ def test_mae_requires_a_vision_transformer():
 def test_mae_rejects_a_mask_of_all_patches_or_none():
     for ratio in (0.0, 1.0):
         model = checks.make("MAE", mask_ratio=ratio)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=True)
         with pytest.raises(ValueError, match="must mask at least one patch and leave one visible"):
             model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)

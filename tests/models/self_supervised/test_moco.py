@@ -17,12 +17,14 @@ SPECS = {
         other_values={"temperature": 0.5, "momentum": 0.5, "queue_size": 16},
         covered_elsewhere=("num_chunks", "version"),
         invalid_values={"version": (1, 4, "2", None)},
+        views_of="SimCLR",
     ),
     "MoCo v3": MethodSpec(
         keras_ssl.MoCo,
         settings={"version": 3, "projector": (16, 8), "predictor": (16, 8), "momentum": 0.75},
         other_values={"temperature": 0.5, "momentum": 0.5},
         symmetric_in_views=True,
+        views_of="BYOL",
     ),
 }
 

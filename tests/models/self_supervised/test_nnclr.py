@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     covered_elsewhere=("num_chunks",),
     symmetric_in_views=True,
     half_precision=("mixed_bfloat16",),
+    views_of="BYOL",
 )
 
 

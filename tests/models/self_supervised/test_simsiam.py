@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     other_values={"predictor_learning_rate": 0.01},
     invalid_values={"predictor_learning_rate": NEGATIVE},
     symmetric_in_views=True,
+    views_of="SimCLR",
 )
 
 FALLEN = {"initial_learning_rate": 0.125, "decay_steps": 1}  # 0 from the second step on
@@ -143,7 +144,7 @@ def test_simsiam_rejects_a_weight_path_shared_with_the_predictor():
         checks.small_encoder(), projector=twin, predictor=dense, predictor_learning_rate=0.1
     )
     with pytest.raises(ValueError, match=r"`predictor_learning_rate` needs .* 'head/same/"):
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=True)
 
 
 def cosine_distance(p, z):
@@ -154,11 +155,11 @@ def test_simsiam_rejects_an_optimizer_with_several_learning_rates():
     rates = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1))
     model = checks.make("SimSiam", predictor_learning_rate=0.1)
     with pytest.raises(ValueError, match="leave `predictor_learning_rate` at its default"):
-        model.compile(keras.optimizers.MultiOptimizer(rates))
+        model.compile(keras.optimizers.MultiOptimizer(rates), run_eagerly=True)
 
 
 def test_simsiam_splits_the_optimizer_inside_a_loss_scaling_one():
     model = checks.make("SimSiam", predictor_learning_rate=0.1)
-    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)))
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)), run_eagerly=True)
     rates = [float(each.learning_rate) for each in model.optimizer.inner_optimizer.optimizers]
     assert sorted(rates) == pytest.approx([0.1, 0.5])

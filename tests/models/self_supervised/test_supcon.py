@@ -15,6 +15,7 @@ SPEC = MethodSpec(
     other_values={"temperature": 0.5},
     covered_elsewhere=("num_chunks",),
     symmetric_in_views=True,
+    views_of="SimCLR",
 )
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), dtype="uint8")
@@ -96,6 +97,6 @@ def test_supcon_reads_the_labels_of_plain_images(model, kind):
 
 def test_supcon_rejects_labels_with_two_axes_before_training():
     model = checks.make("SupCon")
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=r"one class index per image.* \(8, 4\)"):
         model.fit(checks.two_views(8), np.eye(4)[checks.labels(8)], batch_size=8, verbose=0)

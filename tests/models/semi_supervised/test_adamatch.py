@@ -14,6 +14,7 @@ SPEC = MethodSpec(
     settings={"ema_momentum": 0.75, "warmup": 3},
     other_values={"threshold": 0.99, "warmup": 6, "unlabeled_weight": 0.5},
     covered_elsewhere=("ema_momentum",),
+    views_of="FixMatch",
 )
 
 

@@ -36,6 +36,7 @@ SPEC = MethodSpec(
         "initial_threshold": ("test", None, 0.5, True),
         "min_threshold": (*NEGATIVE, None, SCHEDULE),
     },
+    views_of="FixMatch",
 )
 
 VIEWS = checks.two_views(16)
@@ -121,7 +122,7 @@ def test_dash_rejects_a_fraction_if_the_length_of_the_run_is_unknown():
     endless = tf.data.Dataset.from_tensors(batch).repeat()
     unknown = endless.take(3).filter(lambda *_: True)
     model = checks.make("Dash", warmup=0.1)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=r"`warmup=0.1` is relative .* Pass `steps_per_epoch`"):
         model.fit(unknown, verbose=0)
     model.fit(endless, steps_per_epoch=3, epochs=2, verbose=0)

@@ -17,6 +17,7 @@ SPEC = MethodSpec(
     other_values={"unlabeled_weight": 0.5},
     covered_elsewhere=("ema_momentum", "num_unlabeled", "threshold"),
     invalid_values={"num_unlabeled": (0, -1, 2.0, True, "8")},
+    views_of="FixMatch",
 )
 
 
@@ -55,12 +56,13 @@ def data_of(count):
 
     images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype="uint8")
     both = tf.data.Dataset.from_tensor_slices((images, checks.labels(count)))
-    return keras_ssl.data.semi_supervised(both.take(8), both, 4, unlabeled_ratio=2)
+    flip = keras_ssl.views.RandomFlip()  # traced sooner than the default
+    return keras_ssl.data.semi_supervised(both.take(8), both, 4, 2, weak=flip, strong=flip)
 
 
 def test_flexmatch_reads_the_number_of_images_from_the_data_and_saves_its_memory(tmp_path):
     model = checks.make("FlexMatch", num_unlabeled=None, threshold=0.0)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     model.fit(data_of(16), verbose=0)
     assert model.num_unlabeled == 16
     assert np.all(np.asarray(model.selected_label) >= 0)

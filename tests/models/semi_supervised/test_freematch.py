@@ -18,6 +18,7 @@ SPEC = MethodSpec(
         "fairness_weight": (*NEGATIVE, None, SCHEDULE),
         "threshold_momentum": (*NOT_A_FRACTION, SCHEDULE),
     },
+    views_of="FixMatch",
 )
 
 

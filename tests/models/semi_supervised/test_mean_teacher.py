@@ -13,6 +13,7 @@ SPEC = MethodSpec(
     networks=with_classifier,
     settings={"ema_momentum": 0.75, "warmup": 2},
     other_values={"warmup": 6, "unlabeled_weight": 10.0, "ema_momentum": 0.25},
+    views_of="FixMatch",
 )
 
 

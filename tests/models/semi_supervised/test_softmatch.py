@@ -18,6 +18,7 @@ SPEC = MethodSpec(
         "n_sigma": (*NOT_POSITIVE, SCHEDULE),
         "weight_momentum": (*NOT_A_FRACTION, SCHEDULE),
     },
+    views_of="FixMatch",
 )
 
 

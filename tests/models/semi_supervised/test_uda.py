@@ -21,6 +21,7 @@ SPEC = MethodSpec(
     },
     covered_elsewhere=("ema_momentum",),
     invalid_values={"signal_annealing": ("cosine", None, True, 1.0)},
+    views_of="FixMatch",
 )
 
 

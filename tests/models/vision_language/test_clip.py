@@ -58,11 +58,11 @@ def reader(context_length=6):
     return keras_ssl.encoders.text_transformer(words, context_length, 16, 1, 2)
 
 
-def made(context_length=6, **kwargs):
+def made(context_length=6, run_eagerly=True, **kwargs):
     """Returns a small compiled CLIP."""
     settings = {"projection": 8, **kwargs}
     model = keras_ssl.CLIP(checks.small_encoder(), reader(context_length), **settings)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=run_eagerly)
     return model
 
 
@@ -105,8 +105,9 @@ def test_clip_clamps_the_logit_scale():
     )
 
 
+@pytest.mark.slow
 def test_clip_recognizes_colors_in_new_phrases():
-    model = made()
+    model = made(run_eagerly=False)
     images, captions, _ = shades()
     data = tf.data.Dataset.from_tensor_slices((images, captions)).batch(24)
     loss = model.fit(data, epochs=40, verbose=0).history["loss"]
@@ -174,6 +175,7 @@ def test_clip_trains_on_every_form_of_pairs(kind):
     assert np.all(np.isfinite(model.evaluate(*pairs, verbose=0)))
 
 
+@pytest.mark.slow
 def test_clip_exports_of_both_towers_run_without_keras_ssl(tmp_path):
     model = made()
     images, captions, _ = shades(5)

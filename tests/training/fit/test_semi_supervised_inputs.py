@@ -15,7 +15,7 @@ IMAGES, LABELS = RNG.integers(0, 256, (40, 8, 8, 3), dtype="uint8"), np.arange(4
 @pytest.fixture
 def model():
     model = checks.make("FixMatch")
-    model.compile("sgd", metrics=["accuracy"])
+    model.compile("sgd", metrics=["accuracy"], run_eagerly=True)
     return model
 
 
@@ -68,7 +68,7 @@ def test_fit_rejects_invalid_elements(case):
     model = keras_ssl.FixMatch(
         keras_ssl.models.classifier(keras.Model(images, checks.small_encoder()(images)), 4)
     )
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     changes, message = ELEMENTS[case]
     with pytest.raises(ValueError, match=message):
         model.fit(tf.data.Dataset.from_tensors(make_element(**changes)), verbose=0)
@@ -85,7 +85,8 @@ def test_fit_rejects_data_without_semi_supervised_elements(model):
 
 def semi_supervised(labels):
     labeled = tf.data.Dataset.from_tensor_slices((IMAGES, labels))
-    return keras_ssl.data.semi_supervised(labeled, labeled, 8, unlabeled_ratio=2)
+    flip = keras_ssl.views.RandomFlip()  # traced sooner than the default
+    return keras_ssl.data.semi_supervised(labeled, labeled, 8, 2, weak=flip, strong=flip)
 
 
 def test_fit_rejects_classes_without_a_label_and_labels_without_a_logit(model):
@@ -98,7 +99,7 @@ def test_fit_rejects_classes_without_a_label_and_labels_without_a_logit(model):
 def test_fit_rejects_an_encoder_in_place_of_a_classifier():
     encoder = keras_ssl.encoders.small_resnet((8, 8, 3), width=4)
     model = keras_ssl.FixMatch(encoder)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     message = error_of_fit(model, semi_supervised(LABELS))
     assert "has 32 outputs but there are no labeled examples for classes [4, 5, 6" in message
     assert "13] and others" in message
@@ -149,10 +150,10 @@ def test_labels_in_a_column_as_in_keras_datasets_are_accepted(model):
 @pytest.mark.parametrize("batch_size", [11, 8, 5])
 def test_evaluate_on_replicas_accepts_batches_that_replicas_do_not_divide(batch_size, replicas):
     expected = checks.make("FixMatch")
-    expected.compile("sgd", metrics=["accuracy"])
+    expected.compile("sgd", metrics=["accuracy"], run_eagerly=True)
     with replicas.scope():
         model = checks.make("FixMatch")
-        model.compile("sgd", metrics=["accuracy"])
+        model.compile("sgd", metrics=["accuracy"], run_eagerly=True)
     x, y = IMAGES[:11], LABELS[:11]
     np.testing.assert_allclose(
         model.evaluate(x, y, batch_size=batch_size, verbose=0),
@@ -163,7 +164,7 @@ def test_evaluate_on_replicas_accepts_batches_that_replicas_do_not_divide(batch_
 
 def test_fit_rejects_a_classifier_without_trainable_weights(model):
     frozen = keras_ssl.FixMatch(model.ema_classifier)
-    frozen.compile("sgd")
+    frozen.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="`classifier` has no trainable weights"):
         frozen.fit(tf.data.Dataset.from_tensors(make_element()), verbose=0)
 
@@ -182,7 +183,9 @@ def test_evaluate_needs_a_compiled_model():
 
 def test_fit_rejects_metrics_with_a_name_that_the_method_logs():
     model = checks.make("FixMatch")
-    model.compile("sgd", metrics=[keras.metrics.SparseCategoricalAccuracy(name="threshold")])
+    model.compile(
+        "sgd", metrics=[keras.metrics.SparseCategoricalAccuracy(name="threshold")], run_eagerly=True
+    )
     with pytest.raises(ValueError, match="`metrics` contains 'threshold'"):
         model.fit(tf.data.Dataset.from_tensors(make_element()), verbose=0)
 
@@ -199,7 +202,7 @@ def test_fit_drops_a_last_batch_that_is_not_full(model):
 def test_fit_rejects_semi_supervised_batches_that_replicas_do_not_divide(replicas):
     with replicas.scope():
         model = checks.make("FixMatch")
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=True)
     element = make_element(labeled=IMAGES[:7], labels=LABELS[:7])
     message = r"batch of 7 images, x\['labeled'\], cannot be split among 2 replicas"
     with pytest.raises(ValueError, match=message):

@@ -112,6 +112,7 @@ def test_a_subclass_of_batch_norm_is_not_fused():
     np.testing.assert_allclose(norm.moving_mean.numpy(), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_encoder_loads_without_keras_ssl(tmp_path):
     model, _ = train()
     model.encoder.save(tmp_path / "encoder.keras")

@@ -58,6 +58,7 @@ def test_a_non_finite_loss_ends_fit_with_the_weights_from_before_the_step(jit_co
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
+@pytest.mark.slow
 def test_a_non_finite_loss_ends_fit_on_jax(tmp_path):
     script = (
         "import sys; from test_nan_guard import fit_until_error\n"

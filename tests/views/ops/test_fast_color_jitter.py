@@ -88,6 +88,7 @@ def test_batches_of_unknown_size_get_the_same_colors(apply):
     np.testing.assert_allclose(results, apply(view, images), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fast_color_jitter_is_close_to_color_jitter_on_photographs(apply):
     """Within 12 of 255 levels on average for strong jitter, a third of the change of colors."""
     photographs = np.stack([image[:400:4, :600:4] for image in load_sample_images().images])
