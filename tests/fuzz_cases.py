@@ -195,7 +195,7 @@ CASES = {
     **{f"losses.{n}": Case(getattr(losses, n), given, lambda x: x) for n, given in LOSSES.items()},
     **{f"views.{n}": Case(getattr(views, n), given, apply_view) for n, given in VIEWS.items()},
     **{
-        f"views.{n}": Case(getattr(views, n), given, apply_views)
+        f"views.{n}": Case(getattr(views, n), given, apply_views, slow=True)
         for n, given in SETS_OF_VIEWS.items()
     },
     "views.apply_randaugment": Case(
@@ -203,7 +203,10 @@ CASES = {
         {"images": IMAGES, "operation": "Rotate", "level": 3.0},
         lambda x: x,
     ),
-    **{f"encoders.{n}": Case(getattr(encoders, n), given, encode) for n, given in ENCODERS.items()},
+    **{
+        f"encoders.{n}": Case(getattr(encoders, n), given, encode, slow=True)
+        for n, given in ENCODERS.items()
+    },
     **{
         f"evaluation.{n}": Case(getattr(evaluation, n), given, lambda x: x)
         for n, given in EVALUATION.items()
@@ -239,6 +242,7 @@ CASES = {
             "strong": views.RandomFlip(),
         },
         first,
+        slow=True,
     ),
     "data.load": Case(data.load, {"name": "digits"}, first),
     "callbacks.CollapseMonitor": Case(callbacks.CollapseMonitor, {"images": IMAGES}),

@@ -186,6 +186,7 @@ def test_private_names_are_used_in_internals_only():
                 assert private in OWN_PRIVATE, f"{name} uses the private name {private}"
 
 
+@pytest.mark.slow
 def test_everything_but_keras_cv_layers_works_without_keras_cv():
     script = (
         "import sys\n"

@@ -122,6 +122,7 @@ def test_strategy_mirrored_on_jax_raises_and_suggests_data_parallel(monkeypatch)
     assert distribute.num_replicas() == 1
 
 
+@pytest.mark.slow
 def test_training_with_one_replica_equals_training_on_one_device(float64):
     expected = checks.numbers_of("SimCLR")
     for strategy in (

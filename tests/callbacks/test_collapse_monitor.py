@@ -70,6 +70,7 @@ def fit(model, x, monitor, **kwargs):
     return model.fit(x, callbacks=[monitor], **settings).history
 
 
+@pytest.mark.slow
 def test_collapse_monitor_does_not_warn_in_a_healthy_run(digits):
     train, test = digits
     model = new_model(keras_ssl.SimCLR, 0.06, projector=(64, 64))
@@ -102,6 +103,7 @@ def test_collapse_monitor_warns_of_collapsed_features(digits):
     assert "lower the learning rate" in str(caught[0].message)
 
 
+@pytest.mark.slow
 def test_collapse_monitor_warns_of_collapsed_projections(digits):
     """Only the projections collapse; the features of this encoder stay spread."""
     train, test = digits
@@ -189,6 +191,7 @@ def test_collapse_monitor_logs_nan_for_skipped_epochs(rng, noise):
         assert list(np.isfinite(history[name])) == [False, True, False, True, True]
 
 
+@pytest.mark.slow
 def test_collapse_monitor_supports_replicas(rng, noise, replicas):
     with replicas.scope():
         model = small_model(0.01)

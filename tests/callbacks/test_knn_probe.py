@@ -129,6 +129,7 @@ def test_knn_probe_reads_datasets_once(model, probe_data, views):
     assert len(reads) == 1
 
 
+@pytest.mark.slow
 def test_knn_probe_supports_replicas(probe_data, views, replicas):
     with replicas.scope():
         model = new_model()

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from processes import run_python
 
 import keras_ssl
@@ -7,6 +8,7 @@ import keras_ssl
 MODULES = sorted(path.stem for path in Path(keras_ssl.__file__).parent.glob("data/*.py"))
 
 
+@pytest.mark.slow
 def test_data_modules_import_without_tensorflow():
     script = (
         "import sys\n"

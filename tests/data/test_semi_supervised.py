@@ -130,6 +130,7 @@ def test_labels_of_unlabeled_images_are_optional(labeled, unlabeled):
     assert "unlabeled_labels" in dataset.element_spec[0]
 
 
+@pytest.mark.slow
 def test_the_default_views_are_those_of_fixmatch(labeled, unlabeled):
     dataset = data.semi_supervised(labeled, unlabeled, 4, 2, seed=3)
     explicit = data.semi_supervised(

@@ -18,6 +18,7 @@ def images(size=32, channels=3, count=2):
     return np.random.default_rng(0).random((count, size, size, channels), "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size"),
     [

@@ -107,6 +107,7 @@ def test_classifier_accepts_a_backbone():
     assert classifier(UNIT).shape == (6, 3)
 
 
+@pytest.mark.slow
 def test_keras_hub_clip_gives_both_encoders_with_their_weights():
     backbone = clip()
     model = keras_ssl.CLIP(*encoders.keras_hub_clip(backbone), projection=None)

@@ -58,6 +58,7 @@ def test_results_json_holds_the_numbers_of_the_table(model, arrays, tmp_path):
     assert [row["features"] for row in rows] == [*features, "trained encoder"]
 
 
+@pytest.mark.slow
 def test_report_has_a_row_for_the_mean_features_of_views(model, arrays, tmp_path):
     gray = (lambda images, seed: 0 * (images / 255.0) + 0.5,)  # no information is left
     same = (lambda images, seed: images / 255.0,) * 2

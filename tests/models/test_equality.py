@@ -85,7 +85,7 @@ def cell(archive, prefix):
     return {k.removeprefix(prefix): v for k, v in archive.items() if k.startswith(prefix)}
 
 
-@pytest.mark.parametrize("name", representatives_first())
+@pytest.mark.parametrize("name", list(representatives_first()))
 def test_two_replicas_match_one_device(name, replicas, matches_one_device):
     """Four replicas also compare the evaluation of every method."""
     with_evaluation = checks.specs()[name].representative or bool(os.environ.get(checks.ALL_CELLS))

@@ -89,6 +89,7 @@ def test_a_loaded_model_trains_on_as_the_saved_one(trained, tmp_path):
     checks.assert_equal(resume(loaded), resume(model), 0)
 
 
+@pytest.mark.slow
 @each_method
 def test_half_precision_moves_weights_as_far_as_full(name):
     def update(policy):
@@ -129,6 +130,7 @@ class StopAtDifference(keras.callbacks.Callback):
         self.model.stop_training = self.differs
 
 
+@pytest.mark.slow
 @each_method
 def test_every_hyperparameter_changes_the_loss(name):
     def losses(callbacks=(), **kwargs):
@@ -180,7 +182,7 @@ def fit_images(name, seed=0):
 
 
 def own_views():
-    """Yields the methods with views of their own; those that represent no others are slow tests."""
+    """Yields the methods that name no other with their views; most are slow tests."""
     for name in checks.names(lambda spec: spec.views_of is None):
         is_slow = not checks.specs()[name].representative
         yield pytest.param(name, marks=[pytest.mark.slow] if is_slow else [])
@@ -192,7 +194,7 @@ def fitted_images(name):
     return fit_images(name)
 
 
-@pytest.mark.parametrize("name", own_views())
+@pytest.mark.parametrize("name", list(own_views()))
 def test_plain_images_are_trained_on_with_the_papers_views(name):
     losses, weights = fitted_images(name)
     assert np.all(np.isfinite(losses))

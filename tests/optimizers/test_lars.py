@@ -189,6 +189,7 @@ def test_lars_updates_are_equal_in_mixed_float16_and_float32(rng):
     assert np.linalg.norm(trained[1] - trained[0]) < 0.05 * np.linalg.norm(trained[0] - before)
 
 
+@pytest.mark.slow
 def test_lars_on_replicas_equals_one_device(float64, replicas):
     def numbers():
         model = checks.make("SimCLR")

@@ -44,6 +44,7 @@ def build(name, **options):
     return model, views, config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), VARIANTS, ids=lambda value: value if isinstance(value, str) else ""
 )
@@ -60,6 +61,7 @@ def test_a_self_supervised_recipe_builds_a_model_that_trains_on_its_views(name, 
     assert int(model.optimizer.iterations) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEMI_SUPERVISED)
 def test_a_semi_supervised_recipe_builds_a_model_that_trains_on_its_views(name):
     recipe = load(name)
@@ -107,6 +109,7 @@ def test_every_recipe_takes_the_shared_options_and_writes_to_its_own_directory()
             assert hasattr(config, option), f"{name} has no option {option}"
 
 
+@pytest.mark.slow
 def test_schedules_and_the_momentum_encoder_survive_a_checkpoint(tmp_path):
     model, views, _ = build("dino", prototypes=64)
     dataset = data.make_views(images_and_labels(), views, 4)

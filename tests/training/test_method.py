@@ -62,6 +62,7 @@ def test_a_subclass_may_store_its_arguments_after_the_constructor_of_its_base():
     assert (config["strength"], config["power"]) == (3.0, 2.0)
 
 
+@pytest.mark.slow
 def test_step_for_raises_on_the_torch_backend():
     script = (
         "import sys, types\n"
@@ -77,6 +78,7 @@ def test_step_for_raises_on_the_torch_backend():
     assert "The backend is 'torch': set KERAS_BACKEND=tensorflow" in run_python(script)
 
 
+@pytest.mark.slow
 def test_evaluate_works_in_a_callback_of_fit_with_validation_data(rng):
     images = rng.integers(0, 256, (8, 8, 8, 3), "uint8")
     model = keras_ssl.SimCLR(keras_ssl.encoders.small_resnet((8, 8, 3), width=4), projector=(4,))

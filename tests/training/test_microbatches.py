@@ -41,7 +41,9 @@ def train(name, microbatches, batch_size=8, **options):
     return named | {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ["SimCLR", *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES if n != "SimCLR")]
+)
 def test_a_step_in_microbatches_equals_a_step_on_the_whole_batch(name, float64):
     checks.assert_equal(train(name, 2), train(name, 1), 1e-10)
 
@@ -97,6 +99,7 @@ def test_batch_norm_sees_one_microbatch_and_both_passes_share_dropout_masks(floa
         np.testing.assert_allclose(weight, expected, atol=1e-10, err_msg=weight.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"jit_compile": True}, {"run_eagerly": True}])
 def test_microbatches_are_equal_under_xla_and_eagerly(options, float64):
     checks.assert_equal(train("SimCLR", 2, **options), train("SimCLR", 1), 1e-10)

@@ -68,6 +68,7 @@ def fit_noisy(model, epochs, initial_epoch=0):
     return history.history
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_the_random_numbers_of_an_uninterrupted_run(tmp_path):
     def new_model():
         encoder = keras_ssl.encoders.small_resnet((8, 8, 3), width=4)

@@ -264,6 +264,7 @@ def test_replicas_reject_xla_and_an_optimizer_from_outside_the_scope(replicas):
         model.compile(optimizer)
 
 
+@pytest.mark.slow
 def test_creating_a_model_on_the_torch_backend_raises():
     script = (
         "import keras.backend as b; b.backend = lambda: 'torch'\n"

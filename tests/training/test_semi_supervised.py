@@ -240,6 +240,7 @@ def test_an_epoch_of_steps_per_epoch_continues_through_the_dataset():
         np.testing.assert_allclose(weight, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_dataset_zipped_by_the_user_trains_equally_on_replicas(float64, replicas):
     parts, labels = checks.FewLabels(VIEWS, 16)[0]
     labeled = tf.data.Dataset.from_tensor_slices((parts.pop("labeled"), labels)).batch(8)
@@ -258,6 +259,7 @@ def test_a_dataset_zipped_by_the_user_trains_equally_on_replicas(float64, replic
         checks.assert_equal(train(), expected)
 
 
+@pytest.mark.slow
 def test_training_on_semi_supervised_data_is_equal_on_replicas(float64, replicas):
     def train():
         model = checks.make("FreeMatch")

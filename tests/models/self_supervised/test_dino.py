@@ -130,6 +130,7 @@ def test_dino_loss_ignores_the_length_of_the_prototypes(float64):
     np.testing.assert_allclose(checks.evaluate(model, views), before, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [4, 12])
 def test_dino_rejects_crops_that_patches_do_not_divide_before_training(size):
     encoder = keras_ssl.encoders.vit((16, 16, 3), 8, 12, 1, 3)

@@ -144,6 +144,7 @@ def test_dinov2_koleo_leaves_out_small_crops(float64):
     assert koleo(small) == pytest.approx(koleo(), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_dinov2_accepts_small_crops_and_images_without_a_mask():
     model = checks.make("DINOv2", views=keras_ssl.views.dinov2(8, 2, small_crops=2))
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
@@ -163,6 +164,7 @@ def test_dinov2_default_views_are_crops_of_whole_patches_and_two_masks():
         keras_ssl.views.dinov2(18, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduled", [False, True], ids=["number", "schedule"])
 def test_dinov2_layer_decay_lowers_the_learning_rate_of_early_blocks(scheduled, float64, tmp_path):
     def after(**kwargs):

@@ -129,6 +129,7 @@ def test_simsiam_learning_rates_match_in_traced_steps(float64):
         np.testing.assert_allclose(weight, expected, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_simsiam_learning_rates_match_on_two_replicas(float64, replicas):
     with replicas.scope():
         model = falling()

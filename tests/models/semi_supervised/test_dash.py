@@ -83,6 +83,7 @@ def thresholds(steps, **settings):
     return model, np.array(history["threshold"])
 
 
+@pytest.mark.slow
 def test_dash_threshold_decays_in_closed_form(float64):
     settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     model, found = thresholds(50, **settings)
@@ -94,6 +95,7 @@ def test_dash_threshold_decays_in_closed_form(float64):
     assert found[-1] == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 def test_dash_converts_fractions_of_the_run_to_steps(float64):
     _, fractions = thresholds(20, warmup=0.2, decay_interval=0.15)
     _, steps = thresholds(20, warmup=4, decay_interval=3)
@@ -105,6 +107,7 @@ def test_dash_averages_the_last_tenth_of_the_warmup(float64):
     assert float(model.loss_count) == 2
 
 
+@pytest.mark.slow
 def test_dash_resumes_with_the_same_threshold(tmp_path, float64):
     settings = {"warmup": 4, "decay_interval": 3, "decay": 1.27, "min_threshold": 0.05}
     _, uninterrupted = thresholds(12, **settings)

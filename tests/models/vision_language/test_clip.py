@@ -134,6 +134,7 @@ def test_clip_zero_shot_logits_are_scaled_cosines_with_the_mean_of_the_phrases()
     np.testing.assert_allclose(found, unit(np.array(weights)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_clip_zero_shot_classifier_is_evaluated_saved_and_exported(tmp_path):
     classifier = made().zero_shot(COLORS)
     images, _, colors = shades(12)
@@ -166,6 +167,7 @@ def elements(kind):
     return (both.batch(8),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["arrays", "dataset", "dicts", "views", "words"])
 def test_clip_trains_on_every_form_of_pairs(kind):
     model = made()
@@ -202,6 +204,7 @@ def test_clip_export_without_a_tokenizer_takes_token_ids(tmp_path):
     np.testing.assert_allclose(loaded.serve(words), model.encode_text(words), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_clip_loaded_model_encodes_and_trains_on_text(tmp_path):
     model = made()
     model.fit(*elements("arrays"), batch_size=8, verbose=0)

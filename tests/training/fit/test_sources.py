@@ -227,6 +227,7 @@ def test_fit_rejects_a_batch_size_that_replicas_do_not_divide(images, replicas):
         model.fit(images, batch_size=5, verbose=0)
 
 
+@pytest.mark.slow
 def test_an_epoch_draws_the_same_views_whether_or_not_earlier_epochs_ran(images):
     def losses(initial_epoch, x, **kwargs):
         model = checks.make("SimCLR", views=VIEWS, seed=4)

@@ -30,6 +30,7 @@ def policy():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"microbatches": 2}])
 def test_training_with_fused_batch_norm_equals_training_with_that_of_keras(monkeypatch, options):
     fused, loss = train(**options)
@@ -40,6 +41,7 @@ def test_training_with_fused_batch_norm_equals_training_with_that_of_keras(monke
         np.testing.assert_allclose(weight.numpy(), expected.numpy(), rtol=2e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_fused_batch_norm_keeps_float32_statistics_in_half_precision(monkeypatch):
     fused, loss = train("mixed_bfloat16")
     monkeypatch.setattr(batch_norm, "_can_fuse", lambda layer, inputs: False)

@@ -69,6 +69,7 @@ def test_a_non_finite_loss_ends_fit_on_jax(tmp_path):
     run_python(script, tmp_path, path=[__file__.rpartition("/")[0]], KERAS_BACKEND="jax")
 
 
+@pytest.mark.slow
 def test_a_non_finite_loss_ends_fit_on_replicas(replicas, tmp_path):
     with replicas.scope():
         model = diverging_model()

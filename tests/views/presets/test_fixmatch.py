@@ -20,6 +20,7 @@ def test_the_strong_view_is_the_weak_one_with_rand_augment_and_cutout_of_half_a_
     assert views.fixmatch_strong(32, flip=False) == views.Compose(expected)
 
 
+@pytest.mark.slow
 def test_the_keras_cv_policy_draws_for_each_image_from_the_seed():
     pytest.importorskip("keras_cv")
     strong = views.fixmatch_strong(32, policy="keras_cv")

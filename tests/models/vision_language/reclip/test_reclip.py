@@ -129,6 +129,7 @@ def test_reclip_exports_the_adapted_image_encoder(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_reclip_logs_labels_and_does_not_learn_from_them():
     truth = np.arange(24) % 4
     logs, weights = [], []
