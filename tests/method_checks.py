@@ -323,9 +323,9 @@ def on_two_workers():
 
 def in_lower_precision():
     """Some methods on two replicas, in float32 and in half precision."""
-    cases = [*half_precision_cases(), ("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
     results = {}
-    with logical_devices(2):
+    with logical_devices(2):  # first: importing the specs initializes the devices
+        cases = [*half_precision_cases(), ("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
         for name, policy in dict.fromkeys(cases):
             keras.config.set_dtype_policy(policy)
             for key, value in numbers_of(name).items():
