@@ -225,7 +225,7 @@ def arrays(weights):
     return [keras.ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
-def numbers(model, history, with_evaluation=True, with_features=True):
+def numbers(model, history, with_features=True):
     """Returns a dict of arrays that are equal for equal runs: logs, weights, features.
 
     The last batch of the evaluation has one image, so most replicas have none.
@@ -233,22 +233,20 @@ def numbers(model, history, with_evaluation=True, with_features=True):
     views = two_views(5, seed=9)
     named = {f"log_{name}": np.array(values) for name, values in history.items()}
     named |= {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
-    if with_evaluation:
-        named["evaluate"] = evaluate(model, views, batch_size=4)
+    named["evaluate"] = evaluate(model, views, batch_size=4)
     if with_features:
         named["features"] = model.predict(views[0], batch_size=4, verbose=0)
     return named
 
 
-def numbers_of(name, run_eagerly=False, with_evaluation=True):
+def numbers_of(name, run_eagerly=False):
     """Trains a method and returns its `numbers`, with features for two methods only.
 
     All methods of a family share `predict`.
     """
     model = make(name)
     history = train(model, two_views(), run_eagerly=run_eagerly)
-    with_features = with_evaluation and name in ("FixMatch", "SimCLR")
-    return numbers(model, history, with_evaluation, with_features)
+    return numbers(model, history, with_features=name in ("FixMatch", "SimCLR"))
 
 
 def assert_equal(left, right, tolerance=1e-8, where=""):
@@ -283,18 +281,18 @@ def logical_devices(count):
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()
 
 
-def numbers_in_float64(method_names, run_eagerly=lambda name: False, with_evaluation=True):
+def numbers_in_float64(method_names, run_eagerly=lambda name: False):
     """Returns the numbers of methods in float64, under keys `name/float64/key`."""
     in_float64()
     return {
         f"{name}/float64/{key}": value
         for name in method_names
-        for key, value in numbers_of(name, run_eagerly(name), with_evaluation).items()
+        for key, value in numbers_of(name, run_eagerly=run_eagerly(name)).items()
     }
 
 
 def on_jax():
-    """Some methods on one JAX device, with evaluation, then the training of all on two."""
+    """Some methods on one JAX device, then all methods on two."""
     import jax
 
     # No device may be a step ahead: two devices on few cores may wait for each other forever.
@@ -302,7 +300,7 @@ def on_jax():
     everything = bool(os.environ.get(ALL_CELLS))
     one = numbers_in_float64(names(lambda spec: everything or spec.representative))
     keras.distribution.set_distribution(keras.distribution.DataParallel())
-    two = numbers_in_float64(specs(), with_evaluation=everything)
+    two = numbers_in_float64(specs())
     return {f"one/{key}": value for key, value in one.items()} | {
         f"two/{key}": value for key, value in two.items()
     }

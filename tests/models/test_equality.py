@@ -19,7 +19,7 @@ each_method = pytest.mark.parametrize("name", checks.specs())
 representatives = pytest.mark.parametrize("name", checks.names(lambda spec: spec.representative))
 
 
-def representatives_first():
+def others_slow():
     """Yields every method; those that represent no others are slow tests."""
     for name, spec in checks.specs().items():
         yield pytest.param(name, marks=[] if spec.representative else [pytest.mark.slow])
@@ -71,9 +71,6 @@ def matches_one_device(float64, table):
 
     def compare(name, place, numbers):
         expected = on_one_device(name)
-        evaluated = {"evaluate", "features"}
-        if not evaluated & numbers.keys():
-            expected = {key: x for key, x in expected.items() if key not in evaluated}
         checks.assert_equal(numbers, expected, where=place)
         table.add(name, place, numbers, expected)
 
@@ -85,12 +82,10 @@ def cell(archive, prefix):
     return {k.removeprefix(prefix): v for k, v in archive.items() if k.startswith(prefix)}
 
 
-@pytest.mark.parametrize("name", list(representatives_first()))
+@pytest.mark.parametrize("name", list(others_slow()))
 def test_two_replicas_match_one_device(name, replicas, matches_one_device):
-    """Four replicas also compare the evaluation of every method."""
-    with_evaluation = checks.specs()[name].representative or bool(os.environ.get(checks.ALL_CELLS))
     with replicas.scope():
-        numbers = checks.numbers_of(name, with_evaluation=with_evaluation)
+        numbers = checks.numbers_of(name)
     matches_one_device(name, "two replicas", numbers)
 
 
