@@ -32,7 +32,8 @@ class ArrayDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         start = index * self.batch_size
-        rows = slice(start, min(start + self.batch_size, self.num_images))
+        # Indices copy the rows, which a slice would not: see `CopiedDataset`.
+        rows = np.arange(start, min(start + self.batch_size, self.num_images))
         if self.shuffle:
             entropy = [self.seed % 2**32, self.epoch]
             rows = np.random.default_rng(entropy).permutation(self.num_images)[rows]
@@ -59,6 +60,18 @@ class _WrappedDataset(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.dataset.on_epoch_end()
+
+
+class CopiedDataset(_WrappedDataset):
+    """A dataset whose arrays nobody else reads.
+
+    TensorFlow uses the memory of the arrays that a `keras.utils.PyDataset` returns, and a training
+    step may write its intermediate results into it: on two replicas, later epochs of MAE would
+    train on normalized images.
+    """
+
+    def __getitem__(self, index):
+        return keras.tree.map_structure(_copy, self.dataset[index])
 
 
 class SkippedDataset(_WrappedDataset):
@@ -99,3 +112,7 @@ class ValidatedDataset(_WrappedDataset):
             return self.validate(self.dataset[index])
         except ValueError as error:
             raise ValueError(f"In the batch with index {index}: {error}") from error
+
+
+def _copy(value):
+    return np.array(value) if hasattr(value, "__array__") else value

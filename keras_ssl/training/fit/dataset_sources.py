@@ -3,7 +3,11 @@
 from keras_ssl.data import _options, batch_checks, elements, epoch_counter, pipeline
 from keras_ssl.images import check_batch, image_shape
 from keras_ssl.training.fit import epoch_stream, validation
-from keras_ssl.training.fit.array_dataset import SkippedDataset, ValidatedDataset
+from keras_ssl.training.fit.array_dataset import (
+    CopiedDataset,
+    SkippedDataset,
+    ValidatedDataset,
+)
 from keras_ssl.training.fit.source import PreparedData, Source, validate_network_input
 
 
@@ -107,6 +111,10 @@ class DatasetSource(Source):
 class PyDatasetSource(Source):
     """A `keras.utils.PyDataset`, whose elements are what a step takes."""
 
+    def __init__(self, x, y=None):
+        super().__init__(x, y)
+        self.batches = CopiedDataset(x)
+
     def prepare_training(self, model, plan):
         prepared = self.prepare_evaluation(model, plan.batch_size)
         return prepared._replace(data=skip_batches(prepared.data, plan.step))
@@ -120,13 +128,13 @@ class PyDatasetSource(Source):
                 "tf.data.Dataset or an array."
             )
         validation.validate_divisible(model, len(batch[0][0]))
-        return PreparedData(self.x, validation.validate_views(model, *batch))
+        return PreparedData(self.batches, validation.validate_views(model, *batch))
 
     def prepare_prediction(self, model, batch_size):
-        return self.x
+        return self.batches
 
     def labeled_batches(self, validate, pipeline_check, batch_size):
-        data = ValidatedDataset(self.x, lambda batch: validate(*batch))
+        data = ValidatedDataset(self.batches, lambda batch: validate(*batch))
         return PreparedData(data, data[0])
 
     def ready_elements(self, accepted):
@@ -144,7 +152,7 @@ class PyDatasetSource(Source):
 
     def read_epochs(self, plan, first, validate, pipeline_check):
         """Returns `PreparedData` of the elements, all of them checked."""
-        data = ValidatedDataset(self.x, validate)
+        data = ValidatedDataset(self.batches, validate)
         return PreparedData(skip_batches(data, plan.step), data[0])
 
 

@@ -86,6 +86,27 @@ def test_fit_accepts_a_pydataset_of_ready_views(model, images):
     assert num_steps(model.fit(ReadyViews(), verbose=0)) == 3
 
 
+@pytest.mark.parametrize("kind", ["arrays", "PyDataset"])
+def test_batches_do_not_share_the_memory_of_the_users_arrays(kind, model, images):
+    """TensorFlow may write into the memory of a batch: two replicas once changed the images."""
+    views = (images.astype("float32") / 255,) * 2
+
+    class Slices(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return (tuple(view[4 * index : 4 * index + 4] for view in views),)
+
+    source = sources.open_source(views if kind == "arrays" else Slices())
+    plan = sources.EpochPlan(batch_size=4, shuffle=False, steps_per_epoch=None)
+    training = source.prepare_training(model, plan).data
+    evaluation = source.prepare_evaluation(model, 4).data
+    for (batch,) in (training[1], evaluation[1]):
+        np.testing.assert_array_equal(batch[0], views[0][4:8])
+        assert not any(np.shares_memory(view, images) for images in views for view in batch)
+
+
 def test_fit_logs_the_validation_loss_of_all_kinds_of_validation_data(model, images):
     unit = images.astype("float32") / 255
     for validation in (images[:5], (images[:5], np.arange(5)), (unit[:5], unit[:5])):
