@@ -471,6 +471,20 @@ TRAINING = (
         "tests/callbacks/test_checkpoint.py -k flushed",
     ),
     Mutant(
+        "batches-share-the-memory-of-the-users-arrays",
+        "keras_ssl/training/fit/array_dataset.py",
+        "rows = np.arange(start, min(",
+        "rows = slice(start, min(",
+        "tests/training/fit/test_sources.py -k share",
+    ),
+    Mutant(
+        "batches-share-the-memory-of-a-pydataset",
+        "keras_ssl/training/fit/array_dataset.py",
+        "map_structure(_copy, self.dataset[index])",
+        "map_structure(np.asarray, self.dataset[index])",
+        "tests/training/fit/test_sources.py -k share",
+    ),
+    Mutant(
         "lars-scales-the-steps-of-biases",
         "keras_ssl/optimizers/lars.py",
         "if len(variable.shape) > 1:",

@@ -58,6 +58,16 @@ def names(where=lambda spec: True):
     return [name for name, spec in specs().items() if where(spec)]
 
 
+def representatives():
+    """Returns the methods to compare in further places: one of each family, or all."""
+    return names(lambda spec: spec.representative or os.environ.get(ALL_CELLS))
+
+
+def trained_on_workers():
+    """Returns the methods to compare on two workers."""
+    return names(lambda spec: spec.on_workers or os.environ.get(ALL_CELLS))
+
+
 def is_semi_supervised(name):
     """Returns whether a method needs labeled and unlabeled images."""
     return issubclass(specs()[name].method, keras_ssl.SemiSupervisedModel)
@@ -297,8 +307,7 @@ def on_jax():
 
     # No device may be a step ahead: two devices on few cores may wait for each other forever.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    everything = bool(os.environ.get(ALL_CELLS))
-    one = numbers_in_float64(names(lambda spec: everything or spec.representative))
+    one = numbers_in_float64(representatives())
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     two = numbers_in_float64(specs())
     return {f"one/{key}": value for key, value in one.items()} | {
@@ -307,16 +316,15 @@ def on_jax():
 
 
 def on_four_replicas():
-    """All methods on four replicas, without a trace for each: two replicas have theirs."""
+    """Some methods on four replicas, all but SimCLR eagerly: two replicas are traced."""
     with logical_devices(4):
-        return numbers_in_float64(specs(), run_eagerly=lambda name: name != "SimCLR")
+        return numbers_in_float64(representatives(), run_eagerly=lambda name: name != "SimCLR")
 
 
 def on_two_workers():
     """Some methods on one of two workers, which `TF_CONFIG` describes."""
-    everything = bool(os.environ.get(ALL_CELLS))
     with keras_ssl.distribute.strategy("multiworker").scope():
-        return numbers_in_float64(names(lambda spec: everything or spec.on_workers))
+        return numbers_in_float64(trained_on_workers())
 
 
 def in_lower_precision():

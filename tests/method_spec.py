@@ -88,8 +88,8 @@ class MethodSpec:
             plain images for both; None if there is none.
         representative: Bool, whether the method stands for its family in the tests without the
             marker `slow`: two replicas with one device, training on plain images. Also in the
-            comparisons that no other method is in: traced with eager steps, one JAX device with
-            two.
+            comparisons that no other method is in: traced with eager steps, one JAX device and
+            four replicas with one device.
         on_workers: Bool, whether two workers are compared with one device.
         half_precision: Policies under which two replicas are compared with one device. Methods that
             exchange tensors of different kinds ask for one.

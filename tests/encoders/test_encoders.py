@@ -23,7 +23,10 @@ ENCODERS = {
     "wide_resnet": lambda channels=3: encoders.wide_resnet((32, 32, channels), depth=10, width=1),
 }
 ON_JAX = ["small_resnet", "resnet18"]
-every_encoder = pytest.mark.parametrize("name", ENCODERS)
+every_encoder = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "resnet50" else n for n in ENCODERS],
+)
 
 
 def make_encoder(name):

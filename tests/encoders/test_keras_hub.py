@@ -78,6 +78,7 @@ def train(backbone):
     return model
 
 
+@pytest.mark.slow
 def test_dinov2_backbone_is_trained_as_an_encoder():
     # The features of a loaded model are not compared: KerasHub updates the positions that
     # inference uses when weights are loaded, but not when they are trained.

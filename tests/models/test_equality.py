@@ -16,7 +16,6 @@ from processes import shared_between_workers
 
 PLACES = ("two replicas", "four replicas", "two workers", "one JAX device", "two JAX devices")
 each_method = pytest.mark.parametrize("name", checks.specs())
-representatives = pytest.mark.parametrize("name", checks.names(lambda spec: spec.representative))
 
 
 def others_slow():
@@ -96,26 +95,24 @@ def test_two_jax_devices_match_one_device(name, on_jax, matches_one_device):
 
 
 @pytest.mark.slow
-@representatives
+@pytest.mark.parametrize("name", checks.representatives())
 def test_one_jax_device_matches_one_device(name, on_jax, matches_one_device):
     matches_one_device(name, "one JAX device", cell(on_jax, f"one/{name}/float64/"))
 
 
-@representatives
+@pytest.mark.parametrize("name", checks.names(lambda spec: spec.representative))
 def test_traced_steps_match_eager_steps(name, float64):
     checks.assert_equal(checks.numbers_of(name), on_one_device(name))
 
 
 @pytest.mark.slow
-@each_method
+@pytest.mark.parametrize("name", checks.representatives())
 def test_four_replicas_match_one_device(name, on_four_replicas, matches_one_device):
     matches_one_device(name, "four replicas", cell(on_four_replicas, f"{name}/float64/"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", checks.names(lambda spec: spec.on_workers or os.environ.get(checks.ALL_CELLS))
-)
+@pytest.mark.parametrize("name", checks.trained_on_workers())
 def test_two_workers_match_one_device(name, on_two_workers, matches_one_device):
     matches_one_device(name, "two workers", cell(on_two_workers, f"{name}/float64/"))
 
@@ -170,8 +167,7 @@ def results_of(tmp_path_factory, place, *environments):
 def on_jax(tmp_path_factory):
     # On a busy machine one of two devices may wait for the other for longer than XLA allows.
     patient = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
-    quick = "--xla_backend_optimization_level=0"  # compilation takes most of the time
-    flags = f"{os.environ['XLA_FLAGS']} {patient} {quick}"
+    flags = f"{os.environ['XLA_FLAGS']} {patient}"
     environment = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "XLA_FLAGS": flags}
     return results_of(tmp_path_factory, "jax", environment)
 

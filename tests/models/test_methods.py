@@ -79,7 +79,7 @@ def test_a_loaded_model_trains_on_as_the_saved_one(trained, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert type(loaded) is type(model)
     assert loaded.seed == 3
-    views = checks.two_views(seed=5)
+    views = checks.two_views(16, seed=5)
 
     def resume(model):
         checks.run_eagerly(model)

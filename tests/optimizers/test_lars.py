@@ -125,6 +125,7 @@ def data(rng):
     return x, x[:, :1] * 2 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -139,6 +139,7 @@ def test_views_neither_read_nor_change_the_global_random_states(view, pixels):
     assert next_numbers() == expected
 
 
+@pytest.mark.slow
 def test_views_work_in_tf_data_with_an_unknown_batch_size(name, view):
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(8)
     dataset = dataset.map(lambda batch: view(batch, SEED), num_parallel_calls=2)

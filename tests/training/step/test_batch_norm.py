@@ -71,6 +71,7 @@ def operations(model):
     return [op.type for op in step.get_concrete_function(VIEWS).graph.get_operations()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{"renorm": True}, {"center": False}, {"scale": False}, {"axis": 1}, {"trainable": False}],

@@ -44,7 +44,13 @@ CV_MAKERS = {
 }
 
 
-@pytest.fixture(params=[*MAKERS, *(f"keras_cv {name}" for name in CV_MAKERS)])
+CASES = [*MAKERS, *(f"keras_cv {name}" for name in CV_MAKERS)]
+SLOW_CASES = ("jitter", "pipeline", "keras_cv inside another")
+
+
+@pytest.fixture(
+    params=[pytest.param(c, marks=pytest.mark.slow) if c in SLOW_CASES else c for c in CASES]
+)
 def layer(request):
     if request.param in MAKERS:
         return MAKERS[request.param]()
