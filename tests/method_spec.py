@@ -87,7 +87,7 @@ class MethodSpec:
         views_of: Name of a spec whose method makes the same views of images. That one is trained on
             plain images for both; None if there is none.
         representative: Bool, whether the method stands for its family in the tests without the
-            marker `slow`: two replicas with one device, training on plain images. Also in the
+            marker `slow`: training on plain images with the views of the method. Also in the
             comparisons that no other method is in: traced with eager steps, one JAX device and
             four replicas with one device.
         on_workers: Bool, whether two workers are compared with one device.

@@ -26,6 +26,7 @@ def test_blur_is_equal_to_scipy(rng, size, apply):
             np.testing.assert_allclose(result, scipy_blur(image, sigma, 11), atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "taps"), [((224, 300), 23), ((300, 96), 9), ((64, 64), 7), ((32, 32), 3), ((8, 8), 3)]
 )
