@@ -86,25 +86,45 @@ def test_fit_accepts_a_pydataset_of_ready_views(model, images):
     assert num_steps(model.fit(ReadyViews(), verbose=0)) == 3
 
 
-@pytest.mark.parametrize("kind", ["arrays", "PyDataset"])
-def test_batches_do_not_share_the_memory_of_the_users_arrays(kind, model, images):
-    """TensorFlow may write into the memory of a batch: two replicas once changed the images."""
-    views = (images.astype("float32") / 255,) * 2
+class Slices(keras.utils.PyDataset):
+    """Batches of four rows of arrays, which share the memory of the arrays."""
 
-    class Slices(keras.utils.PyDataset):
-        def __len__(self):
-            return 5
+    def __init__(self, element):
+        super().__init__()
+        self.element = element
 
-        def __getitem__(self, index):
-            return (tuple(view[4 * index : 4 * index + 4] for view in views),)
+    def __len__(self):
+        return len(keras.tree.flatten(self.element)[0]) // 4
 
-    source = sources.open_source(views if kind == "arrays" else Slices())
+    def __getitem__(self, index):
+        return keras.tree.map_structure(lambda x: x[4 * index : 4 * index + 4], self.element)
+
+
+def prepared_batches(model, images):
+    """Yields what Keras reads for each kind of input, and the user's arrays in it."""
     plan = sources.EpochPlan(batch_size=4, shuffle=False, steps_per_epoch=None)
-    training = source.prepare_training(model, plan).data
-    evaluation = source.prepare_evaluation(model, 4).data
-    for (batch,) in (training[1], evaluation[1]):
-        np.testing.assert_array_equal(batch[0], views[0][4:8])
-        assert not any(np.shares_memory(view, images) for images in views for view in batch)
+    views, labels = (images, images.copy()), np.arange(len(images))
+    for source in map(sources.open_source, (views, Slices((views,)))):
+        yield source.prepare_training(model, plan).data, views
+        yield source.prepare_evaluation(model, 4).data, views
+    for x, y in ((images, labels), (Slices((images, labels)), None)):
+        source = sources.open_source(x, y)
+        yield source.labeled_batches(lambda *batch: batch, None, 4).data, (images, labels)
+        if y is None:
+            yield source.read_epochs(plan, None, lambda batch: batch, None).data, (images, labels)
+    yield sources.open_source(images).prepare_prediction(model, 4), (images,)
+    yield sources.open_source(Slices(images)).prepare_prediction(model, 4), (images,)
+
+
+def test_batches_do_not_share_the_memory_of_the_users_arrays(model, images):
+    """TensorFlow may write into the memory of a batch: two replicas once changed the images."""
+    images = images.astype("float32") / 255
+    for data, arrays in prepared_batches(model, images):
+        batch = keras.tree.flatten(data[1])
+        assert len(batch) == len(arrays)
+        for found, array in zip(batch, arrays, strict=True):
+            np.testing.assert_array_equal(found, array[4:8])
+            assert not np.shares_memory(found, array)
 
 
 def test_fit_logs_the_validation_loss_of_all_kinds_of_validation_data(model, images):
