@@ -23,7 +23,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
 # Optimizing graphs takes longer than running them on a few small images. Tests in other processes,
-# such as those of the recipes and of four replicas, run with the default.
+# such as those of the recipes, run with the default.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 # Files and directories that run with KERAS_BACKEND=jax too: `pytest -m backend_neutral`.

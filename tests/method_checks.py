@@ -280,24 +280,13 @@ def in_float64():
     keras.config.set_dtype_policy("float64")
 
 
-def logical_devices(count):
-    """Splits the CPU into devices and returns the scope of a strategy with a replica on each."""
-    import tensorflow as tf
-
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * count,
-    )
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()
-
-
-def numbers_in_float64(method_names, run_eagerly=lambda name: False):
+def numbers_in_float64(method_names):
     """Returns the numbers of methods in float64, under keys `name/float64/key`."""
     in_float64()
     return {
         f"{name}/float64/{key}": value
         for name in method_names
-        for key, value in numbers_of(name, run_eagerly=run_eagerly(name)).items()
+        for key, value in numbers_of(name).items()
     }
 
 
@@ -315,12 +304,6 @@ def on_jax():
     }
 
 
-def on_four_replicas():
-    """Some methods on four replicas, all but SimCLR eagerly: two replicas are traced."""
-    with logical_devices(4):
-        return numbers_in_float64(representatives(), run_eagerly=lambda name: name != "SimCLR")
-
-
 def on_two_workers():
     """Some methods on one of two workers, which `TF_CONFIG` describes."""
     with keras_ssl.distribute.strategy("multiworker").scope():
@@ -329,8 +312,13 @@ def on_two_workers():
 
 def in_lower_precision():
     """Some methods on two replicas, in float32 and in half precision."""
+    import tensorflow as tf
+
+    devices = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     results = {}
-    with logical_devices(2):  # first: importing the specs initializes the devices
+    # The strategy comes first: importing the specs initializes the devices.
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         cases = [*half_precision_cases(), ("SimCLR", "float32"), ("SimCLR", "mixed_float16")]
         for name, policy in dict.fromkeys(cases):
             keras.config.set_dtype_policy(policy)
@@ -341,7 +329,6 @@ def in_lower_precision():
 
 PLACES = {
     "jax": on_jax,
-    "mirrored": on_four_replicas,
     "precisions": in_lower_precision,
     "workers": on_two_workers,
 }

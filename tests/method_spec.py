@@ -87,9 +87,9 @@ class MethodSpec:
         views_of: Name of a spec whose method makes the same views of images. That one is trained on
             plain images for both; None if there is none.
         representative: Bool, whether the method stands for its family in the tests without the
-            marker `slow`: training on plain images with the views of the method. Also in the
-            comparisons that no other method is in: traced with eager steps, one JAX device and
-            four replicas with one device.
+            marker `slow`: training on plain images with the views of the method, and training
+            on after loading. Also in the comparisons that no other method is in: traced with eager
+            steps, and one JAX device with one device of TensorFlow.
         on_workers: Bool, whether two workers are compared with one device.
         half_precision: Policies under which two replicas are compared with one device. Methods that
             exchange tensors of different kinds ask for one.

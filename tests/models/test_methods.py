@@ -14,6 +14,14 @@ from processes import run_python
 import keras_ssl
 
 each_method = pytest.mark.parametrize("name", checks.specs())
+WITH_OWN_VIEWS = checks.names(lambda spec: spec.views_of is None)
+
+
+def others_slow(names):
+    """Yields the names of methods; those that represent no family are slow tests."""
+    for name in names:
+        is_slow = not checks.specs()[name].representative
+        yield pytest.param(name, marks=[pytest.mark.slow] if is_slow else [])
 
 
 @dataclasses.dataclass
@@ -41,7 +49,14 @@ class FirstStep(keras.callbacks.Callback):
             self.weights = checks.arrays(self.model.trainable_weights)
 
 
-@pytest.fixture(scope="module", params=checks.specs())
+def other_forms_slow():
+    """Yields the names of methods; further forms of the same class are slow tests."""
+    for name, spec in checks.specs().items():
+        is_form = name != spec.method.__name__
+        yield pytest.param(name, marks=[pytest.mark.slow] if is_form else [])
+
+
+@pytest.fixture(scope="module", params=list(other_forms_slow()))
 def trained(request):
     keras.utils.set_random_seed(1)
     model = checks.make(request.param, seed=3)
@@ -73,8 +88,10 @@ def test_evaluate_moves_nothing(trained):
         np.testing.assert_array_equal(weight, old)
 
 
-def test_a_loaded_model_trains_on_as_the_saved_one(trained, tmp_path):
-    model = trained.model
+@pytest.mark.parametrize("name", list(others_slow(checks.specs())))
+def test_a_loaded_model_trains_on_as_the_saved_one(name, tmp_path):
+    model = checks.make(name, seed=3)
+    checks.train(model, checks.two_views(16), epochs=2)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert type(loaded) is type(model)
@@ -180,20 +197,13 @@ def fit_images(name, seed=0):
     return history["loss"], model.get_weights()
 
 
-def own_views():
-    """Yields the methods that name no other with their views; most are slow tests."""
-    for name in checks.names(lambda spec: spec.views_of is None):
-        is_slow = not checks.specs()[name].representative
-        yield pytest.param(name, marks=[pytest.mark.slow] if is_slow else [])
-
-
 @functools.cache
 def fitted_images(name):
     """Calls `fit_images` once for all tests: most of its time goes into the trace of the views."""
     return fit_images(name)
 
 
-@pytest.mark.parametrize("name", list(own_views()))
+@pytest.mark.parametrize("name", list(others_slow(WITH_OWN_VIEWS)))
 def test_plain_images_are_trained_on_with_the_papers_views(name):
     losses, weights = fitted_images(name)
     assert np.all(np.isfinite(losses))

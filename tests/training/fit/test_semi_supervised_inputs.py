@@ -147,7 +147,9 @@ def test_labels_in_a_column_as_in_keras_datasets_are_accepted(model):
     assert {"val_loss", "val_accuracy"} <= set(history)
 
 
-@pytest.mark.parametrize("batch_size", [11, 8, 5])
+@pytest.mark.parametrize(
+    "batch_size", [11, *(pytest.param(size, marks=pytest.mark.slow) for size in (8, 5))]
+)
 def test_evaluate_on_replicas_accepts_batches_that_replicas_do_not_divide(batch_size, replicas):
     expected = checks.make("FixMatch")
     expected.compile("sgd", metrics=["accuracy"], run_eagerly=True)
