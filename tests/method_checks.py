@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from keras.src.backend.common import dtypes
 
 import keras_ssl
@@ -56,6 +57,19 @@ def _import_test_file(path):
 def names(where=lambda spec: True):
     """Returns the names of the specs for which `where` is true."""
     return [name for name, spec in specs().items() if where(spec)]
+
+
+def slow_except(quick, method_names=None):
+    """Returns the parameters of a test of each method, a slow test unless the method is in `quick`.
+
+    Args:
+        quick: Names of methods.
+        method_names: Names of all methods to test; None for those of `specs()`.
+    """
+    return [
+        pytest.param(name, marks=[] if name in quick else [pytest.mark.slow])
+        for name in (specs() if method_names is None else method_names)
+    ]
 
 
 def representatives():

@@ -19,13 +19,6 @@ PLACES = ("two replicas", "four replicas", "two workers", "one JAX device", "two
 each_method = pytest.mark.parametrize("name", checks.specs())
 
 
-def others_slow():
-    """Yields every method; all but one self-supervised and one semi-supervised are slow tests."""
-    for name in checks.specs():
-        is_quick = name in ("SimCLR", "FixMatch")
-        yield pytest.param(name, marks=[] if is_quick else [pytest.mark.slow])
-
-
 @functools.cache
 def on_one_device(name):
     """The numbers of a method in float64, without a trace."""
@@ -83,7 +76,7 @@ def cell(archive, prefix):
     return {k.removeprefix(prefix): v for k, v in archive.items() if k.startswith(prefix)}
 
 
-@pytest.mark.parametrize("name", list(others_slow()))
+@pytest.mark.parametrize("name", checks.slow_except(("SimCLR", "FixMatch")))
 def test_two_replicas_match_one_device(name, replicas, matches_one_device):
     with replicas.scope():
         numbers = checks.numbers_of(name)
@@ -178,7 +171,7 @@ def on_jax(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def four_replicas():
-    """A strategy without collectives, of which each step that runs eagerly builds graphs."""
+    """A strategy without collectives, for which TensorFlow builds graphs in each eager step."""
     devices = [f"CPU:{index}" for index in range(4)]
     return tf.distribute.MirroredStrategy(devices, tf.distribute.ReductionToOneDevice())
 
