@@ -22,9 +22,8 @@ from keras.src.backend.common import dtypes
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
-# Optimizing graphs takes longer than running them on a few small images. Tests in other processes,
-# such as those of the recipes, run with the default.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+# The recipes, which run in other processes, are tested with the default.
+method_checks.do_not_optimize_graphs()
 
 # Files and directories that run with KERAS_BACKEND=jax too: `pytest -m backend_neutral`.
 BACKEND_NEUTRAL = (

@@ -263,13 +263,13 @@ def numbers(model, history, with_features=True):
     return named
 
 
-def numbers_of(name, run_eagerly=False):
+def numbers_of(name, run_eagerly=False, epochs=2):
     """Trains a method and returns its `numbers`, with features for two methods only.
 
     All methods of a family share `predict`.
     """
     model = make(name)
-    history = train(model, two_views(), run_eagerly=run_eagerly)
+    history = train(model, two_views(), epochs=epochs, run_eagerly=run_eagerly)
     return numbers(model, history, with_features=name in ("FixMatch", "SimCLR"))
 
 
@@ -318,8 +318,16 @@ def on_jax():
     }
 
 
+def do_not_optimize_graphs():
+    """Sets TensorFlow to run graphs as they are: to optimize those of a test takes longer."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 def on_two_workers():
     """Some methods on one of two workers, which `TF_CONFIG` describes."""
+    do_not_optimize_graphs()
     with keras_ssl.distribute.strategy("multiworker").scope():
         return numbers_in_float64(trained_on_workers())
 
@@ -328,6 +336,7 @@ def in_lower_precision():
     """Some methods on two replicas, in float32 and in half precision."""
     import tensorflow as tf
 
+    do_not_optimize_graphs()
     devices = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     results = {}
