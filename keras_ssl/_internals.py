@@ -4,6 +4,10 @@ Each function says why the public API is not enough. `tests/test_internals.py` f
 of the function when a new release of Keras or TensorFlow moves one of them.
 """
 
+import functools
+import importlib
+import types
+
 import keras
 
 
@@ -147,3 +151,25 @@ def tensorflow_generators(generator):
     inside `tf.data` (Keras 3.15).
     """
     return {"_backend_generators": {"tensorflow": generator}}
+
+
+@functools.cache
+def tensorflow_ops():
+    """Returns an object with Keras's operations on tensors of TensorFlow, under any backend.
+
+    `keras.ops` are those of the backend, but tf.data runs functions of TensorFlow only. Keras's
+    own layers of preprocessing do the same.
+    """
+    backend = importlib.import_module("keras.src.backend.tensorflow")
+    names = {}
+    for module in (backend.math, backend.nn, backend.core, backend.numpy):
+        names |= vars(module)
+    return types.SimpleNamespace(**names)
+
+
+def highest_matmul_precision():
+    """Returns a context in which JAX multiplies float32 matrices in float32 on every device.
+
+    `keras.ops.matmul` takes no precision, and accelerators round the factors to fewer bits.
+    """
+    return importlib.import_module("jax").default_matmul_precision("highest")

@@ -5,6 +5,7 @@ import inspect
 import tomllib
 from pathlib import Path
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -169,3 +170,17 @@ def test_tensorflow_generators_are_used_in_tf_data_on_other_backends(monkeypatch
     vars(layer).update(_internals.tensorflow_generators(generator))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert layer._get_seed_generator("tensorflow") is generator
+
+
+def test_tensorflow_ops_compute_with_tensors_of_tensorflow():
+    ops = _internals.tensorflow_ops()
+    numbers = tf.constant([[3.0, 1.0]])
+    for name, expected in {"argsort": [[1, 0]], "relu": [[3, 1]], "cast": [[3, 1]]}.items():
+        result = getattr(ops, name)(numbers, *(["int32"] if name == "cast" else []))
+        assert isinstance(result, tf.Tensor), name
+        np.testing.assert_array_equal(result, expected, err_msg=name)
+
+
+def test_highest_matmul_precision_sets_that_of_jax():
+    with _internals.highest_matmul_precision():
+        assert jax.config.jax_default_matmul_precision == "highest"

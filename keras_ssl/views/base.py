@@ -5,16 +5,15 @@ import zlib
 from typing import Any
 
 import keras
-import tensorflow as tf
+import lazy_loader
 
 from keras_ssl._types import Tensor
-from keras_ssl.views import per_image
+from keras_ssl.views import draws, per_image
+from keras_ssl.views.backend import ops, selects_images, uses_tensorflow, without_autograph
+
+tf = lazy_loader.load("tensorflow")
 
 CHANNELS = (1, 3, 4)
-
-# For functions without an `if` on a tensor. AutoGraph would take longer to rewrite them than
-# TensorFlow takes for everything else before the first step.
-no_autograph = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +61,15 @@ class View:
             TypeError: If `images` is neither uint8 nor float, or `seed` does not hold integers.
             ValueError: If `images` or `seed` has the wrong shape.
         """
+        return without_autograph(self._make)(images, seed)
+
+    def _make(self, images, seed):
         images, seed = validate_images(images), as_seed(seed)
-        if not (self.accepts_uint8 and images.dtype == tf.uint8):
+        if not (self.accepts_uint8 and is_uint8(images)):
             images = to_unit_range(images)
-        op = self.per_image_op(images, seed, images.shape[1:])
+        op = self.per_image_op(images, seed, tuple(images.shape)[1:]) if selects_images() else None
         if op is None:
-            return self.transform(images, seed)
+            return apply_transform(self, images, seed)
         return per_image.apply_per_image([op], images)
 
     def transform(self, images: Tensor, seed: Tensor) -> Tensor:
@@ -82,7 +84,6 @@ class View:
         """
         raise NotImplementedError
 
-    @no_autograph
     def per_image_op(self, images: Tensor, seed: Tensor, shape: Tensor) -> Any:
         """Returns the operation that replaces `transform` if one image at a time is faster.
 
@@ -98,16 +99,16 @@ class View:
         """
         return None
 
-    @no_autograph
     def uniform(self, images: Tensor, seed: Tensor, count: int) -> Tensor:
         """Returns `count` random numbers for each image, uniform in 0..1: float32 `(B, count)`.
 
         The name of the class is folded into the seed. Two different views that receive the same
         seed draw different numbers.
         """
-        return tf.random.stateless_uniform(
-            (tf.shape(images)[0], count), fold_in(seed, type(self).__name__)
-        )
+        seed, shape = fold_in(seed, type(self).__name__), (ops.shape(images)[0], count)
+        if selects_images():  # XLA would draw other numbers
+            return tf.random.stateless_uniform(shape, seed)
+        return draws.uniform(seed, shape)
 
     def get_config(self) -> dict:
         """Returns the constructor arguments in a serializable form."""
@@ -133,11 +134,9 @@ class RandomApply(View):
 
     probability: float
 
-    @no_autograph
     def transform(self, images, seed):
         return apply_where(images, self.draw_selected(images, seed), self.change)
 
-    @no_autograph
     def per_image_op(self, images, seed, shape):
         if not per_image.is_large(shape):
             return None
@@ -152,34 +151,47 @@ class RandomApply(View):
         raise NotImplementedError
 
 
-@no_autograph
+def apply_transform(view, images, seed, **options):
+    """Calls the `transform` of a view. Only that of a user is traced with AutoGraph."""
+    transform = view.transform
+    is_ours = type(view).transform.__module__.startswith("keras_ssl.")
+    if not is_ours and uses_tensorflow() and not tf.executing_eagerly():
+        transform = tf.function(transform)
+    return transform(images, seed, **options)
+
+
 def fold_in(seed, *data):
     """Folds integers and strings into a seed, one after the other. Returns an int32 pair."""
     for value in data:
         number = zlib.crc32(value.encode()) >> 1 if isinstance(value, str) else value
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+        if selects_images():
+            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+        else:
+            seed = draws.fold_in(seed, number)
     return seed
 
 
-@no_autograph
 def to_unit_range(images):
     """Returns validated images, uint8 or float, as float32 in 0..1."""
-    if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 255.0
-    return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)
+    if is_uint8(images):
+        return ops.cast(images, "float32") / 255.0
+    return ops.clip(ops.cast(images, "float32"), 0.0, 1.0)
 
 
-@no_autograph
+def is_uint8(images):
+    """Returns whether images are uint8."""
+    return keras.backend.standardize_dtype(images.dtype) == "uint8"
+
+
 def validate_images(images):
     """Returns a batch of images as a tensor; raises for anything else."""
-    images = tf.convert_to_tensor(images)
-    if images.dtype != tf.uint8 and not images.dtype.is_floating:
-        raise TypeError(
-            f"`images` must be uint8 (0..255) or float (0..1), received dtype {images.dtype.name}."
-        )
-    if images.shape.rank is None:
+    images = ops.convert_to_tensor(images)
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    if dtype != "uint8" and not keras.backend.is_float_dtype(dtype):
+        raise TypeError(f"`images` must be uint8 (0..255) or float (0..1), received dtype {dtype}.")
+    if uses_tensorflow() and images.shape.rank is None:
         raise ValueError("`images` must have a known rank: a batch (B, H, W, C).")
-    if images.shape.rank != 4 or images.shape[-1] not in CHANNELS:
+    if len(images.shape) != 4 or images.shape[-1] not in CHANNELS:
         raise ValueError(
             f"`images` must be a batch (B, H, W, C) with 1, 3 or 4 channels, received shape "
             f"{tuple(images.shape)}."
@@ -187,18 +199,19 @@ def validate_images(images):
     return images
 
 
-@no_autograph
 def as_seed(seed):
     """Returns a seed as an int32 tensor `(2,)`; raises for anything else."""
     try:
-        tensor = tf.convert_to_tensor(seed)
+        tensor = ops.convert_to_tensor(seed)
     except (TypeError, ValueError) as error:
         raise TypeError(f"`seed` must be two integers, received {seed!r}.") from error
-    if not tensor.dtype.is_integer:
-        raise TypeError(f"`seed` must be two integers, received dtype {tensor.dtype.name}.")
-    if tensor.shape.rank is not None and tensor.shape != (2,):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if not keras.backend.is_int_dtype(dtype):
+        raise TypeError(f"`seed` must be two integers, received dtype {dtype}.")
+    is_known = not uses_tensorflow() or tensor.shape.rank is not None
+    if is_known and tuple(tensor.shape) != (2,):
         raise ValueError(f"`seed` must be two integers, received shape {tuple(tensor.shape)}.")
-    return tf.cast(tensor, tf.int32)
+    return ops.cast(tensor, "int32")
 
 
 def apply_where(images, selected, function, *parameters):
@@ -214,6 +227,9 @@ def apply_where(images, selected, function, *parameters):
     Returns:
         `(B, H, W, C)`: the changed images and, unchanged, all others.
     """
+    if not selects_images():
+        changed = function(images, *parameters)
+        return ops.where(selected[:, None, None, None], changed, images)
     indices = tf.where(selected)
     inputs = [tf.gather(x, indices[:, 0]) for x in (images, *parameters)]
     return tf.tensor_scatter_nd_update(images, indices, function(*inputs))

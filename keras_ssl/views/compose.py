@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import keras
 
 from keras_ssl.views import per_image
-from keras_ssl.views.base import View, fold_in, no_autograph
+from keras_ssl.views.backend import selects_images
+from keras_ssl.views.base import View, apply_transform, fold_in
 from keras_ssl.views.ops.crop import RandomResizedCrop
 from keras_ssl.views.ops.flip import RandomFlip
 
@@ -41,19 +42,20 @@ class Compose(View):
 
     def transform(self, images, seed):
         # Consecutive operations on single images run in one loop over the batch.
-        ops, shape = [], images.shape[1:]
+        ops, shape = [], tuple(images.shape)[1:]
         for view, view_seed, options in self._steps(images, seed):
-            op = view.per_image_op(images, view_seed, shape, **options)
+            op = None
+            if selects_images():
+                op = view.per_image_op(images, view_seed, shape, **options)
             if op is None:
                 images = per_image.apply_per_image(ops, images)
-                images = view.transform(images, view_seed, **options)
-                ops, shape = [], images.shape[1:]
+                images = apply_transform(view, images, view_seed, **options)
+                ops, shape = [], tuple(images.shape)[1:]
             else:
                 ops.append(op)
                 shape = op.shape
         return per_image.apply_per_image(ops, images)
 
-    @no_autograph
     def _steps(self, images, seed):
         """Returns `(view, seed, options)` of each view. A crop also does the flip after it."""
         steps = []

@@ -8,7 +8,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import tensorflow as tf
+import lazy_loader
+
+tf = lazy_loader.load("tensorflow")
 
 # Pixels from which one image at a time is faster. Time relative to the whole batch at once,
 # measured on one core for color jitter: 2 at 32 x 32, 1 at 96 x 96, 0.5 at 224 x 224.
@@ -32,10 +34,14 @@ class PerImageOp(NamedTuple):
 
 def is_large(shape):
     """Returns whether images of static shape `(H, W, C)` are known to be large."""
-    return (shape[:2].num_elements() or 0) >= MIN_PIXELS
+    return num_pixels(shape) >= MIN_PIXELS
 
 
-@tf.autograph.experimental.do_not_convert
+def num_pixels(shape):
+    """Returns the pixels of images of static shape `(H, W, C)`, 0 if unknown."""
+    return 0 if None in shape[:2] else shape[0] * shape[1]
+
+
 def apply_per_image(ops, images):
     """Applies a list of operations to each image of a batch.
 

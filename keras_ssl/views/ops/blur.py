@@ -5,12 +5,15 @@ import functools
 import math
 
 import keras
-import tensorflow as tf
+import lazy_loader
 
 from keras_ssl.validation import check_fraction, check_interval
 from keras_ssl.views import per_image
-from keras_ssl.views.base import View, apply_where, no_autograph
+from keras_ssl.views.backend import matmul, ops
+from keras_ssl.views.base import View, apply_where
 from keras_ssl.views.ops.resample import resample
+
+tf = lazy_loader.load("tensorflow")
 
 # Standard deviations after which a kernel is cut off. The weight there is 3e-7 of the center's,
 # which float32 cannot show.
@@ -52,12 +55,10 @@ class GaussianBlur(View):
             )
         check_fraction(probability=self.probability)
 
-    @no_autograph
     def transform(self, images, seed):
         selected, sigma = self._draw(images, seed)
         return apply_where(images, selected, self._blur, sigma)
 
-    @no_autograph
     def per_image_op(self, images, seed, shape):
         if not per_image.is_large(shape) or not per_image.supports_xla():
             return None
@@ -81,17 +82,19 @@ class GaussianBlur(View):
         return maximum(1, shorter_side // 20) if self.kernel_size is None else self.kernel_size // 2
 
     def _blur(self, images, sigma):
-        height, width = tf.unstack(tf.shape(images)[1:3])
-        radius = self._radius(tf.minimum(height, width), tf.maximum)
-        offsets = tf.range(-radius, radius + 1)
+        height, width = ops.shape(images)[1:3]
+        are_known = isinstance(height, int) and isinstance(width, int)
+        minimum, maximum = (min, max) if are_known else (tf.minimum, tf.maximum)
+        radius = self._radius(minimum(height, width), maximum)
+        offsets = ops.arange(-radius, radius + 1, dtype="int32")
         kernel = _kernel(offsets, sigma[:, None])
         return resample(images, _matrix(kernel, offsets, height), _matrix(kernel, offsets, width))
 
 
 def _kernel(offsets, sigma):
     """Returns the normalized Gaussian at integer offsets: `(..., taps)`."""
-    kernel = tf.exp(-0.5 * tf.square(tf.cast(offsets, tf.float32) / sigma))
-    return kernel / tf.reduce_sum(kernel, axis=-1, keepdims=True)
+    kernel = ops.exp(-0.5 * ops.square(ops.cast(offsets, "float32") / sigma))
+    return kernel / ops.sum(kernel, axis=-1, keepdims=True)
 
 
 @functools.cache
@@ -131,8 +134,12 @@ def _convolve_axis(image, sigma, radius, axis):
 
 def _matrix(kernel, offsets, length):
     """Returns matrices `(B, length, length)` that convolve one axis with reflected ends."""
-    period = tf.maximum(1, 2 * (length - 1))
-    source = tf.math.floormod(tf.range(length)[:, None] + offsets, period)
-    source = tf.minimum(source, period - source) % length  # `%` matters for a single pixel only
-    taps = tf.one_hot(source, length, axis=1)  # (output, input, tap)
-    return tf.einsum("bk,oik->boi", kernel, taps)
+    positions = ops.arange(length, dtype="int32")
+    period = ops.maximum(1, 2 * (length - 1))
+    source = ops.mod(positions[:, None] + offsets, period)
+    source = ops.mod(ops.minimum(source, period - source), length)  # matters for a single pixel
+    taps = ops.cast(source[:, None, :] == positions[None, :, None], "float32")
+    # (B, taps) by (taps, outputs * inputs).
+    count = ops.shape(offsets)[0]
+    taps = ops.reshape(ops.transpose(taps, (2, 0, 1)), (count, length * length))
+    return ops.reshape(matmul(kernel, taps), (-1, length, length))

@@ -4,12 +4,15 @@ import dataclasses
 import functools
 
 import keras
-import tensorflow as tf
+import lazy_loader
 
 from keras_ssl.validation import check_fraction, check_interval, check_number
 from keras_ssl.views import per_image
-from keras_ssl.views.base import View, no_autograph
+from keras_ssl.views.backend import ops, selects_images
+from keras_ssl.views.base import View
 from keras_ssl.views.ops.grayscale import luminance
+
+tf = lazy_loader.load("tensorflow")
 
 BLENDS = ("brightness", "contrast", "saturation")
 
@@ -54,13 +57,15 @@ class ColorJitter(View):
         self._set(hue=_as_amount("hue", self.hue, -0.5, 0.5))
         check_fraction(probability=self.probability)
 
-    @no_autograph
     def transform(self, images, seed):
         ranges = self._ranges(images.shape[-1])
         if not ranges:
             return images
         names = list(ranges)
         order, amounts, selected = self._draw(images, seed, ranges)
+        if not selects_images():
+            changed = _jitter(images, order, amounts, names, None)
+            return ops.where(selected[:, None, None, None], changed, images)
 
         # Hue costs as much as two blends. Group the images by the step that changes their hue, so
         # that it is computed once for each image.
@@ -76,7 +81,6 @@ class ColorJitter(View):
             results.append(_jitter(*group, names, hue_step))
         return tf.tensor_scatter_nd_update(images, tf.concat(indices, 0), tf.concat(results, 0))
 
-    @no_autograph
     def per_image_op(self, images, seed, shape):
         ranges = self._ranges(shape[-1])
         if not ranges or not per_image.is_large(shape) or not per_image.supports_xla():
@@ -89,9 +93,11 @@ class ColorJitter(View):
         """Draws the order of the n changes and their amounts, `(B, n)`, and the images: `(B,)`."""
         count = len(ranges)
         draws = self.uniform(images, seed, 2 * count + 1)
-        low, high = (tf.constant(ends, tf.float32) for ends in zip(*ranges.values(), strict=True))
+        low, high = (
+            ops.convert_to_tensor(ends, "float32") for ends in zip(*ranges.values(), strict=True)
+        )
         amounts = low + (high - low) * draws[:, count:-1]
-        return tf.argsort(draws[:, :count]), amounts, draws[:, -1] < self.probability
+        return ops.argsort(draws[:, :count]), amounts, draws[:, -1] < self.probability
 
     def _ranges(self, channels):
         """Returns the ranges of those changes that have an effect, by name."""
@@ -118,23 +124,26 @@ def rotate_hue(colors, turns):
         List of red, green and blue.
     """
     red, green, blue = colors
-    value = tf.maximum(tf.maximum(red, green), blue)
-    minimum = tf.minimum(tf.minimum(red, green), blue)
+    value = ops.maximum(ops.maximum(red, green), blue)
+    minimum = ops.minimum(ops.minimum(red, green), blue)
     chroma = value - minimum
-    scale = 1.0 / tf.maximum(chroma, 1e-12)  # the hue of gray pixels has no effect
-    hue = tf.where(
+    scale = 1.0 / ops.maximum(chroma, 1e-12)  # the hue of gray pixels has no effect
+    hue = ops.where(
         value == red,
         (green - blue) * scale,
-        tf.where(value == green, (blue - red) * scale + 2.0, (red - green) * scale + 4.0),
+        ops.where(value == green, (blue - red) * scale + 2.0, (red - green) * scale + 4.0),
     )
     hue += 6.0 * turns  # in sixths of the circle
-    hue -= 6.0 * tf.floor(hue / 6.0)
-    shares = (tf.abs(hue - 3.0) - 1.0, 2.0 - tf.abs(hue - 2.0), 2.0 - tf.abs(hue - 4.0))
-    return [minimum + chroma * tf.clip_by_value(share, 0.0, 1.0) for share in shares]
+    hue -= 6.0 * ops.floor(hue / 6.0)
+    shares = (ops.abs(hue - 3.0) - 1.0, 2.0 - ops.abs(hue - 2.0), 2.0 - ops.abs(hue - 4.0))
+    return [minimum + chroma * ops.clip(share, 0.0, 1.0) for share in shares]
 
 
 def _jitter(images, order, amounts, names, hue_step):
-    """Applies the changes to images `(B, H, W, C)` that all change their hue at `hue_step`."""
+    """Applies the changes to images `(B, H, W, C)` that all change their hue at `hue_step`.
+
+    None if they change it at different steps.
+    """
     colors, alpha = _split_channels(images)
     colors = _apply_changes(colors, order, amounts, names, hue_step)
     return _stack_channels(colors + alpha, images)
@@ -148,27 +157,31 @@ def _jitter_image(image, order, amounts, names):
 
 def _split_channels(images):
     """Returns color channels and alpha channels: lists of `(B, pixels)`."""
-    channels = [tf.reshape(x, (tf.shape(x)[0], -1)) for x in tf.unstack(images, axis=-1)]
+    batch, height, width, _ = ops.shape(images)
+    channels = [ops.reshape(x, (batch, height * width)) for x in ops.unstack(images, axis=-1)]
     return channels[:3], channels[3:]
 
 
 def _stack_channels(channels, images):
     """Stacks channels `(B, pixels)` to images of the shape of `images`."""
-    shape = tf.shape(images)
-    stacked = tf.transpose(tf.stack(channels, axis=1), (0, 2, 1))
-    return tf.ensure_shape(tf.reshape(stacked, shape), images.shape)
+    stacked = ops.transpose(ops.stack(channels, axis=1), (0, 2, 1))
+    return ops.reshape(stacked, ops.shape(images))
 
 
 def _apply_changes(colors, order, amounts, names, hue_step):
     """Applies the changes to color channels, one step after the other."""
     for step in range(len(names)):
         change = order[:, step, None]
-        amount = tf.gather(amounts, change, batch_dims=1)
+        amount = ops.take_along_axis(amounts, change, axis=1)
         if step == hue_step:
             colors = rotate_hue(colors, amount)
-        else:
-            is_change = {name: change == index for index, name in enumerate(names)}
-            colors = _blend(colors, amount, is_change.get("contrast"), is_change.get("saturation"))
+            continue
+        is_change = {name: change == index for index, name in enumerate(names)}
+        new = _blend(colors, amount, is_change.get("contrast"), is_change.get("saturation"))
+        if hue_step is None and "hue" in names:
+            rotated = rotate_hue(colors, amount)
+            new = [ops.where(is_change["hue"], *pair) for pair in zip(rotated, new, strict=True)]
+        colors = new
     return colors
 
 
@@ -203,10 +216,10 @@ def _blend(colors, factor, is_contrast, is_saturation):
     if is_contrast is not None or is_saturation is not None:
         gray = luminance(colors)
     if is_saturation is not None:
-        target += tf.where(is_saturation, 1.0 - factor, 0.0) * gray
+        target += ops.where(is_saturation, 1.0 - factor, 0.0) * gray
     if is_contrast is not None:
-        target += tf.where(is_contrast, 1.0 - factor, 0.0) * tf.reduce_mean(gray, 1, keepdims=True)
-    return [tf.clip_by_value(factor * color + target, 0.0, 1.0) for color in colors]
+        target += ops.where(is_contrast, 1.0 - factor, 0.0) * ops.mean(gray, 1, keepdims=True)
+    return [ops.clip(factor * color + target, 0.0, 1.0) for color in colors]
 
 
 def _as_amount(name, value, low, high=float("inf")):

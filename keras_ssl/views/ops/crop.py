@@ -4,13 +4,16 @@ import dataclasses
 import math
 
 import keras
-import tensorflow as tf
+import lazy_loader
 
 from keras_ssl._types import Tensor
 from keras_ssl.validation import as_size, check_interval
 from keras_ssl.views import per_image
-from keras_ssl.views.base import View, no_autograph, to_unit_range
+from keras_ssl.views.backend import ops
+from keras_ssl.views.base import View, is_uint8, to_unit_range
 from keras_ssl.views.ops.resample import resample
+
+tf = lazy_loader.load("tensorflow")
 
 ATTEMPTS = 10  # torchvision's
 
@@ -56,24 +59,22 @@ class RandomResizedCrop(View):
         check_interval(0, exclusive=True, ratio=self.ratio)
         self._set(size=as_size(self.size), scale=tuple(self.scale), ratio=tuple(self.ratio))
 
-    @no_autograph
     def transform(self, images, seed, flipped: Tensor | None = None):
         # `Compose` passes `flipped`, bool (B,): the images that the next view, a flip, selects.
         top, left, height, width = self.draw_boxes(images, seed)
         num_rows, num_columns = as_size(self.size)
-        rows = resize_matrix(top, height, tf.shape(images)[1], num_rows)
-        columns = resize_matrix(left, width, tf.shape(images)[2], num_columns, flipped)
+        rows = resize_matrix(top, height, ops.shape(images)[1], num_rows)
+        columns = resize_matrix(left, width, ops.shape(images)[2], num_columns, flipped)
         return resample(to_unit_range(images), rows, columns)
 
-    @no_autograph
     def per_image_op(self, images, seed, shape, flipped: Tensor | None = None):
-        is_first = images.shape[1:].as_list() == shape.as_list()  # boxes are drawn for `images`
-        if not is_first or (shape[:2].num_elements() or 0) <= MAX_MATRIX_PIXELS:
+        is_first = tuple(images.shape)[1:] == shape  # boxes are drawn for `images`
+        if not is_first or per_image.num_pixels(shape) <= MAX_MATRIX_PIXELS:
             return None
         if flipped is None:
             flipped = tf.zeros(tf.shape(images)[:1], tf.bool)
         boxes = tf.cast(tf.stack(self.draw_boxes(images, seed), axis=1), tf.int32)
-        output_shape = tf.TensorShape((*as_size(self.size), shape[-1]))
+        output_shape = (*as_size(self.size), shape[-1])
         return per_image.PerImageOp(self._crop_image, (boxes, flipped), output_shape)
 
     def draw_boxes(self, images: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -86,23 +87,28 @@ class RandomResizedCrop(View):
         Returns:
             Top, left, height and width: whole numbers as float32 `(B,)`.
         """
-        full_height, full_width = tf.unstack(tf.cast(tf.shape(images)[1:3], tf.float32))
+        full_height, full_width = (ops.cast(side, "float32") for side in ops.shape(images)[1:3])
         draws = self.uniform(images, seed, 2 * ATTEMPTS + 2)
         area = interpolate(*self.scale, draws[:, :ATTEMPTS]) * full_height * full_width
         low, high = map(math.log, self.ratio)
-        aspect = tf.exp(interpolate(low, high, draws[:, ATTEMPTS:-2]))
-        heights, widths = tf.round(tf.sqrt(area / aspect)), tf.round(tf.sqrt(area * aspect))
+        aspect = ops.exp(interpolate(low, high, draws[:, ATTEMPTS:-2]))
+        heights, widths = ops.round(ops.sqrt(area / aspect)), ops.round(ops.sqrt(area * aspect))
         fits = (heights >= 1) & (heights <= full_height) & (widths >= 1) & (widths <= full_width)
-        attempt = tf.argmax(tf.cast(fits, tf.int32), axis=1)  # the first that fits, or 0
-        has_fit = tf.gather(fits, attempt, batch_dims=1)
+        # The first that fits, or 0.
+        attempt = ops.argmax(ops.cast(fits, "int32"), axis=1)[:, None]
+
+        def of_attempt(values):
+            return ops.take_along_axis(values, attempt, axis=1)[:, 0]
+
+        has_fit = of_attempt(fits)
         # If the image's own aspect is within `ratio`, the central box is the whole image.
-        central_height = tf.clip_by_value(tf.round(full_width / self.ratio[0]), 1.0, full_height)
-        central_width = tf.clip_by_value(tf.round(full_height * self.ratio[1]), 1.0, full_width)
-        height = tf.where(has_fit, tf.gather(heights, attempt, batch_dims=1), central_height)
-        width = tf.where(has_fit, tf.gather(widths, attempt, batch_dims=1), central_width)
+        central_height = ops.clip(ops.round(full_width / self.ratio[0]), 1.0, full_height)
+        central_width = ops.clip(ops.round(full_height * self.ratio[1]), 1.0, full_width)
+        height = ops.where(has_fit, of_attempt(heights), central_height)
+        width = ops.where(has_fit, of_attempt(widths), central_width)
         margin_y, margin_x = full_height - height, full_width - width
-        top = tf.where(has_fit, tf.floor(draws[:, -2] * (margin_y + 1)), margin_y // 2)
-        left = tf.where(has_fit, tf.floor(draws[:, -1] * (margin_x + 1)), margin_x // 2)
+        top = ops.where(has_fit, ops.floor(draws[:, -2] * (margin_y + 1)), margin_y // 2)
+        left = ops.where(has_fit, ops.floor(draws[:, -1] * (margin_x + 1)), margin_x // 2)
         return top, left, height, width
 
     def _crop_image(self, image, box, is_flipped):
@@ -116,7 +122,7 @@ class RandomResizedCrop(View):
             lambda: tf.image.resize(crop, self.size),
             lambda: tf.image.resize(crop, self.size, antialias=True),
         )[0]
-        return tf.minimum(resized / 255.0 if image.dtype == tf.uint8 else resized, 1.0)
+        return tf.minimum(resized / 255.0 if is_uint8(image) else resized, 1.0)
 
 
 def interpolate(low, high, fraction):
@@ -137,13 +143,13 @@ def resize_matrix(start, length, full_length, size, flipped=None):
         size: Int, pixels of the output.
         flipped: Bool `(B,)`, which outputs are reversed, or None.
     """
-    outputs = tf.range(size, dtype=tf.float32)[:, None]
+    outputs = ops.arange(size, dtype="float32")[:, None]
     if flipped is not None:
-        outputs = tf.where(flipped[:, None, None], size - 1.0 - outputs, outputs)
+        outputs = ops.where(flipped[:, None, None], size - 1.0 - outputs, outputs)
     step = (length / size)[:, None, None]
     start, end = start[:, None, None], (start + length)[:, None, None]
     centers = start + (outputs + 0.5) * step
-    pixels = tf.range(tf.cast(full_length, tf.float32)) + 0.5
-    weights = tf.nn.relu(1.0 - tf.abs(pixels - centers) / tf.maximum(step, 1.0))
-    weights *= tf.cast((pixels > start) & (pixels < end), tf.float32)
-    return weights / tf.reduce_sum(weights, axis=-1, keepdims=True)
+    pixels = ops.cast(ops.arange(full_length, dtype="int32"), "float32") + 0.5
+    weights = ops.relu(1.0 - ops.abs(pixels - centers) / ops.maximum(step, 1.0))
+    weights *= ops.cast((pixels > start) & (pixels < end), "float32")
+    return weights / ops.sum(weights, axis=-1, keepdims=True)

@@ -3,10 +3,10 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import as_size, check_fraction
-from keras_ssl.views.base import View, no_autograph
+from keras_ssl.views.backend import ops
+from keras_ssl.views.base import View
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -36,21 +36,20 @@ class Cutout(View):
         self._set(size=as_size(self.size))
         check_fraction(fill=self.fill)
 
-    @no_autograph
     def transform(self, images, seed):
         draws = self.uniform(images, seed, 2)
         rows, columns = (
-            _box(draws[:, axis], tf.shape(images)[1 + axis], self.size[axis]) for axis in (0, 1)
+            _box(draws[:, axis], ops.shape(images)[1 + axis], self.size[axis]) for axis in (0, 1)
         )
         mask = rows[:, :, None, None] & columns[:, None, :, None]
         num_colors = min(3, images.shape[-1])
         fill = [float(self.fill)] * num_colors + [1.0] * (images.shape[-1] - num_colors)
-        return tf.where(mask, tf.constant(fill), images)
+        return ops.where(mask, ops.convert_to_tensor(fill, "float32"), images)
 
 
 def _box(draws, length, box_length):
     """Returns which positions along one axis the box covers: bool `(B, length)`."""
-    center = tf.cast(draws * tf.cast(length, tf.float32), tf.int32)[:, None]
+    center = ops.cast(draws * ops.cast(length, "float32"), "int32")[:, None]
     start = center - box_length // 2
-    positions = tf.range(length)
+    positions = ops.arange(length, dtype="int32")
     return (positions >= start) & (positions < start + box_length)

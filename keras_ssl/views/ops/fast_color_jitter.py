@@ -6,11 +6,10 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_ssl.validation import check_fraction
 from keras_ssl.views import per_image
-from keras_ssl.views.base import no_autograph
+from keras_ssl.views.backend import matmul, ops, selects_images
 from keras_ssl.views.ops.color_jitter import ColorJitter
 from keras_ssl.views.ops.grayscale import LUMINANCE
 
@@ -47,14 +46,13 @@ class FastColorJitter(ColorJitter):
         super().__post_init__()
         check_fraction(grayscale=self.grayscale)
 
-    @no_autograph
     def transform(self, images, seed):
         # Only for a known batch size: each other size would be compiled again.
-        is_known = images.shape.is_fully_defined() and per_image.supports_xla()
+        is_known = selects_images() and None not in tuple(images.shape)
+        is_known = is_known and per_image.supports_xla()
         apply = _compiled_color_map() if is_known else _apply_color_map
         return apply(images, *self._draw_color_maps(images, seed, images.shape[-1]))
 
-    @no_autograph
     def per_image_op(self, images, seed, shape):
         if not per_image.is_large(shape) or not per_image.supports_xla():
             return None
@@ -72,27 +70,29 @@ class FastColorJitter(ColorJitter):
         amounts = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
         for index, (name, (low, high)) in enumerate(ranges.items()):
             amount = low + (high - low) * draws[:, index]
-            amounts[name] = tf.where(selected, amount, amounts[name])
+            amounts[name] = ops.where(selected, amount, amounts[name])
         is_gray = draws[:, -2] < self.grayscale if channels > 1 else False
-        return _color_maps(tf.shape(images)[0], channels, is_gray=is_gray, **amounts)
+        return _color_maps(ops.shape(images)[0], channels, is_gray=is_gray, **amounts)
 
 
 def _color_maps(batch_size, channels, brightness, contrast, saturation, hue, is_gray):
     """Returns the matrices `(B, C, C)` for colors as rows, and the contrast `(B, 1, 1)`."""
 
     def per_batch(value):
-        return tf.broadcast_to(tf.cast(value, tf.float32), (batch_size,))[:, None, None]
+        return ops.broadcast_to(ops.cast(value, "float32"), (batch_size,))[:, None, None]
 
     if channels == 1:
         return per_batch(brightness), per_batch(contrast)
-    to_gray = tf.constant(np.tile(np.array(LUMINANCE)[:, None], (1, 3)), tf.float32)
+    to_gray = ops.convert_to_tensor(np.tile(np.array(LUMINANCE)[:, None], (1, 3)), "float32")
     saturation = per_batch(saturation)
-    matrix = per_batch(brightness) * (saturation * tf.eye(3) + (1 - saturation) * to_gray)
-    matrix @= _hue_rotation(per_batch(hue))
-    matrix = tf.where(per_batch(is_gray) > 0, matrix @ to_gray, matrix)
+    matrix = per_batch(brightness) * (
+        saturation * ops.eye(3, dtype="float32") + (1 - saturation) * to_gray
+    )
+    matrix = matmul(matrix, _hue_rotation(per_batch(hue)))
+    matrix = ops.where(per_batch(is_gray) > 0, matmul(matrix, to_gray), matrix)
     if channels == 4:
-        matrix = tf.pad(matrix, ((0, 0), (0, 1), (0, 1)))
-        matrix += tf.constant(np.diag([0.0, 0.0, 0.0, 1.0]), tf.float32)
+        matrix = ops.pad(matrix, ((0, 0), (0, 1), (0, 1)))
+        matrix += ops.convert_to_tensor(np.diag([0.0, 0.0, 0.0, 1.0]), "float32")
     return matrix, per_batch(contrast)
 
 
@@ -104,22 +104,26 @@ def _hue_rotation(turns):
         np.diag([0, 1.0, 1.0]),
         np.array([[0] * 3, [0, 0, 1.0], [0, -1.0, 0]]),
     ]
-    constant, cosine, sine = (tf.constant((to_rgb @ part @ YIQ).T, tf.float32) for part in parts)
+    constant, cosine, sine = (
+        ops.convert_to_tensor((to_rgb @ part @ YIQ).T, "float32") for part in parts
+    )
     angle = 2 * math.pi * turns
-    return constant + tf.cos(angle) * cosine + tf.sin(angle) * sine
+    return constant + ops.cos(angle) * cosine + ops.sin(angle) * sine
 
 
 def _apply_color_map(images, matrix, contrast):
     """Multiplies the colors by a matrix, then blends with the mean luminance by the contrast."""
     channels = images.shape[-1]
-    pixels = tf.reshape(images, (tf.shape(images)[0], -1, channels))
-    mean_color = tf.reduce_mean(pixels, axis=1, keepdims=True) @ matrix
+    batch, height, width, _ = ops.shape(images)
+    pixels = ops.reshape(images, (batch, height * width, channels))
+    mean_color = matmul(ops.mean(pixels, axis=1, keepdims=True), matrix)
     weights = [1.0] if channels == 1 else [*LUMINANCE, 0.0][:channels]
-    gray = tf.reduce_sum(mean_color * weights, axis=-1, keepdims=True)
-    is_color = tf.constant([1.0] * min(channels, 3) + [0.0] * (channels == 4))
+    weights = ops.convert_to_tensor(weights, "float32")
+    gray = ops.sum(mean_color * weights, axis=-1, keepdims=True)
+    is_color = ops.convert_to_tensor([1.0] * min(channels, 3) + [0.0] * (channels == 4), "float32")
     blend = 1 + is_color * (contrast - 1)  # an alpha channel is not changed
-    result = pixels @ (blend * matrix) + (1 - blend) * gray
-    return tf.reshape(tf.clip_by_value(result, 0.0, 1.0), tf.shape(images))
+    result = matmul(pixels, blend * matrix) + (1 - blend) * gray
+    return ops.reshape(ops.clip(result, 0.0, 1.0), ops.shape(images))
 
 
 @functools.cache

@@ -3,9 +3,9 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import check_fraction
+from keras_ssl.views.backend import ops
 from keras_ssl.views.base import RandomApply
 
 
@@ -30,4 +30,4 @@ class RandomFlip(RandomApply):
         check_fraction(probability=self.probability)
 
     def change(self, images):
-        return tf.reverse(images, axis=[-2])
+        return ops.flip(images, axis=-2)

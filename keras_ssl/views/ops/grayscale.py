@@ -3,9 +3,9 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import check_fraction
+from keras_ssl.views.backend import matmul, ops
 from keras_ssl.views.base import RandomApply
 
 LUMINANCE = (0.2989, 0.587, 0.114)  # weights of red, green and blue, ITU-R 601 as in torchvision
@@ -40,8 +40,8 @@ class RandomGrayscale(RandomApply):
             return images
         matrix = [[weight] * 3 + [0.0] * (channels - 3) for weight in LUMINANCE]
         matrix += [[0.0, 0.0, 0.0, 1.0]] * (channels - 3)
-        pixels = tf.matmul(tf.reshape(images, (-1, channels)), tf.constant(matrix))
-        return tf.reshape(pixels, tf.shape(images))
+        pixels = matmul(ops.reshape(images, (-1, channels)), ops.convert_to_tensor(matrix))
+        return ops.reshape(pixels, ops.shape(images))
 
 
 def luminance(channels):

@@ -4,10 +4,10 @@ import dataclasses
 import math
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import as_size, check_fraction, check_interval
-from keras_ssl.views.base import View, no_autograph
+from keras_ssl.views.backend import ops
+from keras_ssl.views.base import View
 
 NUM_RECTANGLES = 16  # candidates per image; those that do not fit are skipped
 MIN_PATCHES = 4  # of a rectangle
@@ -46,11 +46,10 @@ class RandomMask(View):
         """Number of masked patches of each image."""
         return int(self.ratio * math.prod(as_size(self.grid)))
 
-    @no_autograph
     def transform(self, images, seed):
         num_patches = math.prod(self.grid)
         draws = self.uniform(images, seed, num_patches)
-        return tf.ensure_shape(_mask_lowest(draws, self.num_masked), (None, num_patches))
+        return _mask_lowest(draws, self.num_masked)
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -86,47 +85,45 @@ class BlockMask(View):
         self._set(grid=as_size(self.grid, "grid"), ratio=tuple(self.ratio))
         check_fraction(probability=self.probability)
 
-    @no_autograph
     def transform(self, images, seed):
         num_patches, num_draws = math.prod(self.grid), 4 * NUM_RECTANGLES
         draws = self.uniform(images, seed, 2 + num_draws + num_patches)
         is_masked, fraction = draws[:, 0] < self.probability, draws[:, 1]
         low, high = self.ratio
-        target = tf.round((low + fraction * (high - low)) * num_patches)
-        target = tf.where(is_masked, target, 0.0)
-        rectangle_draws = tf.reshape(draws[:, 2 : 2 + num_draws], (-1, NUM_RECTANGLES, 4))
-        mask = tf.zeros((tf.shape(images)[0], num_patches), tf.bool)
+        target = ops.round((low + fraction * (high - low)) * num_patches)
+        target = ops.where(is_masked, target, 0.0)
+        rectangle_draws = ops.reshape(draws[:, 2 : 2 + num_draws], (-1, NUM_RECTANGLES, 4))
+        mask = ops.zeros((ops.shape(images)[0], num_patches), "bool")
         for index in range(NUM_RECTANGLES):
             room = target - _count(mask)
             candidate = mask | self._rectangle(rectangle_draws[:, index], room)
-            mask = tf.where((_count(candidate) <= target)[:, None], candidate, mask)
-        patch_draws = tf.where(mask, 2.0, draws[:, 2 + num_draws :])
-        mask |= _mask_lowest(patch_draws, tf.cast(target - _count(mask), tf.int32)[:, None])
-        return tf.ensure_shape(mask, (None, num_patches))
+            mask = ops.where((_count(candidate) <= target)[:, None], candidate, mask)
+        patch_draws = ops.where(mask, 2.0, draws[:, 2 + num_draws :])
+        return mask | _mask_lowest(patch_draws, ops.cast(target - _count(mask), "int32")[:, None])
 
     def _rectangle(self, draws, room):
         """Returns one rectangle for each image: bool `(B, rows * columns)`."""
         rows, columns = self.grid
-        area = MIN_PATCHES + draws[:, 0] * tf.maximum(room - MIN_PATCHES, 0.0)
-        aspect = tf.exp((2 * draws[:, 1] - 1) * math.log(1 / MIN_ASPECT))
-        in_rows = _interval(rows, tf.sqrt(area * aspect), draws[:, 2])
-        in_columns = _interval(columns, tf.sqrt(area / aspect), draws[:, 3])
-        return tf.reshape(in_rows[:, :, None] & in_columns[:, None, :], (-1, rows * columns))
+        area = MIN_PATCHES + draws[:, 0] * ops.maximum(room - MIN_PATCHES, 0.0)
+        aspect = ops.exp((2 * draws[:, 1] - 1) * math.log(1 / MIN_ASPECT))
+        in_rows = _interval(rows, ops.sqrt(area * aspect), draws[:, 2])
+        in_columns = _interval(columns, ops.sqrt(area / aspect), draws[:, 3])
+        return ops.reshape(in_rows[:, :, None] & in_columns[:, None, :], (-1, rows * columns))
 
 
 def _interval(side, length, draws):
     """Returns which positions along one side an interval covers: bool `(B, side)`."""
-    length = tf.clip_by_value(tf.round(length), 1.0, float(side))
-    start = tf.floor(draws * (side - length + 1))
-    positions = tf.range(side, dtype=tf.float32)
+    length = ops.clip(ops.round(length), 1.0, float(side))
+    start = ops.floor(draws * (side - length + 1))
+    positions = ops.arange(side, dtype="float32")
     return (positions >= start[:, None]) & (positions < (start + length)[:, None])
 
 
 def _count(mask):
-    return tf.reduce_sum(tf.cast(mask, tf.float32), axis=1)
+    return ops.sum(ops.cast(mask, "float32"), axis=1)
 
 
 def _mask_lowest(draws, count):
     """Returns a mask of the `count` lowest numbers of each row."""
-    rank = tf.argsort(tf.argsort(draws, axis=1), axis=1)
+    rank = ops.argsort(ops.argsort(draws, axis=1), axis=1)
     return rank < count

@@ -1,6 +1,6 @@
 """Separable linear resampling with its own matrices for each image."""
 
-import tensorflow as tf
+from keras_ssl.views.backend import matmul, ops
 
 
 def resample(images, rows, columns):
@@ -14,12 +14,10 @@ def resample(images, rows, columns):
     Returns:
         float32 `(B, h, w, C)` in 0..1.
     """
-    batch, _, width, channels = tf.unstack(tf.shape(images))
-    height = tf.shape(rows)[1]
-    result = tf.matmul(rows, tf.reshape(images, (batch, -1, width * channels)))
-    result = tf.transpose(tf.reshape(result, (batch, height, width, channels)), (0, 2, 1, 3))
-    result = tf.matmul(columns, tf.reshape(result, (batch, width, height * channels)))
-    result = tf.transpose(tf.reshape(result, (batch, -1, height, channels)), (0, 2, 1, 3))
-    result = tf.minimum(result, 1.0)  # the weights sum to 1 up to rounding
-    result.set_shape((images.shape[0], rows.shape[1], columns.shape[1], images.shape[3]))
-    return result
+    batch, in_height, in_width, channels = ops.shape(images)
+    height, width = ops.shape(rows)[1], ops.shape(columns)[1]
+    result = matmul(rows, ops.reshape(images, (batch, in_height, in_width * channels)))
+    result = ops.transpose(ops.reshape(result, (batch, height, in_width, channels)), (0, 2, 1, 3))
+    result = matmul(columns, ops.reshape(result, (batch, in_width, height * channels)))
+    result = ops.transpose(ops.reshape(result, (batch, width, height, channels)), (0, 2, 1, 3))
+    return ops.minimum(result, 1.0)  # the weights sum to 1 up to rounding

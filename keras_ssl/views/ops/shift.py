@@ -3,10 +3,10 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import check_int
-from keras_ssl.views.base import View, no_autograph
+from keras_ssl.views.backend import ops
+from keras_ssl.views.base import View
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -32,21 +32,20 @@ class RandomShift(View):
     def __post_init__(self):
         check_int(1, pixels=self.pixels)
 
-    @no_autograph
     def transform(self, images, seed):
-        batch, height, width, channels = tf.unstack(tf.shape(images))
+        batch, height, width, channels = ops.shape(images)
         draws = self.uniform(images, seed, 2) * (2 * self.pixels + 1)
-        offsets = tf.cast(draws, tf.int32) - self.pixels
-        rows = _reflect(tf.range(height) + offsets[:, :1], height)
-        columns = _reflect(tf.range(width) + offsets[:, 1:], width)
+        offsets = ops.cast(draws, "int32") - self.pixels
+        rows = _reflect(ops.arange(height, dtype="int32") + offsets[:, :1], height)
+        columns = _reflect(ops.arange(width, dtype="int32") + offsets[:, 1:], width)
         indices = rows[:, :, None] * width + columns[:, None, :]
-        pixels = tf.reshape(images, (batch, height * width, channels))
-        shifted = tf.gather(pixels, tf.reshape(indices, (batch, height * width)), batch_dims=1)
-        return tf.ensure_shape(tf.reshape(shifted, tf.shape(images)), images.shape)
+        pixels = ops.reshape(images, (batch, height * width, channels))
+        indices = ops.reshape(indices, (batch, height * width, 1))
+        return ops.reshape(ops.take_along_axis(pixels, indices, axis=1), ops.shape(images))
 
 
 def _reflect(index, length):
     """Reflects indices beyond the ends of an axis back into it."""
-    period = tf.maximum(2 * (length - 1), 1)
-    index %= period
-    return tf.minimum(index, period - index)
+    period = ops.maximum(2 * (length - 1), 1)
+    index = ops.mod(index, period)
+    return ops.minimum(index, period - index)

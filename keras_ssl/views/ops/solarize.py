@@ -3,9 +3,9 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
 from keras_ssl.validation import check_fraction
+from keras_ssl.views.backend import ops
 from keras_ssl.views.base import RandomApply
 
 
@@ -36,5 +36,5 @@ class Solarize(RandomApply):
 
     def change(self, images):
         colors, alpha = images[..., :3], images[..., 3:]
-        inverted = tf.where(colors >= self.threshold, 1.0 - colors, colors)
-        return tf.concat([inverted, alpha], axis=-1) if images.shape[-1] == 4 else inverted
+        inverted = ops.where(colors >= self.threshold, 1.0 - colors, colors)
+        return ops.concatenate([inverted, alpha], axis=-1) if images.shape[-1] == 4 else inverted

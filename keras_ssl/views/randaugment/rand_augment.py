@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_ssl.validation import check_fraction, check_int, check_number
-from keras_ssl.views.base import View, no_autograph
+from keras_ssl.views.base import View
 from keras_ssl.views.randaugment.operations import OPERATIONS
 
 IDENTITY = list(OPERATIONS).index("Identity")
@@ -46,7 +46,6 @@ class RandAugment(View):
         check_number(2, 11, magnitude=self.magnitude)
         check_fraction(probability=self.probability)
 
-    @no_autograph
     def transform(self, images, seed):
         draws = tf.reshape(self.uniform(images, seed, 4 * self.num_ops), (-1, self.num_ops, 4))
         pixels = tf.round(images * 255.0)
