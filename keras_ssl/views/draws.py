@@ -28,7 +28,7 @@ def uniform(seed, shape):
     Returns:
         float32 tensor of that shape, with 23 random bits each.
     """
-    bits = ops.bitwise_and(_bits(seed, math.prod(shape)), _word(0x7FFFFF))
+    bits = ops.bitwise_and(_bits(seed, math.prod(shape)), _words(0x7FFFFF))
     return ops.reshape(ops.cast(bits, "float32") * 2.0**-23, shape)
 
 
@@ -41,42 +41,44 @@ def fold_in(seed, number):
 def _bits(seed, count):
     """Returns `count` words of 32 random bits: uint32."""
     seed = ops.cast(ops.cast(seed, "int32"), "uint32")
-    # The sign extends a number of the seed to 64 bits.
-    sign = ops.cast(ops.right_shift(seed, _word(31)), "bool")
-    high = ops.where(sign, _word(2**32 - 1), _word(0))
-    key = _philox((seed[0], high[0], seed[1], high[1]), [_word(key) for key in _SEED_KEY])
-    blocks = -(-count // 4)
-    index = ops.cast(ops.arange(blocks, dtype="int32"), "uint32")
+    # Each number of the seed is extended to 64 bits with its sign.
+    is_negative = ops.cast(ops.right_shift(seed, _words(31)), "bool")
+    sign = ops.where(is_negative, _words(2**32 - 1), _words(0))
+    even, odd = _philox(seed[:, None], sign[:, None], _words(_SEED_KEY)[:, None])
+    # Two words are the key, the other two the upper half of the counter of all blocks.
+    key = ops.stack([even[0], odd[0]])
+    index = ops.cast(ops.arange(-(-count // 4), dtype="int32"), "uint32")
     zero = ops.zeros_like(index)
-    counter = (index, zero, key[2] + zero, key[3] + zero)
-    return ops.reshape(ops.stack(_philox(counter, key[:2]), axis=1), (-1,))[:count]
+    even, odd = ops.stack([index, zero + even[1]]), ops.stack([zero, zero + odd[1]])
+    even, odd = _philox(even, odd, key)
+    blocks = ops.stack([even[0], odd[0], even[1], odd[1]], axis=1)
+    return ops.reshape(blocks, (-1,))[:count]
 
 
-def _philox(counter, key):
-    """Returns four uint32 tensors of random bits from four of a counter and two of a key."""
-    x0, x1, x2, x3 = counter
-    key0, key1 = key
+def _philox(even, odd, key):
+    """Returns random bits of counters of four words, as their even and odd words: uint32 `(2, N)`.
+
+    Args:
+        even: uint32 `(2, N)`, words 0 and 2 of N counters.
+        odd: uint32 `(2, N)`, words 1 and 3.
+        key: uint32 `(2, 1)`.
+    """
+    multipliers, increments = _words(_MULTIPLIERS)[:, None], _words(_INCREMENTS)[:, None]
+    sixteen, half = _words(16), _words(0xFFFF)
+    halves = ops.bitwise_and(multipliers, half), ops.right_shift(multipliers, sixteen)
     for _ in range(10):
-        high0, low0 = _multiply(x0, _MULTIPLIERS[0])
-        high1, low1 = _multiply(x2, _MULTIPLIERS[1])
-        x0, x1 = ops.bitwise_xor(ops.bitwise_xor(high1, x1), key0), low1
-        x2, x3 = ops.bitwise_xor(ops.bitwise_xor(high0, x3), key1), low0
-        key0, key1 = key0 + _word(_INCREMENTS[0]), key1 + _word(_INCREMENTS[1])
-    return x0, x1, x2, x3
+        # The upper word of the product, from halves: JAX has no 64 bits by default.
+        low, high = ops.bitwise_and(even, half), ops.right_shift(even, sixteen)
+        middle = high * halves[0] + ops.right_shift(low * halves[0], sixteen)
+        rest = low * halves[1] + ops.bitwise_and(middle, half)
+        upper = high * halves[1] + ops.right_shift(middle, sixteen)
+        upper = upper + ops.right_shift(rest, sixteen)
+        lower = even * multipliers
+        even = ops.bitwise_xor(ops.bitwise_xor(ops.flip(upper, 0), odd), key)
+        odd = ops.flip(lower, 0)
+        key = key + increments
+    return even, odd
 
 
-def _multiply(words, multiplier):
-    """Returns the high and the low word of products, from halves: no backend needs 64 bits."""
-    sixteen, half = _word(16), _word(0xFFFF)
-    low, high = ops.bitwise_and(words, half), ops.right_shift(words, sixteen)
-    other_low, other_high = _word(multiplier & 0xFFFF), _word(multiplier >> 16)
-    middle = ops.right_shift(low * other_low, sixteen)
-    middle = middle + ops.bitwise_and(low * other_high, half)
-    middle = middle + ops.bitwise_and(high * other_low, half)
-    top = high * other_high + ops.right_shift(low * other_high, sixteen)
-    top = top + ops.right_shift(high * other_low, sixteen) + ops.right_shift(middle, sixteen)
-    return top, words * _word(multiplier)
-
-
-def _word(number):
-    return ops.convert_to_tensor(number, dtype="uint32")
+def _words(numbers):
+    return ops.convert_to_tensor(numbers, dtype="uint32")
