@@ -105,10 +105,7 @@ class View:
         The name of the class is folded into the seed. Two different views that receive the same
         seed draw different numbers.
         """
-        seed, shape = fold_in(seed, type(self).__name__), (ops.shape(images)[0], count)
-        if selects_images():  # XLA would draw other numbers
-            return tf.random.stateless_uniform(shape, seed)
-        return draws.uniform(seed, shape)
+        return draws.uniform(fold_in(seed, type(self).__name__), (ops.shape(images)[0], count))
 
     def get_config(self) -> dict:
         """Returns the constructor arguments in a serializable form."""
@@ -164,10 +161,7 @@ def fold_in(seed, *data):
     """Folds integers and strings into a seed, one after the other. Returns an int32 pair."""
     for value in data:
         number = zlib.crc32(value.encode()) >> 1 if isinstance(value, str) else value
-        if selects_images():
-            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
-        else:
-            seed = draws.fold_in(seed, number)
+        seed = draws.fold_in(seed, number)
     return seed
 
 
