@@ -9,6 +9,8 @@ from keras_ssl._types import Dataset, Views
 from keras_ssl.data import elements, epoch_counter
 from keras_ssl.data._options import without_autotune
 from keras_ssl.validation import check_int, check_seed
+from keras_ssl.views.base import fold_in
+from keras_ssl.views.device import PositionedImages
 
 tf = lazy_loader.load("tensorflow")
 
@@ -109,7 +111,7 @@ def from_batches(dataset, views, seed, *, steps_per_epoch=None, start=(0, 0)):
 
     Args:
         dataset: `tf.data.Dataset` of batches.
-        views: Sequence of views.
+        views: Sequence of views; None for `PositionedImages`, of which the step makes views.
         seed: Int.
         steps_per_epoch: Int, batches of an epoch, or None for one pass over the dataset.
         start: Pair, the first epoch and the number of its batches to skip.
@@ -166,17 +168,16 @@ def for_evaluation(dataset, views, seed):
     return _map_views(indexed, views, seed, EVALUATION)
 
 
-def make_views_eagerly(images, views, seed):
+def make_first_views(images, views, seed):
     """Makes views of an array of images, to check them and to trace models."""
+
+    def make(images):
+        return tuple(view(images, fold_in([seed, TRAINING], i)) for i, view in enumerate(views))
+
     images = tf.convert_to_tensor(images)
-    return tuple(view(images, fold_in([seed, TRAINING], i)) for i, view in enumerate(views))
-
-
-def fold_in(seed, *numbers):
-    """Mixes integers into a seed, as views do."""
-    from keras_ssl.views import base  # imports TensorFlow
-
-    return base.fold_in(seed, *numbers)
+    if keras.backend.backend() == "tensorflow":
+        return make(images)
+    return tf.function(make, autograph=False)(images)  # views know TensorFlow by its graphs
 
 
 def shuffle_epoch(dataset, buffer, seed, *numbers):
@@ -201,6 +202,8 @@ def trace_once(view):
 
 def _map_views(indexed, views, seed, phase):
     """Maps `(epoch, index, (images[, labels]))` to `((view_1, ..., view_V)[, labels])`."""
+    if views is None:
+        return _map_positions(indexed, phase)
     traced = {id(view): trace_once(view) for view in views}
 
     def make_batch(epoch, index, batch):
@@ -210,6 +213,18 @@ def _map_views(indexed, views, seed, phase):
             traced[id(view)](images, fold_in(batch_seed, i)) for i, view in enumerate(views)
         )
         return (outputs, *batch[1:2])
+
+    return map_in_parallel(indexed, make_batch)
+
+
+def _map_positions(indexed, phase):
+    """Maps `(epoch, index, (images[, labels]))` to `(PositionedImages[, labels])`."""
+
+    def make_batch(epoch, index, batch):
+        images = elements.assert_images(batch[0], index)
+        row = tf.stack([tf.cast(number, tf.int32) for number in (phase, epoch, index)])
+        position = tf.tile(row[None], (tf.shape(images)[0], 1))
+        return (PositionedImages(images, position), *batch[1:2])
 
     return map_in_parallel(indexed, make_batch)
 

@@ -19,7 +19,7 @@ def check_compile_arguments(model, arguments):
             )
 
 
-def check_strategy_support(model, optimizer, jit_compile):
+def check_strategy_support(model, optimizer, jit_compile, views_on):
     """Raises ValueError for what does not work under the `tf.distribute` strategy of a model."""
     if not distribute.has_strategy(model):
         return
@@ -27,6 +27,11 @@ def check_strategy_support(model, optimizer, jit_compile):
         raise ValueError(
             "`jit_compile=True` does not work under a tf.distribute strategy: XLA cannot compile "
             "the communication between replicas. Use 'auto' or False."
+        )
+    if views_on == "device":
+        raise ValueError(
+            '`views_on="device"` does not work under a tf.distribute strategy: a replica would '
+            'draw for its part of a batch what belongs to the whole. Use "host".'
         )
     if optimizer.gradient_accumulation_steps:
         raise ValueError(

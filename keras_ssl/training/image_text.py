@@ -1,6 +1,7 @@
 """The base class of methods that learn from images with captions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from keras_ssl.encoders.interface import (
 )
 from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.training.batch import Batch
+from keras_ssl.training.fit import device_views
 from keras_ssl.training.method import Method
 from keras_ssl.validation import check_view_sequence
 
@@ -45,7 +47,6 @@ class ImageTextModel(Method):
     min_views = 1
     num_masks = 0
     target_kind: str | None = "caption"
-    unpack_batch = staticmethod(Batch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "use the method's own arguments to weight the terms",
@@ -87,6 +88,10 @@ class ImageTextModel(Method):
     def default_views(self, size: tuple[int, int]) -> Views:
         """Returns the paper's views of images of `size` `(height, width)`."""
         raise NotImplementedError(f"{type(self).__name__} has no default views. Pass `views=`.")
+
+    def unpack_batch(self, data: Any) -> Batch:
+        """Returns the batch in the data of a step, after making its views if necessary."""
+        return device_views.unpack_batch(self, data)
 
     def check_targets(self, token_ids: np.ndarray) -> None:
         """Raises ValueError unless token ids are ints `(B, T)`."""

@@ -14,7 +14,9 @@ from keras_ssl.training import compile as compile_checks
 from keras_ssl.training import config, random, state
 from keras_ssl.training.fit import resumable_fit, sources
 from keras_ssl.training.step import is_tracing_train_step, step_for
-from keras_ssl.validation import check_int, check_seed, is_schedule
+from keras_ssl.validation import check_choice, check_int, check_seed, is_schedule
+
+PLACES_OF_VIEWS = ("host", "device")
 
 
 @_internals.without_symbolic_build
@@ -38,8 +40,8 @@ class Method(keras.Model):
     # Names of the terms that `evaluate` logs; None for those of `fit`.
     evaluation_logs: tuple[str, ...] | None = None
     microbatches = 1
+    views_on: str | None = None
     supports_mid_epoch_resume = True
-    unpack_batch: Any = None  # function from the data of a step to a batch that has a `size`
     # Arguments of `compile` that would have no effect, and why.
     unsupported_compile_args: dict[str, str] = {}
 
@@ -76,6 +78,10 @@ class Method(keras.Model):
             batch: This replica's part of the batch, as `unpack_batch` returns it.
             training: Bool. False in `evaluate`, where no state may change.
         """
+        raise NotImplementedError
+
+    def unpack_batch(self, data: Any) -> Any:
+        """Returns what `compute_losses` receives, an object with a `size`, from a step's data."""
         raise NotImplementedError
 
     def on_step_end(self) -> None:
@@ -235,6 +241,7 @@ class Method(keras.Model):
         metrics=None,
         jit_compile="auto",
         microbatches: int = 1,
+        views_on: str | None = None,
         **kwargs,
     ) -> None:
         """Configures training, as in `keras.Model.compile`; the loss is the method's own.
@@ -250,21 +257,29 @@ class Method(keras.Model):
                 per microbatch for the gradient, which takes about a third more time (GradCache, Gao
                 et al. 2021, https://arxiv.org/abs/2101.06983). The loss is that of the full batch.
                 Batch normalization in a network sees a microbatch, in the heads the full batch.
+            views_on: Where the views of plain images are made. `"host"`: in the data pipeline, by
+                TensorFlow. `"device"`: in the training step, from uint8 images, which are a
+                fraction of the bytes of float32 views; for GPUs with few CPU cores. Both draw the
+                same random numbers, and pixels differ by at most 2e-5. None for `"host"` on
+                TensorFlow, and on JAX `"device"` if all views support it.
 
         Raises:
             TypeError: If `microbatches` is not an int.
-            ValueError: If an argument has no effect on this method; under a `tf.distribute`
-                strategy, if `jit_compile=True`, gradients are accumulated or the optimizer was
-                created outside the strategy's scope.
+            ValueError: If `views_on` is unknown; if an argument has no effect on this method; under
+                a `tf.distribute` strategy, if `jit_compile=True`, `views_on="device"`, gradients
+                are accumulated or the optimizer was created outside the strategy's scope.
         """
         check_int(1, microbatches=microbatches)
+        if views_on is not None:
+            check_choice(PLACES_OF_VIEWS, views_on=views_on)
         arguments = {"loss": loss, "metrics": metrics, **kwargs}
         arguments["microbatches"] = None if microbatches == 1 else microbatches
+        arguments["views_on"] = views_on
         compile_checks.check_compile_arguments(self, arguments)
-        self.microbatches = microbatches
+        self.microbatches, self.views_on = microbatches, views_on
         with distribute.strategy_scope(self):
             optimizer = keras.optimizers.get(optimizer)
-            compile_checks.check_strategy_support(self, optimizer, jit_compile)
+            compile_checks.check_strategy_support(self, optimizer, jit_compile, views_on)
             super().compile(optimizer, metrics=metrics, jit_compile=jit_compile, **kwargs)
         if distribute.has_strategy(self):
             self.jit_compile = False
@@ -437,6 +452,7 @@ class Method(keras.Model):
         compile_config = super().get_compile_config()
         if compile_config:
             compile_config["microbatches"] = self.microbatches
+            compile_config["views_on"] = self.views_on
         return compile_config
 
     def compile_from_config(self, compile_config: dict[str, Any]):

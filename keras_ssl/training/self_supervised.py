@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from keras_ssl.encoders.interface import check_encoder, feature_width
 from keras_ssl.encoders.keras_hub import with_pooling
 from keras_ssl.images import image_shape
 from keras_ssl.training.batch import Batch
+from keras_ssl.training.fit import device_views
 from keras_ssl.training.method import Method
 from keras_ssl.validation import check_view_sequence
 
@@ -59,7 +61,6 @@ class SelfSupervisedModel(Method):
     min_views = 2  # per image, masks included
     num_masks = 0  # how many of the views, the last ones, are masks of patches
     target_kind: str | None = None  # "label" if each image needs one
-    unpack_batch = staticmethod(Batch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "use the method's own arguments to weight the terms",
@@ -87,6 +88,10 @@ class SelfSupervisedModel(Method):
     def default_views(self, size: tuple[int, int]) -> Views:
         """Returns the paper's views of images of `size` `(height, width)`."""
         raise NotImplementedError(f"{type(self).__name__} has no default views. Pass `views=`.")
+
+    def unpack_batch(self, data: Any) -> Batch:
+        """Returns the batch in the data of a step, after making its views if necessary."""
+        return device_views.unpack_batch(self, data)
 
     def check_targets(self, labels: np.ndarray) -> None:
         """Raises ValueError for labels that a method with a `target_kind` cannot use."""

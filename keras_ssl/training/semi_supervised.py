@@ -77,10 +77,10 @@ class SemiSupervisedModel(Method):
     extra_logs: tuple[str, ...] = ()  # names of further results of `compute_unlabeled` to log
     # Views of the unlabeled images that the method uses.
     forward_views: tuple[str, ...] = ("weak", "strong")
-    unpack_batch = staticmethod(SemiSupervisedBatch.from_keras)
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "use `unlabeled_weight` to weight the unlabeled images",
+        "views_on": "`data.semi_supervised` makes the views",
     }
 
     def __init__(
@@ -118,6 +118,10 @@ class SemiSupervisedModel(Method):
     def schedule_args(self) -> tuple[str, ...]:
         """Names of the arguments that, unless ints, need the length of the run."""
         return ()
+
+    def unpack_batch(self, data: Any) -> SemiSupervisedBatch | LabeledBatch:
+        """Returns the batch in the data of a step of training or of evaluation."""
+        return SemiSupervisedBatch.from_keras(data)
 
     def compute_unlabeled(self, logits: Logits, batch: SemiSupervisedBatch) -> dict[str, Any]:
         """Returns the loss of the unlabeled images and what is logged of it.

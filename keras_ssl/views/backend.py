@@ -29,7 +29,8 @@ def uses_tensorflow():
     """Returns whether tensors are TensorFlow's: on its backend, and in functions of tf.data."""
     if keras.backend.backend() == "tensorflow":
         return True
-    return "tensorflow" in sys.modules and not tf.executing_eagerly()
+    # Of a module that is loaded lazily, only the name is there.
+    return "tensorflow.python" in sys.modules and not tf.executing_eagerly()
 
 
 @contextlib.contextmanager

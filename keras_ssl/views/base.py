@@ -39,12 +39,16 @@ class View:
 
     # Whether `transform` also takes uint8 images.
     accepts_uint8 = False
+    # Whether `transform` uses `keras.ops` alone, with shapes that do not depend on pixels or random
+    # numbers, and so can run in a training step.
+    runs_on_device = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "transform" in vars(cls):
             # What a parent knows about its own `transform` does not hold for another one.
-            for name in {"per_image_op", "accepts_uint8"} - vars(cls).keys():
+            names = {"per_image_op", "accepts_uint8", "runs_on_device"}
+            for name in names - vars(cls).keys():
                 setattr(cls, name, getattr(View, name))
 
     def __call__(self, images: Tensor, seed: Tensor) -> Tensor:
@@ -130,6 +134,8 @@ class RandomApply(View):
     """
 
     probability: float
+
+    runs_on_device = True
 
     def transform(self, images, seed):
         return apply_where(images, self.draw_selected(images, seed), self.change)

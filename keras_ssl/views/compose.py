@@ -40,6 +40,11 @@ class Compose(View):
         """Whether the first view takes uint8 images."""
         return bool(self.views) and self.views[0].accepts_uint8
 
+    @property
+    def runs_on_device(self):
+        """Whether all views run in a training step."""
+        return all(view.runs_on_device for view in self.views)
+
     def transform(self, images, seed):
         # Consecutive operations on single images run in one loop over the batch.
         ops, shape = [], tuple(images.shape)[1:]

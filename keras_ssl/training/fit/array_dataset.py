@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 
+from keras_ssl.data.index_shuffle import index_shuffle
+from keras_ssl.views.base import fold_in
+from keras_ssl.views.device import PositionedImages
+
 
 class ArrayDataset(keras.utils.PyDataset):
     """Batches of ready views `((view_1, ..., view_V)[, labels])`, or of images alone.
@@ -24,6 +28,7 @@ class ArrayDataset(keras.utils.PyDataset):
         self.views, self.labels, self.batch_size = views, labels, batch_size
         self.seed, self.shuffle, self.drop_last, self.epoch = seed, shuffle, drop_last, epoch
         self.num_images = len(keras.tree.flatten(views)[0])
+        self._order = (None, None)  # an epoch and its order
 
     def __len__(self):
         if self.drop_last:
@@ -33,15 +38,62 @@ class ArrayDataset(keras.utils.PyDataset):
     def __getitem__(self, index):
         start = index * self.batch_size
         # Indices copy the rows, which a slice would not: see `CopiedDataset`.
-        rows = np.arange(start, min(start + self.batch_size, self.num_images))
-        if self.shuffle:
-            entropy = [self.seed % 2**32, self.epoch]
-            rows = np.random.default_rng(entropy).permutation(self.num_images)[rows]
+        rows = self._epoch_order(self.epoch)[start : start + self.batch_size]
         views = keras.tree.map_structure(lambda view: view[rows], self.views)
         return (views,) if self.labels is None else (views, np.asarray(self.labels)[rows])
 
     def on_epoch_end(self):
         self.epoch += 1
+
+    def _epoch_order(self, epoch):
+        """Returns the indices of the images in the order of an epoch."""
+        ordered_epoch, order = self._order
+        if order is None or (self.shuffle and ordered_epoch != epoch):
+            order = self._draw_order(epoch) if self.shuffle else np.arange(self.num_images)
+            self._order = (epoch, order)
+        return order
+
+    def _draw_order(self, epoch):
+        return np.random.default_rng([self.seed % 2**32, epoch]).permutation(self.num_images)
+
+
+class PositionedArrayDataset(ArrayDataset):
+    """Batches `(PositionedImages[, labels])` of arrays, as `data.pipeline.from_arrays` makes them.
+
+    Args:
+        images: Array of images.
+        labels: Array, or None.
+        batch_size: Int.
+        phase: Int, `pipeline.TRAINING` or `pipeline.EVALUATION`.
+        first: Int, the first batch, counted from that of epoch 0, of data without an end; None
+            for data of one epoch.
+        **kwargs: See `ArrayDataset`.
+    """
+
+    def __init__(self, images, labels, batch_size, phase, first=None, **kwargs):
+        super().__init__(images, labels, batch_size, **kwargs)
+        self.phase, self.first = phase, first
+
+    @property
+    def num_batches(self):
+        return len(self) if self.first is None else None
+
+    def __getitem__(self, index):
+        epoch = self.epoch
+        if self.first is not None:
+            epoch, index = divmod(self.first + index, len(self))
+        rows = self._epoch_order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        position = np.tile(np.array([self.phase, epoch, index], "int32"), (len(rows), 1))
+        images = PositionedImages(self.views[rows], position)
+        return (images,) if self.labels is None else (images, np.asarray(self.labels)[rows])
+
+    def on_epoch_end(self):
+        if self.shuffle and self.first is None:
+            self.epoch += 1
+
+    def _draw_order(self, epoch):
+        seed = np.asarray(fold_in([self.seed, self.phase], epoch))
+        return index_shuffle(np.arange(self.num_images), seed, self.num_images - 1)
 
 
 class _WrappedDataset(keras.utils.PyDataset):

@@ -1,11 +1,13 @@
 """Arrays as input data: images, or ready views."""
 
+import keras
 import numpy as np
 
 from keras_ssl.data import pipeline
 from keras_ssl.training.fit import validation
-from keras_ssl.training.fit.array_dataset import ArrayDataset
-from keras_ssl.training.fit.dataset_sources import DatasetSource, first_views, skip_batches
+from keras_ssl.training.fit.array_dataset import ArrayDataset, PositionedArrayDataset
+from keras_ssl.training.fit.dataset_sources import DatasetSource, skip_batches
+from keras_ssl.training.fit.device_views import first_views, makes_views_on_device
 from keras_ssl.training.fit.source import (
     PreparedData,
     Source,
@@ -23,19 +25,45 @@ class ArraySource(Source):
         batch_size = batch_size_or_default(plan.batch_size)
         validation.validate_batch_size(model, len(images), batch_size)
         views = validation.choose_views(model, images)
+        first = first_views(model, images, views, labels)
+        host_views = None if makes_views_on_device(model, views) else views
+        if host_views is None and keras.backend.backend() == "jax":
+            return PreparedData(self._positioned(model, images, labels, batch_size, plan), first)
         data = pipeline.from_arrays(
             make_element(images, labels),
-            views,
+            host_views,
             batch_size,
             model.seed,
             plan.shuffle,
             steps_per_epoch=plan.steps_per_epoch,
             start=(plan.epoch, plan.step),
         )
-        return PreparedData(data, first_views(model, images, views, labels))
+        return PreparedData(data, first)
+
+    def _positioned(self, model, images, labels, batch_size, plan):
+        """Returns the data that `pipeline.from_arrays` makes, without TensorFlow."""
+        is_endless = plan.steps_per_epoch is not None
+        data = PositionedArrayDataset(
+            images,
+            labels,
+            batch_size,
+            pipeline.TRAINING,
+            first=plan.epoch * plan.steps_per_epoch if is_endless else None,
+            seed=model.seed,
+            shuffle=plan.shuffle,
+            drop_last=True,
+            epoch=plan.epoch,
+        )
+        return skip_batches(data, plan.step)
 
     def prepare_evaluation(self, model, batch_size):
-        element = make_element(*validation.validate_images(model, self.x, self.y))
+        images, labels = validation.validate_images(model, self.x, self.y)
+        views = validation.choose_views(model, images)
+        if keras.backend.backend() == "jax" and makes_views_on_device(model, views):
+            batch_size = batch_size_or_default(batch_size)
+            data = PositionedArrayDataset(images, labels, batch_size, pipeline.EVALUATION)
+            return PreparedData(data, first_views(model, images, views, labels))
+        element = make_element(images, labels)
         batches = pipeline.array_batches(element, batch_size_or_default(batch_size))
         return DatasetSource(batches).prepare_evaluation(model, batch_size)
 

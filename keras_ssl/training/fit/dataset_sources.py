@@ -8,6 +8,7 @@ from keras_ssl.training.fit.array_dataset import (
     SkippedDataset,
     ValidatedDataset,
 )
+from keras_ssl.training.fit.device_views import first_views, makes_views_on_device
 from keras_ssl.training.fit.source import PreparedData, Source, validate_network_input
 
 
@@ -33,7 +34,7 @@ class DatasetSource(Source):
         views = validation.choose_views(model, images)
         data = pipeline.from_batches(
             dataset,
-            views,
+            None if makes_views_on_device(model, views) else views,
             model.seed,
             steps_per_epoch=plan.steps_per_epoch,
             start=(plan.epoch, plan.step),
@@ -47,7 +48,8 @@ class DatasetSource(Source):
         dataset = elements.image_and_label(self.x)
         images, labels = validation.validate_images(model, *elements.first_element(dataset))
         views = validation.choose_views(model, images)
-        data = pipeline.for_evaluation(dataset, views, model.seed)
+        host_views = None if makes_views_on_device(model, views) else views
+        data = pipeline.for_evaluation(dataset, host_views, model.seed)
         return PreparedData(data, first_views(model, images, views, labels))
 
     def prepare_prediction(self, model, batch_size):
@@ -154,13 +156,6 @@ class PyDatasetSource(Source):
         """Returns `PreparedData` of the elements, all of them checked."""
         data = ValidatedDataset(self.batches, validate)
         return PreparedData(skip_batches(data, plan.step), data[0])
-
-
-def first_views(model, images, views, labels):
-    """Makes and checks the views of two images."""
-    first_views = pipeline.make_views_eagerly(images[:2], views, model.seed)
-    labels = None if labels is None else labels[:2]
-    return validation.validate_views(model, first_views, labels, name="views")
 
 
 def skip_batches(dataset, batches):

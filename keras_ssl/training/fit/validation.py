@@ -20,12 +20,17 @@ def validate_images(model, images, labels=None):
 
 
 def choose_views(model, images):
+    """Returns the views to make of images, an array; see `views_for_size`."""
+    if model.views is None:
+        check_batch(images, "x", image_shape(model.encoder))
+    return views_for_size(model, images.shape[1:3])
+
+
+def views_for_size(model, size):
     """Returns the model's own views, or the method's default views at the size of the images."""
     if model.views is not None:
         return model.views
-    shape = image_shape(model.encoder)
-    check_batch(images, "x", shape)
-    sizes = zip(shape[:2], images.shape[1:3], strict=True)
+    sizes = zip(image_shape(model.encoder)[:2], size, strict=True)
     return model.default_views(tuple(fixed or actual for fixed, actual in sizes))
 
 

@@ -45,6 +45,8 @@ class GaussianBlur(View):
     kernel_size: int | None = None
     probability: float = 0.5
 
+    runs_on_device = True
+
     def __post_init__(self):
         check_interval(0, exclusive=True, sigma=self.sigma)
         self._set(sigma=tuple(self.sigma))

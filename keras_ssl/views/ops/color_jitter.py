@@ -51,6 +51,8 @@ class ColorJitter(View):
     hue: float | tuple[float, float] = 0.0
     probability: float = 1.0
 
+    runs_on_device = True
+
     def __post_init__(self):
         for name in BLENDS:
             self._set(**{name: _as_amount(name, getattr(self, name), 0)})

@@ -53,6 +53,7 @@ class RandomResizedCrop(View):
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     accepts_uint8 = True  # only the pixels of the box are converted
+    runs_on_device = True
 
     def __post_init__(self):
         check_interval(0, 1, exclusive=True, scale=self.scale)

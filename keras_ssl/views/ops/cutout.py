@@ -32,6 +32,8 @@ class Cutout(View):
     size: int | tuple[int, int] = 16
     fill: float = 0.5
 
+    runs_on_device = True
+
     def __post_init__(self):
         self._set(size=as_size(self.size))
         check_fraction(fill=self.fill)

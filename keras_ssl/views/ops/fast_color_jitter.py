@@ -42,6 +42,8 @@ class FastColorJitter(ColorJitter):
 
     grayscale: float = 0.0
 
+    runs_on_device = True
+
     def __post_init__(self):
         super().__post_init__()
         check_fraction(grayscale=self.grayscale)

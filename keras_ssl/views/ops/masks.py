@@ -37,6 +37,8 @@ class RandomMask(View):
     grid: int | tuple[int, int]
     ratio: float = 0.75
 
+    runs_on_device = True
+
     def __post_init__(self):
         self._set(grid=as_size(self.grid, "grid"))
         check_fraction(ratio=self.ratio)
@@ -79,6 +81,8 @@ class BlockMask(View):
     grid: int | tuple[int, int]
     ratio: tuple[float, float] = (0.1, 0.5)
     probability: float = 0.5
+
+    runs_on_device = True
 
     def __post_init__(self):
         check_interval(0, 1, ratio=self.ratio)

@@ -29,6 +29,8 @@ class RandomShift(View):
 
     pixels: int = 4
 
+    runs_on_device = True
+
     def __post_init__(self):
         check_int(1, pixels=self.pixels)
 

@@ -1,6 +1,7 @@
 """ReCLIP."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,12 +72,12 @@ class ReCLIP(Method):
 
     evaluation_logs = ("accuracy",)
     supports_mid_epoch_resume = False  # pseudo-labels belong to the start of an epoch
-    unpack_batch = staticmethod(lambda data: LabeledBatch(*data))
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "each of its two losses trains another network",
         "metrics": "`evaluate` logs `accuracy` automatically",
         "microbatches": "only norms are trained, and batches are small",
+        "views_on": "it makes no views",
         "weighted_metrics": "`evaluate` logs `accuracy` automatically",
     }
 
@@ -140,6 +141,10 @@ class ReCLIP(Method):
     def inference_model(self) -> keras.Model:
         """The classifier that averages the logits of both copies."""
         return self.classifier
+
+    def unpack_batch(self, data: Any) -> LabeledBatch:
+        """Returns images with the pseudo-labels of the epoch, or with labels in evaluation."""
+        return LabeledBatch(*data)
 
     def fit_callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callback that labels all images at the start of each epoch."""
