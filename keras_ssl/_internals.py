@@ -4,6 +4,7 @@ Each function says why the public API is not enough. `tests/test_internals.py` f
 of the function when a new release of Keras or TensorFlow moves one of them.
 """
 
+import contextlib
 import functools
 import importlib
 import types
@@ -170,6 +171,9 @@ def tensorflow_ops():
 def highest_matmul_precision():
     """Returns a context in which JAX multiplies float32 matrices in float32 on every device.
 
-    `keras.ops.matmul` takes no precision, and accelerators round the factors to fewer bits.
+    `keras.ops.matmul` takes no precision, and accelerators round the factors to fewer bits. On
+    TensorFlow, whose precision is a setting of the process, the context changes nothing.
     """
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
     return importlib.import_module("jax").default_matmul_precision("highest")

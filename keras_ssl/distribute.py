@@ -29,6 +29,11 @@ def num_replicas() -> int:
     return 1 if context is None else context.num_replicas_in_sync
 
 
+def has_accelerator() -> bool:
+    """Returns whether the backend computes on a GPU or a TPU of this machine by default."""
+    return not keras.distribution.list_devices()[0].startswith("cpu")
+
+
 def has_strategy(model: keras.Model) -> bool:
     """Returns whether a model was created under a `tf.distribute` strategy."""
     return _model_strategy(model) is not None

@@ -1,13 +1,21 @@
 """Nearest neighbors by cosine similarity in large arrays."""
 
 import numpy as np
+from keras import ops
+
+from keras_ssl import distribute
+from keras_ssl._internals import highest_matmul_precision
 
 QUERY_CHUNK = 128  # queries per matrix product; smaller products are slow
 MAX_SIMILARITIES = 2**22  # similarities held at a time: 16 MiB of float32
+MAX_SIMILARITIES_ON_DEVICE = 2**28  # 1 GiB
 
 
 def nearest_neighbors(queries, gallery, k):
     """Finds the `k` rows of a gallery that are most similar to each query.
+
+    An accelerator computes all similarities of some queries at a time. A CPU computes them in parts
+    that fit its cache.
 
     Args:
         queries: Float32 array `(M, D)`.
@@ -19,6 +27,9 @@ def nearest_neighbors(queries, gallery, k):
         neighbors in `gallery`, int64 `(m, k)`, and their similarities, float32 `(m, k)` in -1..1.
         The neighbors of a query are not sorted.
     """
+    if distribute.has_accelerator():
+        yield from neighbors_on_device(queries, gallery, k)
+        return
     # Products are scaled instead of the gallery, which saves a copy of the gallery.
     scale = 1 / _row_norms(gallery)
     queries = queries / _row_norms(queries)[:, None]
@@ -40,6 +51,20 @@ def nearest_neighbors(queries, gallery, k):
             indices = np.take_along_axis(indices, best, 1)
             similarities = np.take_along_axis(similarities, best, 1)
         yield rows, indices, similarities
+
+
+def neighbors_on_device(queries, gallery, k):
+    """As `nearest_neighbors`, by the backend."""
+    queries = queries / _row_norms(queries)[:, None]
+    gallery = ops.transpose(ops.convert_to_tensor(gallery / _row_norms(gallery)[:, None]))
+    chunk = max(1, MAX_SIMILARITIES_ON_DEVICE // gallery.shape[1])
+    for start in range(0, len(queries), chunk):
+        rows = slice(start, start + chunk)
+        with highest_matmul_precision():
+            similarity = ops.matmul(queries[rows], gallery)
+        best, indices = ops.top_k(similarity, k, sorted=False)
+        indices = ops.convert_to_numpy(indices).astype("int64")
+        yield rows, indices, ops.convert_to_numpy(best)
 
 
 def _top_k(values, k):

@@ -39,6 +39,7 @@ class Method(keras.Model):
 
     # Names of the terms that `evaluate` logs; None for those of `fit`.
     evaluation_logs: tuple[str, ...] | None = None
+    accepts_uint8 = True  # `call` and `predict` scale uint8 images themselves
     microbatches = 1
     views_on: str | None = None
     supports_mid_epoch_resume = True

@@ -53,8 +53,6 @@ def selects_images():
 
 def matmul(x, y):
     """As `keras.ops.matmul`, in full float32 precision on accelerators too."""
-    if uses_tensorflow():
-        return ops.matmul(x, y)
     with _internals.highest_matmul_precision():
         return ops.matmul(x, y)
 

@@ -18,3 +18,17 @@ def test_nearest_neighbors_finds_the_k_most_similar_rows(rng, monkeypatch, galle
         expected = np.take_along_axis(cosine[rows], indices, 1)
         np.testing.assert_allclose(similarities, expected, atol=1e-6)
     assert rows.stop >= 200
+
+
+@pytest.mark.parametrize("k", [1, 40])
+def test_neighbors_on_a_device_are_those_of_numpy(rng, monkeypatch, k):
+    monkeypatch.setattr(nearest_neighbors, "MAX_SIMILARITIES_ON_DEVICE", 64 * 1000)
+    arrays = (rng.normal(size=(count, 6)).astype("float32") for count in (200, 1000))
+    queries, gallery = arrays
+    expected = nearest_neighbors.nearest_neighbors(queries, gallery, k)
+    expected = np.concatenate([np.sort(indices, axis=1) for _, indices, _ in expected])
+    for rows, indices, similarities in nearest_neighbors.neighbors_on_device(queries, gallery, k):
+        np.testing.assert_array_equal(np.sort(indices, axis=1), expected[rows])
+        norms = np.linalg.norm(queries[rows], axis=1)[:, None] * np.linalg.norm(gallery, axis=1)
+        cosine = queries[rows] @ gallery.T / norms
+        np.testing.assert_allclose(similarities, np.take_along_axis(cosine, indices, 1), atol=1e-6)

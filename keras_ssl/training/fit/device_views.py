@@ -18,8 +18,8 @@ def makes_views_on_device(model, views):
     host_views = device.find_host_views(views)
     if model.views_on == "device" and host_views:
         raise ValueError(
-            "`views_on=\"device\"` needs views that use keras.ops alone. The data pipeline must "
-            f"make {host_views[0]!r}. Use `views_on=\"host\"`; for a view of your own, set "
+            '`views_on="device"` needs views that use keras.ops alone. The data pipeline must '
+            f'make {host_views[0]!r}. Use `views_on="host"`; for a view of your own, set '
             "`runs_on_device = True` in its class."
         )
     if model.views_on is None:

@@ -4,7 +4,7 @@ import keras
 import lazy_loader
 from keras import ops
 
-from keras_ssl.training.step import context
+from keras_ssl.training.step import batch_norm, context
 from keras_ssl.training.step.base import Step
 
 jax = lazy_loader.load("jax")
@@ -20,7 +20,11 @@ class JaxStep(Step):
         batch = model.unpack_batch(data)
 
         def objective(trainable, other):
-            with self._stateless(trainable, other, optimizer) as scope, context.training_step(None):
+            with (
+                batch_norm.training_batch_norm(model),
+                context.training_step(None),
+                self._stateless(trainable, other, optimizer) as scope,
+            ):
                 losses = self.add_regularization(model.compute_losses(batch, training=True))
                 scaled = model.optimizer.scale_loss(losses["loss"])
             return scaled, (losses, _values(scope, model.non_trainable_variables, other))

@@ -140,7 +140,9 @@ class TensorFlowStep(Step):
     def _apply_if_finite(self, loss, gradients, updates):
         """Updates state and weights if the loss is finite, and was in all steps of the epoch.
 
-        Under a strategy, whose collectives cannot run in a branch, the step raises instead.
+        Compiled by XLA, both values of each variable are computed and one is selected, because a
+        GPU would stop at a branch until the host knows the loss. Under a strategy, whose
+        collectives cannot run in a branch, the step raises instead.
         """
         model = self.model
         is_finite = tf.math.is_finite(loss)
@@ -152,8 +154,15 @@ class TensorFlowStep(Step):
             self.end()
 
         if not tf.distribute.has_strategy():
-            was_finite = tf.math.is_finite(model.tracker("loss").total)
-            self.run_if(is_finite & was_finite, apply)
+            is_finite &= tf.math.is_finite(model.tracker("loss").total)
+            if model.jit_compile:
+                variables = [*model.variables, *model.optimizer.variables]
+                before = [tf.identity(variable.value) for variable in variables]
+                apply()
+                for variable, value in zip(variables, before, strict=True):
+                    variable.assign(tf.where(is_finite, variable.value, value))
+            else:
+                self.run_if(is_finite, apply)
             return
         with tf.control_dependencies([tf.debugging.Assert(is_finite, [NON_FINITE])]):
             apply()

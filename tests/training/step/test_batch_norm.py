@@ -34,7 +34,7 @@ def policy():
 @pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"microbatches": 2}])
 def test_training_with_fused_batch_norm_equals_training_with_that_of_keras(monkeypatch, options):
     fused, loss = train(**options)
-    monkeypatch.setattr(batch_norm, "_can_fuse", lambda layer, inputs: False)
+    monkeypatch.setattr(batch_norm, "_is_common", lambda layer, inputs: False)
     plain, expected = train(**options)
     assert loss == pytest.approx(expected, rel=1e-5)
     for weight, expected in zip(fused.weights, plain.weights, strict=True):
@@ -44,7 +44,7 @@ def test_training_with_fused_batch_norm_equals_training_with_that_of_keras(monke
 @pytest.mark.slow
 def test_fused_batch_norm_keeps_float32_statistics_in_half_precision(monkeypatch):
     fused, loss = train("mixed_bfloat16")
-    monkeypatch.setattr(batch_norm, "_can_fuse", lambda layer, inputs: False)
+    monkeypatch.setattr(batch_norm, "_is_common", lambda layer, inputs: False)
     plain, expected = train("mixed_bfloat16")
     assert loss == pytest.approx(expected, rel=0.02)
     layers = zip(batch_norm_layers(fused), batch_norm_layers(plain), strict=True)
@@ -89,7 +89,7 @@ def test_batch_norms_with_other_options_train_equally(monkeypatch, options):
         return norm.get_weights()
 
     fused = train_statistics()
-    monkeypatch.setattr(batch_norm, "_can_fuse", lambda layer, inputs: False)
+    monkeypatch.setattr(batch_norm, "_is_common", lambda layer, inputs: False)
     for statistic, expected in zip(fused, train_statistics(), strict=True):
         np.testing.assert_allclose(statistic, expected, rtol=1e-4, atol=1e-6)
 
