@@ -34,9 +34,13 @@ BACKEND_NEUTRAL = (
     "optimizers",
     "test_numerics.py",
     "test_schedules.py",
+    "training/fit/test_device_views.py",
+    "training/step/test_batch_norm_statistics.py",
     "training/step/test_nan_guard.py",
     "training/test_microbatches.py",
     "training/test_state.py",
+    "views/test_device.py",
+    "views/test_draws.py",
 )
 
 

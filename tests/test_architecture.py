@@ -111,7 +111,8 @@ model = keras_ssl.SimCLR(encoders.small_resnet((8, 8, 3), width=4), projector=(8
 model.compile("sgd")
 probe = callbacks.KNNProbe((images, labels), (images, labels), k=1)
 saved = callbacks.Checkpoint("checkpoints")
-history = model.fit(images, batch_size=8, verbose=0, validation_data=images, callbacks=[probe, saved])
+options = {"batch_size": 8, "verbose": 0, "callbacks": [probe, saved]}
+history = model.fit(images, validation_data=images, **options)
 print(history.history)
 features = model.predict(images, verbose=0)
 print(evaluation.linear_probe(model, (images, labels), (images, labels)))

@@ -181,6 +181,7 @@ def test_tensorflow_ops_compute_with_tensors_of_tensorflow():
         np.testing.assert_array_equal(result, expected, err_msg=name)
 
 
-def test_highest_matmul_precision_sets_that_of_jax():
+def test_highest_matmul_precision_sets_that_of_jax(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with _internals.highest_matmul_precision():
         assert jax.config.jax_default_matmul_precision == "highest"

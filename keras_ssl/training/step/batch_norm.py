@@ -81,23 +81,22 @@ def _is_common(layer, inputs):
 
 
 def _normalize_on_jax(layer, inputs):
-    """Returns outputs, mean and variance, of which the mean of squares is computed with the mean.
+    """Returns outputs, mean and variance, which is the mean of squares less the squared mean.
 
-    The moving mean is subtracted first, because the mean of squares loses the variance of channels
-    whose mean is far from 0.
+    In float32 that loses digits of the variance of channels whose mean is many times their standard
+    deviation: a relative 1e-7 times the square of this ratio.
     """
     axes = list(range(len(inputs.shape) - 1))
-    shift = ops.stop_gradient(layer.moving_mean.value)
-    shifted = ops.cast(inputs, layer.variable_dtype) - shift
-    mean = ops.mean(shifted, axis=axes)
-    variance = ops.maximum(ops.mean(ops.square(shifted), axis=axes) - ops.square(mean), 0.0)
+    inputs = ops.cast(inputs, layer.variable_dtype)
+    mean = ops.mean(inputs, axis=axes)
+    variance = ops.maximum(ops.mean(ops.square(inputs), axis=axes) - ops.square(mean), 0.0)
     scale = ops.rsqrt(variance + layer.epsilon)
     if layer.gamma is not None:
         scale = scale * layer.gamma
-    outputs = (shifted - mean) * scale
+    offset = -mean * scale
     if layer.beta is not None:
-        outputs = outputs + layer.beta
-    return outputs, mean + shift, variance
+        offset = offset + layer.beta
+    return inputs * scale + offset, mean, variance
 
 
 def _normalize_on_tensorflow(layer, inputs):
