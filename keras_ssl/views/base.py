@@ -22,7 +22,8 @@ class View:
 
     Calling a view neither reads nor changes any global random state. Each image of the batch gets
     its own random numbers. To write a view, define a frozen dataclass with a `transform` method.
-    Decorate it with `@keras.saving.register_keras_serializable()` if it should be saved.
+    Decorate it with `@keras.saving.register_keras_serializable()` if it should be saved. Set
+    `runs_on_device = True` if it uses `keras.ops` alone and may run in a training step.
 
         @keras.saving.register_keras_serializable()
         @dataclasses.dataclass(frozen=True)

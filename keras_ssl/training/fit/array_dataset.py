@@ -60,6 +60,8 @@ class ArrayDataset(keras.utils.PyDataset):
 class PositionedArrayDataset(ArrayDataset):
     """Batches `(PositionedImages[, labels])` of arrays, as `data.pipeline.from_arrays` makes them.
 
+    `set_epoch` begins an epoch. Without it, each pass repeats the same one.
+
     Args:
         images: Array of images.
         labels: Array, or None.
@@ -87,9 +89,11 @@ class PositionedArrayDataset(ArrayDataset):
         images = PositionedImages(self.views[rows], position)
         return (images,) if self.labels is None else (images, np.asarray(self.labels)[rows])
 
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
     def on_epoch_end(self):
-        if self.shuffle and self.first is None:
-            self.epoch += 1
+        """Does nothing: Keras also calls it before the first epoch."""
 
     def _draw_order(self, epoch):
         seed = np.asarray(fold_in([self.seed, self.phase], epoch))
@@ -106,6 +110,10 @@ class _WrappedDataset(keras.utils.PyDataset):
     @property
     def num_batches(self):
         return self.dataset.num_batches
+
+    def set_epoch(self, epoch):
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
 
     def on_epoch_begin(self):
         self.dataset.on_epoch_begin()

@@ -111,18 +111,21 @@ def fit_from_step(model, keras_fit, parts, callbacks, *, start, epochs, steps, v
 
 
 class EpochSetter(keras.callbacks.Callback):
-    """Sets the epoch of the data pipelines at the beginning of each epoch."""
+    """Sets the epoch of the data at the beginning of each epoch."""
 
     def __init__(self):
         super().__init__()
-        self.counters, self.start_epoch = [], None
+        self.data, self.counters, self.start_epoch = None, [], None
 
     def use(self, prepared):
         """Switches to the data of a fit, `sources.PreparedData`; None to release it."""
         for counter in self.counters:
             counter.auto_advance(None)
-        self.counters, self.start_epoch = [], None
-        if prepared is None or isinstance(prepared.data, keras.utils.PyDataset):
+        self.data, self.counters, self.start_epoch = None, [], None
+        if prepared is None:
+            return
+        if isinstance(prepared.data, keras.utils.PyDataset):
+            self.data = prepared.data
             return
         self.counters = epoch_counter.find_counters(prepared.data)
         self.start_epoch = prepared.start_epoch
@@ -130,6 +133,8 @@ class EpochSetter(keras.callbacks.Callback):
             counter.auto_advance(self.start_epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if hasattr(self.data, "set_epoch"):
+            self.data.set_epoch(epoch)
         if self.start_epoch is None:  # else each iteration is the next epoch
             for counter in self.counters:
                 counter.value = epoch
