@@ -21,9 +21,9 @@ jax = lazy_loader.load("jax")
 tf = lazy_loader.load("tensorflow")
 
 # Multipliers of a round and increments of the keys.
-MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], "uint32")
-INCREMENTS = np.array([[0x9E3779B9], [0xBB67AE85]], "uint32")
-SEED_KEY = np.array([[0x3EC8F720], [0x02461E29]], "uint32")  # TensorFlow's, for keys from seeds
+MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], "uint32")
+INCREMENTS = np.array([0x9E3779B9, 0xBB67AE85], "uint32")
+SEED_KEY = np.array([0x3EC8F720, 0x02461E29], "uint32")  # TensorFlow's, for keys from seeds
 
 
 def uniform(seed, shape):
@@ -64,31 +64,44 @@ def _compiled_words():
     """Returns a function that is traced once for each `count`, not in each view that calls it."""
 
     def words(seed, count):
-        jnp = jax.numpy
         # Each number of the seed is extended to 64 bits with its sign.
-        even, odd = seed.astype("uint32"), (seed >> 31).astype("uint32")
-        even, odd = _philox(even[:, None], odd[:, None], SEED_KEY)
+        low, sign = seed.astype("uint32"), (seed >> 31).astype("uint32")
+        first, second, third, fourth = _philox((low[0], sign[0], low[1], sign[1]), SEED_KEY)
         # Two words are the key, the other two the upper half of the counter of all blocks.
-        key = jnp.stack([even[0], odd[0]])
-        index = jnp.arange(-(-count // 4), dtype="uint32")
-        zero = jnp.zeros_like(index)
-        even, odd = jnp.stack([index, zero + even[1]]), jnp.stack([zero, zero + odd[1]])
-        even, odd = _philox(even, odd, key)
-        return jnp.stack([even[0], odd[0], even[1], odd[1]], axis=1).reshape(-1)[:count]
+        index = jax.numpy.arange(-(-count // 4), dtype="uint32")
+        zero = jax.numpy.zeros_like(index)
+        counters = (index, zero, zero + third, zero + fourth)
+        return jax.numpy.stack(_philox(counters, (first, second)), axis=1).reshape(-1)[:count]
 
     return jax.jit(words, static_argnums=1)
 
 
-def _philox(even, odd, key):
-    """Returns random bits of counters of four words, as their even and odd words: uint32 `(2, N)`.
+def _philox(counters, key):
+    """Returns four words of random bits for each counter of four words: tuple of uint32 `(N,)`.
 
     Args:
-        even: uint32 `(2, N)`, words 0 and 2 of N counters.
-        odd: uint32 `(2, N)`, words 1 and 3.
-        key: uint32 `(2, 1)`.
+        counters: Tuple of four uint32 arrays of one shape.
+        key: Two uint32 scalars.
     """
-    for _ in range(10):
-        upper = jax.lax.mulhi(even, jax.numpy.broadcast_to(MULTIPLIERS, even.shape))
-        even, odd = upper[::-1] ^ odd ^ key, (even * MULTIPLIERS)[::-1]
-        key = key + INCREMENTS
-    return even, odd
+    # Separate arrays: XLA compiles reversed or stacked ones for minutes.
+    first, second, third, fourth = counters
+    with np.errstate(over="ignore"):
+        for index in range(10):
+            keys = [
+                word + np.uint32(index) * step for word, step in zip(key, INCREMENTS, strict=True)
+            ]
+            upper = [
+                _upper_product(*pair) for pair in zip((first, third), MULTIPLIERS, strict=True)
+            ]
+            first, second, third, fourth = (
+                upper[1] ^ second ^ keys[0],
+                third * MULTIPLIERS[1],
+                upper[0] ^ fourth ^ keys[1],
+                first * MULTIPLIERS[0],
+            )
+    return first, second, third, fourth
+
+
+def _upper_product(words, factor):
+    """Returns the upper 32 of the 64 bits of a product."""
+    return jax.lax.mulhi(words, jax.numpy.full(words.shape, factor))
