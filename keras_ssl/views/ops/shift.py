@@ -40,10 +40,11 @@ class RandomShift(View):
         offsets = ops.cast(draws, "int32") - self.pixels
         rows = _reflect(ops.arange(height, dtype="int32") + offsets[:, :1], height)
         columns = _reflect(ops.arange(width, dtype="int32") + offsets[:, 1:], width)
-        indices = rows[:, :, None] * width + columns[:, None, :]
-        pixels = ops.reshape(images, (batch, height * width, channels))
-        indices = ops.reshape(indices, (batch, height * width, 1))
-        return ops.reshape(ops.take_along_axis(pixels, indices, axis=1), ops.shape(images))
+        first = ops.arange(batch, dtype="int32")[:, None, None] * (height * width)
+        indices = first + rows[:, :, None] * width + columns[:, None, :]
+        # One row per pixel of the batch, because gathering along an axis is slow on CPUs.
+        pixels = ops.reshape(images, (batch * height * width, channels))
+        return ops.reshape(ops.take(pixels, indices, axis=0), ops.shape(images))
 
 
 def _reflect(index, length):
