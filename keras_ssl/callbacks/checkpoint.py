@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import keras
@@ -11,7 +12,7 @@ from keras_ssl import distribute
 from keras_ssl._types import PathLike
 from keras_ssl.callbacks import checkpoint_files
 from keras_ssl.callbacks.sigterm import SigtermHandler, TrainingTerminated
-from keras_ssl.validation import check_int
+from keras_ssl.validation import check_int, check_number
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +44,18 @@ class Checkpoint(keras.callbacks.Callback):
         folder: Folder for the files `<epochs>[-<steps>].keras`, named after the completed epochs
             and the completed steps of the next epoch. Created if missing.
         max_to_keep: Int >= 1, the number of latest checkpoints to keep.
-        save_every_epochs: Int >= 1, the number of epochs between checkpoints. The last epoch is
-            always saved.
+        save_every_epochs: Int >= 1, the number of epochs between checkpoints, or None if epochs
+            are short: `Checkpoint(folder, save_every_epochs=None, save_every_minutes=10)`. The
+            last epoch is always saved.
         save_every_steps: Int >= 1, the number of steps between checkpoints within an epoch. None
             saves at the end of epochs only.
+        save_every_minutes: Number >= 0, the minutes after which a checkpoint is saved, at the
+            next step or the end of the epoch. None saves by epochs and steps only.
 
     Raises:
-        ValueError: If a number is below 1; in `fit`, if the folder holds a checkpoint of a later
-            step than the first one of this `fit`.
+        ValueError: If a number is out of range; in `fit`, if the folder holds a checkpoint of a
+            later step than the first one of this `fit`, or if several workers, whose clocks
+            differ, are to save by minutes.
         TypeError: If an argument is of an unsupported type.
     """
 
@@ -58,27 +63,40 @@ class Checkpoint(keras.callbacks.Callback):
         self,
         folder: PathLike,
         max_to_keep: int = 2,
-        save_every_epochs: int = 1,
+        save_every_epochs: int | None = 1,
         save_every_steps: int | None = None,
+        save_every_minutes: float | None = None,
     ) -> None:
         super().__init__()
-        check_int(1, max_to_keep=max_to_keep, save_every_epochs=save_every_epochs)
+        check_int(1, max_to_keep=max_to_keep)
+        if save_every_epochs is not None:
+            check_int(1, save_every_epochs=save_every_epochs)
         if save_every_steps is not None:
             check_int(1, save_every_steps=save_every_steps)
+        if save_every_minutes is not None:
+            check_number(0, save_every_minutes=save_every_minutes)
         if not isinstance(folder, (str, os.PathLike)):
             raise TypeError(f"`folder` must be a path. Received {folder!r}.")
         self.folder, self.max_to_keep = Path(folder), max_to_keep
         self.save_every_epochs, self.save_every_steps = save_every_epochs, save_every_steps
+        self.save_every_minutes = save_every_minutes
         self._epoch = 0
         self._last_saved = None  # (epochs, steps); None before the first batch of a `fit`
+        self._last_time = 0.0  # of a checkpoint or the start of `fit`, in seconds
         self._sigterm = SigtermHandler()
 
     def on_train_begin(self, logs=None):
+        if self.save_every_minutes is not None and distribute.has_other_workers(self.model):
+            raise ValueError(
+                "`save_every_minutes` does not support several workers, which must save at the "
+                "same step. Use `save_every_steps`."
+            )
         # Created here, so that an unwritable path fails before training.
         self.folder.mkdir(parents=True, exist_ok=True)
         if distribute.is_chief(self.model):
             checkpoint_files.remove_temporary_files(self.folder)
         self._last_saved = None
+        self._last_time = time.monotonic()
         self._can_save_within_epoch = getattr(self.model, "supports_mid_epoch_resume", False)
         self._sigterm.install()
 
@@ -102,15 +120,23 @@ class Checkpoint(keras.callbacks.Callback):
         last_epoch, last_step = self._last_saved
         steps = batch - last_step if last_epoch == self._epoch else batch
         is_due = batch and self.save_every_steps and steps >= self.save_every_steps
-        if (is_due or self._saves_on_sigterm) and (self._can_save_within_epoch or not batch):
+        is_due = is_due or self._minutes_have_passed or self._saves_on_sigterm
+        if is_due and (self._can_save_within_epoch or not batch):
             self._save(self._epoch, batch)
         self._exit_on_sigterm()
 
     def on_epoch_end(self, epoch, logs=None):
         is_last = epoch + 1 == self.params.get("epochs")
-        if not (epoch + 1) % self.save_every_epochs or is_last or self._saves_on_sigterm:
+        is_due = self.save_every_epochs and not (epoch + 1) % self.save_every_epochs
+        if is_due or is_last or self._minutes_have_passed or self._saves_on_sigterm:
             self._save(epoch + 1, 0)
         self._exit_on_sigterm()
+
+    @property
+    def _minutes_have_passed(self):
+        if self.save_every_minutes is None:
+            return False
+        return time.monotonic() - self._last_time >= 60 * self.save_every_minutes
 
     @property
     def _saves_on_sigterm(self):
@@ -163,6 +189,7 @@ class Checkpoint(keras.callbacks.Callback):
         ]
         for path in own_paths[: -self.max_to_keep]:
             path.unlink()
+        self._last_time = time.monotonic()
 
     def _exit_on_sigterm(self):
         if not self._sigterm.is_received:

@@ -13,7 +13,7 @@ from keras_ssl.callbacks.checkpoint_files import CheckpointInfo
 from keras_ssl.validation import check_int
 
 # Options that do not change what is trained: a run resumes with other values of them.
-NOT_SAVED = ("output", "data_dir", "baselines", "save_steps")
+NOT_SAVED = ("output", "data_dir", "baselines", "save_steps", "save_minutes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Config:
         strategy: "mirrored" trains on all accelerators of this machine, "multiworker" on those of
             all machines in TF_CONFIG, "data_parallel" on all devices of JAX.
         probe_every: Number of epochs between two evaluations.
-        save_steps: Number of steps between two checkpoints. The end of an epoch is always saved.
+        save_steps: Number of steps between two checkpoints. The end of an epoch is saved too.
+        save_minutes: Minutes between two checkpoints, instead of steps and epochs. Use it on a
+            GPU, where saving may take as long as an epoch. The last epoch is always saved.
         baselines: Also evaluate raw pixels and the untrained encoder.
         seed: Seed of the weights, the views and the order of the images.
     """
@@ -62,6 +64,7 @@ class Config:
     strategy: Literal["none", "mirrored", "multiworker", "data_parallel"] = "none"
     probe_every: int = 5
     save_steps: int = 500
+    save_minutes: float | None = None
     baselines: bool = True
     seed: int = 0
 
@@ -141,6 +144,14 @@ def open_run_dir(config: Config) -> CheckpointInfo:
     for name in NOT_SAVED:
         del options[name]
     return callbacks.prepare_run_dir(config.output, options)
+
+
+def checkpoint_callback(config: Config) -> callbacks.Checkpoint:
+    """Returns the callback that saves a run as often as the options say."""
+    often = {"save_every_steps": config.save_steps}
+    if config.save_minutes is not None:
+        often = {"save_every_epochs": None, "save_every_minutes": config.save_minutes}
+    return callbacks.Checkpoint(config.output / "checkpoints", **often)
 
 
 def write_time(config: Config, epochs: int, seconds: float) -> None:

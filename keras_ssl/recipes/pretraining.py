@@ -136,7 +136,7 @@ def run(
         *([callbacks.KNNProbe(train, test, every=config.probe_every)] if has_labels else []),
         callbacks.CollapseMonitor(test, every=config.probe_every),
         callbacks.ResumableCSVLogger(output / "history.csv"),
-        callbacks.Checkpoint(output / "checkpoints", save_every_steps=config.save_steps),
+        base.checkpoint_callback(config),
     ]
     start_time = time.perf_counter()
     model.fit(

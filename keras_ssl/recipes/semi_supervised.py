@@ -144,7 +144,7 @@ def run(config: Config, build: Build) -> keras.Model:
         validation_freq=config.probe_every,
         callbacks=[
             callbacks.ResumableCSVLogger(output / "history.csv"),
-            callbacks.Checkpoint(output / "checkpoints", save_every_steps=config.save_steps),
+            base.checkpoint_callback(config),
         ],
         verbose=2,
     )

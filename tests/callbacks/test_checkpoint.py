@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import stat
+import types
 
 import keras
 import numpy as np
@@ -13,10 +14,11 @@ import tensorflow as tf
 from keras import layers
 
 import keras_ssl
-from keras_ssl import data
+from keras_ssl import data, distribute
 from keras_ssl.callbacks import (
     Checkpoint,
     TrainingTerminated,
+    checkpoint,
     checkpoint_files,
     latest_checkpoint,
     sigterm,
@@ -288,6 +290,24 @@ def test_checkpoint_keeps_only_the_latest_files(tmp_path):
     fit(new_model(), inputs(), tmp_path / "two", **settings)
     names = ["00000-000003", "00001-000003", "00002", "00002-000003", "00003"]
     assert sorted(path.stem for path in (tmp_path / "two").iterdir()) == sorted(names)
+
+
+def test_checkpoint_saves_by_minutes_at_the_next_step_or_the_end_of_an_epoch(tmp_path, monkeypatch):
+    clock = iter(range(0, 10_000, 25)).__next__  # each question of the time takes 25 seconds
+    monkeypatch.setattr(checkpoint, "time", types.SimpleNamespace(monotonic=clock))
+    settings = {"save_every_epochs": None, "save_every_steps": None, "max_to_keep": 9}
+    fit(new_model(), DATA["an array"](), tmp_path / "none", **settings)
+    assert [path.stem for path in (tmp_path / "none").iterdir()] == ["00003"]  # the last epoch
+    fit(new_model(), DATA["an array"](), tmp_path / "some", **settings, save_every_minutes=1)
+    epochs_and_steps = [saved[:2] for saved in checkpoint_files.list_checkpoints(tmp_path / "some")]
+    # The time is asked before each of five steps and at the end of an epoch, and after a save.
+    assert epochs_and_steps == [(0, 2), (1, 0), (1, 2), (2, 0), (2, 2), (3, 0)]
+
+
+def test_several_workers_do_not_save_by_minutes(tmp_path, monkeypatch):
+    monkeypatch.setattr(distribute, "has_other_workers", lambda model: True)
+    with pytest.raises(ValueError, match="`save_every_minutes` does not support several workers"):
+        fit(new_model(), DATA["an array"](), tmp_path, save_every_minutes=1)
 
 
 @pytest.mark.slow
