@@ -45,6 +45,8 @@ class Config(NamedTuple):
         size: Height and width of the images.
         policy: Precision policy of Keras.
         views_on: "host" for a step that receives float32 views, "device" for uint8 images.
+        together: Whether the views run through the networks as one batch, for methods that have
+            this argument.
     """
 
     methods: tuple[str, ...] = (SUPERVISED, "SimCLR")
@@ -52,6 +54,7 @@ class Config(NamedTuple):
     size: int = 32
     policy: str = "mixed_bfloat16"
     views_on: str = "host"
+    together: bool = False
 
 
 class Kernel(NamedTuple):
@@ -84,7 +87,8 @@ def make(name, config):
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         batch = 2 * config.batch_size
         return model, (spec((batch, *shape), "float32"), spec((batch,), "int32"))
-    model = getattr(keras_ssl, name)(encoder)
+    method, options = getattr(keras_ssl, name), {"together": True} if config.together else {}
+    model = method(encoder, **options)
     model.compile(optimizer, views_on=config.views_on)
     images = device.PositionedImages(
         spec((config.batch_size, *shape), "uint8"), spec((config.batch_size, 3), "int32")

@@ -40,6 +40,7 @@ INVALID = {
     "student_temperature": NOT_POSITIVE,
     "teacher_temperature": NOT_POSITIVE,
     "temperature": NOT_POSITIVE,
+    "together": NOT_A_BOOL,
     "threshold": (*NOT_A_FRACTION, SCHEDULE),
     "unlabeled_weight": (*NEGATIVE, None),
     "views": (3, "two", [1, 2], [lambda images, seed: images], ()),

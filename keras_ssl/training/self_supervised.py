@@ -59,6 +59,7 @@ class SelfSupervisedModel(Method):
 
     allows_small_crops = False  # whether views after the first two may be smaller
     min_views = 2  # per image, masks included
+    together = False  # whether `project_views` makes one batch of all views
     num_masks = 0  # how many of the views, the last ones, are masks of patches
     target_kind: str | None = None  # "label" if each image needs one
     unsupported_compile_args = {
@@ -130,10 +131,16 @@ class SelfSupervisedModel(Method):
         features = self.features(images, training, momentum)
         return self._projector(momentum)(features, training=training)
 
+    def project_views(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
+        """Returns projections of views, a list of `(B, width)`, in one batch if `self.together`."""
+        if self.together:
+            return self.project_together(views, training)
+        return [self.project(view, training) for view in views]
+
     def project_together(
         self, views: Sequence[Tensor], training: bool, momentum: bool = False
     ) -> list[Tensor]:
-        """Returns projections of several views, a list of `(B, width)`, for multi-crop methods.
+        """Returns projections of several views, a list of `(B, width)`, from one batch.
 
         Views of one size run through the encoder as one batch, and all views through the projector:
         fewer, larger operations, and batch normalization over all of them, as in the authors' code

@@ -7,7 +7,7 @@ from keras_ssl import distribute, layers, losses, views
 from keras_ssl._types import FloatOrSchedule, Head, Size, Tensor, Views
 from keras_ssl.training.batch import Batch
 from keras_ssl.training.self_supervised import SelfSupervisedModel
-from keras_ssl.validation import check_int, check_positive_schedule
+from keras_ssl.validation import check_bool, check_int, check_positive_schedule
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -35,6 +35,9 @@ class SupCon(SelfSupervisedModel):
         temperature: Float > 0 or Keras schedule. Lower values put more weight on hard negatives.
         num_chunks: Int >= 1, number of chunks in which the similarities are computed. See
             `losses.supcon`.
+        together: Bool, whether the views run through the networks as one batch. That takes a GPU
+            less time, and batch normalization then sees all views at once, as in the authors'
+            code. By default it sees one view at a time.
         views: Sequence of V >= 2 views. None for `views.simclr` at the size of the images.
         seed: Int. See `SelfSupervisedModel`.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
@@ -57,21 +60,24 @@ class SupCon(SelfSupervisedModel):
         projector: Head = (2048, 128),
         temperature: FloatOrSchedule = 0.1,
         num_chunks: int = 1,
+        together: bool = False,
         **kwargs,
     ) -> None:
         check_positive_schedule(temperature=temperature)
         check_int(1, num_chunks=num_chunks)
+        check_bool(together=together)
         super().__init__(encoder, **kwargs)
         self.projector = layers.projection_head(projector, self.feature_width)
         self.temperature = temperature
         self.num_chunks = num_chunks
+        self.together = together
 
     def default_views(self, size: Size) -> Views:
         return views.simclr(size)
 
     def compute_losses(self, batch: Batch, training: bool) -> dict[str, Tensor]:
         """Returns the SupCon loss over all views of the full batch."""
-        z = [distribute.all_gather(self.project(view, training)) for view in batch.views]
+        z = [distribute.all_gather(view) for view in self.project_views(batch.views, training)]
         labels = ops.tile(distribute.all_gather(batch.labels), len(z))
         z = ops.concatenate(z, axis=0)
         temperature = self.current_value(self.temperature)

@@ -12,7 +12,7 @@ import keras_ssl
 SPEC = MethodSpec(
     keras_ssl.SimCLR,
     settings={"projector": (16, 8)},
-    other_values={"temperature": 0.1},
+    other_values={"temperature": 0.1, "together": True},
     covered_elsewhere=("num_chunks",),
     symmetric_in_views=True,
     representative=True,
@@ -42,4 +42,12 @@ def test_simclr_averages_pairs_of_three_views(float64):
     model, views = checks.make("SimCLR"), references.three_views()
     z1, z2, z3 = references.projections(model, views)
     expected = np.mean([nt_xent(z1, z2), nt_xent(z1, z3), nt_xent(z2, z3)])
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_simclr_normalizes_views_together_as_the_authors_do(float64):
+    model, views = checks.make("SimCLR", together=True), checks.two_views(16)
+    (both,) = references.projections(model, (np.concatenate(views),))
+    expected = nt_xent(*np.split(both, 2))
+    assert expected != pytest.approx(nt_xent(*references.projections(model, views)), rel=1e-4)
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)

@@ -12,7 +12,7 @@ import keras_ssl
 SPEC = MethodSpec(
     keras_ssl.SupCon,
     settings={"projector": (16, 8)},
-    other_values={"temperature": 0.5},
+    other_values={"temperature": 0.5, "together": True},
     covered_elsewhere=("num_chunks",),
     symmetric_in_views=True,
     views_of="SimCLR",
@@ -50,6 +50,13 @@ def test_supcon_loss_matches_the_paper_over_all_views_and_classes(views, float64
     model, views = checks.make("SupCon"), views(16)
     z = np.concatenate(references.projections(model, views))
     expected = supcon(z, np.tile(checks.labels(16), len(views)))
+    assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_supcon_normalizes_views_together_as_the_authors_do(float64):
+    model, views = checks.make("SupCon", together=True), checks.two_views(16)
+    (z,) = references.projections(model, (np.concatenate(views),))
+    expected = supcon(z, np.tile(checks.labels(16), 2))
     assert references.one_step(model, views)["loss"] == pytest.approx(expected, rel=1e-10)
 
 
