@@ -10,9 +10,9 @@ import keras
 import lazy_loader
 
 from keras_ssl import _internals
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Tensor
 
-tf = lazy_loader.load("tensorflow")
 jax = lazy_loader.load("jax")
 
 STRATEGIES = ("none", "mirrored", "multiworker", "data_parallel")

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import lazy_loader
 from keras import layers
 
 from keras_ssl import _internals
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import PathLike, Tensor
 from keras_ssl.images import image_shape
-
-tf = lazy_loader.load("tensorflow")
 
 
 def serving_model(model: keras.Model) -> keras.Model:

@@ -1,8 +1,6 @@
 """Options of tf.data pipelines."""
 
-import lazy_loader
-
-tf = lazy_loader.load("tensorflow")
+from keras_ssl import _tensorflow as tf
 
 
 def without_autotune(dataset):

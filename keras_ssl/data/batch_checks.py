@@ -1,11 +1,8 @@
 """Assertions on the batches of a dataset, which run while training reads them."""
 
-import lazy_loader
-
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data import elements
 from keras_ssl.data._options import without_autotune
-
-tf = lazy_loader.load("tensorflow")
 
 
 def validate_batches(dataset):

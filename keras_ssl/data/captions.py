@@ -2,12 +2,10 @@
 
 import warnings
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data.elements import first_element
-
-tf = lazy_loader.load("tensorflow")
 
 ACCEPTED = (
     "(images, captions), dicts with 'image' and 'caption', or ready views "

@@ -1,11 +1,8 @@
 """Elements of datasets: accepted structures, their normalization and their validation."""
 
-import lazy_loader
-
 from keras_ssl import _internals
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data.epoch_counter import iter_parents
-
-tf = lazy_loader.load("tensorflow")
 
 ACCEPTED = (
     "image batches (B, H, W, C), (images, labels), dicts with 'image' and optionally 'label', or "

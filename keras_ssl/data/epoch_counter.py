@@ -5,11 +5,8 @@ that yields the epoch each time iteration begins. `fit` finds the counters of it
 them before each epoch.
 """
 
-import lazy_loader
-
 from keras_ssl import _internals
-
-tf = lazy_loader.load("tensorflow")
+from keras_ssl import _tensorflow as tf
 
 
 class EpochCounter:

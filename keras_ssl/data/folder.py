@@ -6,13 +6,11 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data._options import without_autotune
 from keras_ssl.data.resize import crop_and_resize
-
-tf = lazy_loader.load("tensorflow")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 MAX_NAMES = 5  # corrupt files that a message names; it counts the others

@@ -3,16 +3,14 @@
 import os
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Dataset, Views
 from keras_ssl.data import elements, epoch_counter
 from keras_ssl.data._options import without_autotune
 from keras_ssl.validation import check_int, check_seed
 from keras_ssl.views.base import fold_in
 from keras_ssl.views.device import PositionedImages
-
-tf = lazy_loader.load("tensorflow")
 
 MAX_CORES = 16  # each batch in progress costs memory
 SHUFFLE_BYTES = 2**30
@@ -174,10 +172,11 @@ def make_first_views(images, views, seed):
     def make(images):
         return tuple(view(images, fold_in([seed, TRAINING], i)) for i, view in enumerate(views))
 
-    images = tf.convert_to_tensor(images)
-    if keras.backend.backend() == "tensorflow":
-        return make(images)
-    return tf.function(make, autograph=False)(images)  # views know TensorFlow by its graphs
+    with tf.device("CPU:0"):  # as in tf.data; eager operations would run on a GPU
+        images = tf.convert_to_tensor(images)
+        if keras.backend.backend() == "tensorflow":
+            return make(images)
+        return tf.function(make, autograph=False)(images)  # views know TensorFlow by its graphs
 
 
 def shuffle_epoch(dataset, buffer, seed, *numbers):

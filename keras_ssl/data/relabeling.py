@@ -2,12 +2,10 @@
 
 import hashlib
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data._options import without_autotune
-
-tf = lazy_loader.load("tensorflow")
 
 NO_LABEL = -1
 

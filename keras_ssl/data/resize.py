@@ -1,11 +1,8 @@
 """Resizing of images to one size."""
 
-import lazy_loader
-
+from keras_ssl import _tensorflow as tf
 from keras_ssl.data._options import without_autotune
 from keras_ssl.validation import as_size
-
-tf = lazy_loader.load("tensorflow")
 
 
 def validate_size(image_size):

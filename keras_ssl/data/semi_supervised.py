@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl import views
 from keras_ssl._types import Dataset, View
 from keras_ssl.data import elements, epoch_counter
@@ -18,8 +18,6 @@ from keras_ssl.data.pipeline import (
     trace_once,
 )
 from keras_ssl.validation import check_int, check_seed
-
-tf = lazy_loader.load("tensorflow")
 
 # Second half of the seed; self-supervised training and evaluation use 0 and 1.
 UNLABELED, LABELED, LABELED_VIEW, WEAK_VIEW, STRONG_VIEW = 2, 3, 4, 5, 6

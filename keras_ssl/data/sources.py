@@ -4,15 +4,13 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Dataset, PathLike, Size, Tensor
 from keras_ssl.data import elements, folder
 from keras_ssl.data.resize import resize_dataset, validate_size
 from keras_ssl.validation import check_choice
-
-tf = lazy_loader.load("tensorflow")
 
 NUM_TRAIN_DIGITS = 1437  # of 1,797
 TEST_SPLITS = ("test", "validation", "val")  # in order of preference

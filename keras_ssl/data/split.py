@@ -4,14 +4,12 @@ import hashlib
 import heapq
 import math
 
-import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Dataset
 from keras_ssl.data import elements
 from keras_ssl.validation import check_int
-
-tf = lazy_loader.load("tensorflow")
 
 
 def split_labels(dataset: Dataset, labels_per_class: int, seed: int = 0) -> tuple[Dataset, Dataset]:

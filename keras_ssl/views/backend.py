@@ -5,11 +5,9 @@ import contextvars
 import sys
 
 import keras
-import lazy_loader
 
 from keras_ssl import _internals
-
-tf = lazy_loader.load("tensorflow")
+from keras_ssl import _tensorflow as tf
 
 _on_device = contextvars.ContextVar("on_device", default=False)
 

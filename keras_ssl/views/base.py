@@ -5,13 +5,11 @@ import zlib
 from typing import Any
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Tensor
 from keras_ssl.views import draws, per_image
 from keras_ssl.views.backend import ops, selects_images, uses_tensorflow, without_autograph
-
-tf = lazy_loader.load("tensorflow")
 
 CHANNELS = (1, 3, 4)
 

@@ -15,10 +15,10 @@ import math
 import lazy_loader
 import numpy as np
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.views.backend import ops, uses_tensorflow
 
 jax = lazy_loader.load("jax")
-tf = lazy_loader.load("tensorflow")
 
 # Multipliers of a round and increments of the keys.
 MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], "uint32")

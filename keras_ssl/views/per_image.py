@@ -8,9 +8,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import lazy_loader
-
-tf = lazy_loader.load("tensorflow")
+from keras_ssl import _tensorflow as tf
 
 # Pixels from which one image at a time is faster. Time relative to the whole batch at once,
 # measured on one core for color jitter: 2 at 32 x 32, 1 at 96 x 96, 0.5 at 224 x 224.

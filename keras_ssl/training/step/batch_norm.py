@@ -9,12 +9,11 @@ import contextlib
 import functools
 
 import keras
-import lazy_loader
 from keras import ops
 
 from keras_ssl import _internals, distribute
+from keras_ssl import _tensorflow as tf
 
-tf = lazy_loader.load("tensorflow")
 KERAS_CALL = keras.layers.BatchNormalization.call
 
 

@@ -1,14 +1,12 @@
 """The training step on TensorFlow."""
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl import distribute
 from keras_ssl.training.step import batch_norm, context
 from keras_ssl.training.step.base import Step
 from keras_ssl.training.step.nan_guard import NON_FINITE
-
-tf = lazy_loader.load("tensorflow")
 
 
 class TensorFlowStep(Step):

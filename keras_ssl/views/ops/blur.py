@@ -5,15 +5,13 @@ import functools
 import math
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.validation import check_fraction, check_interval
 from keras_ssl.views import per_image
 from keras_ssl.views.backend import matmul, ops
 from keras_ssl.views.base import View, apply_where
 from keras_ssl.views.ops.resample import resample
-
-tf = lazy_loader.load("tensorflow")
 
 # Standard deviations after which a kernel is cut off. The weight there is 3e-7 of the center's,
 # which float32 cannot show.

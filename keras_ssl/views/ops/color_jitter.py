@@ -4,15 +4,13 @@ import dataclasses
 import functools
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.validation import check_fraction, check_interval, check_number
 from keras_ssl.views import per_image
 from keras_ssl.views.backend import ops, selects_images
 from keras_ssl.views.base import View
 from keras_ssl.views.ops.grayscale import luminance
-
-tf = lazy_loader.load("tensorflow")
 
 BLENDS = ("brightness", "contrast", "saturation")
 

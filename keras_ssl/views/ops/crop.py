@@ -4,16 +4,14 @@ import dataclasses
 import math
 
 import keras
-import lazy_loader
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Tensor
 from keras_ssl.validation import as_size, check_interval
 from keras_ssl.views import per_image
 from keras_ssl.views.backend import ops
 from keras_ssl.views.base import View, is_uint8, to_unit_range
 from keras_ssl.views.ops.resample import resample
-
-tf = lazy_loader.load("tensorflow")
 
 ATTEMPTS = 10  # torchvision's
 

@@ -10,9 +10,9 @@ import threading
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_ssl import _internals
+from keras_ssl import _tensorflow as tf
 from keras_ssl.views.base import View, fold_in
 
 # Operations that draw from a state or write to one.

@@ -4,7 +4,7 @@ Each takes float32 images `(B, H, W, C)` of one or three channels and, if it has
 strength for each image: `(B,)`.
 """
 
-import tensorflow as tf
+from keras_ssl import _tensorflow as tf
 
 # Weights of red, green and blue in 1/65536: ITU-R 601-2 luma, as PIL rounds it.
 LUMA = (19595.0, 38470.0, 7471.0)

@@ -2,7 +2,7 @@
 
 import math
 
-import tensorflow as tf
+from keras_ssl import _tensorflow as tf
 
 FIXED_POINT = 65536.0  # PIL computes source positions in 1/65536 of a pixel
 

@@ -1,7 +1,6 @@
 """The fourteen operations of FixMatch's RandAugment, with one level for each image."""
 
-import tensorflow as tf
-
+from keras_ssl import _tensorflow as tf
 from keras_ssl._types import Tensor
 from keras_ssl.views.base import to_unit_range, validate_images
 from keras_ssl.views.randaugment import color_ops, geometry

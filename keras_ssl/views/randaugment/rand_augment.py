@@ -3,8 +3,8 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
+from keras_ssl import _tensorflow as tf
 from keras_ssl.validation import check_fraction, check_int, check_number
 from keras_ssl.views.base import View
 from keras_ssl.views.randaugment.operations import OPERATIONS
