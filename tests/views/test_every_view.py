@@ -272,3 +272,12 @@ with pytest.raises(ImportError, match=r"needs KerasCV.*pip install keras-cv"):
 @pytest.mark.slow
 def test_views_work_without_keras_cv():
     run_python(WITHOUT_KERAS_CV)
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name != "layer"])
+def test_views_do_not_depend_on_floatx(name):
+    expected = apply(VIEWS[name], IMAGES)
+    keras.config.set_floatx("float64")
+    found = apply(VIEWS[name], IMAGES)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, expected, atol=1e-6)

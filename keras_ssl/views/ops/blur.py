@@ -11,7 +11,7 @@ from keras_ssl.validation import check_fraction, check_interval
 from keras_ssl.views import per_image
 from keras_ssl.views.backend import matmul, ops
 from keras_ssl.views.base import View, apply_where
-from keras_ssl.views.ops.resample import resample
+from keras_ssl.views.ops.resample import reflect, resample
 
 # Standard deviations after which a kernel is cut off. The weight there is 3e-7 of the center's,
 # which float32 cannot show.
@@ -135,9 +135,7 @@ def _convolve_axis(image, sigma, radius, axis):
 def _matrix(kernel, offsets, length):
     """Returns matrices `(B, length, length)` that convolve one axis with reflected ends."""
     positions = ops.arange(length, dtype="int32")
-    period = ops.maximum(1, 2 * (length - 1))
-    source = ops.mod(positions[:, None] + offsets, period)
-    source = ops.mod(ops.minimum(source, period - source), length)  # matters for a single pixel
+    source = reflect(positions[:, None] + offsets, length)
     taps = ops.cast(source[:, None, :] == positions[None, :, None], "float32")
     # (B, taps) by (taps, outputs * inputs).
     count = ops.shape(offsets)[0]

@@ -21,3 +21,10 @@ def resample(images, rows, columns):
     result = matmul(columns, ops.reshape(result, (batch, in_width, height * channels)))
     result = ops.transpose(ops.reshape(result, (batch, width, height, channels)), (0, 2, 1, 3))
     return ops.minimum(result, 1.0)  # the weights sum to 1 up to rounding
+
+
+def reflect(index, length):
+    """Reflects indices, int32, beyond the ends of an axis back into it."""
+    period = ops.cast(ops.maximum(2 * (length - 1), 1), "int32")  # int64 if floatx is float64
+    index = ops.mod(index, period)
+    return ops.minimum(index, period - index)

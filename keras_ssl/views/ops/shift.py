@@ -7,6 +7,7 @@ import keras
 from keras_ssl.validation import check_int
 from keras_ssl.views.backend import ops
 from keras_ssl.views.base import View
+from keras_ssl.views.ops.resample import reflect
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -38,17 +39,10 @@ class RandomShift(View):
         batch, height, width, channels = ops.shape(images)
         draws = self.uniform(images, seed, 2) * (2 * self.pixels + 1)
         offsets = ops.cast(draws, "int32") - self.pixels
-        rows = _reflect(ops.arange(height, dtype="int32") + offsets[:, :1], height)
-        columns = _reflect(ops.arange(width, dtype="int32") + offsets[:, 1:], width)
+        rows = reflect(ops.arange(height, dtype="int32") + offsets[:, :1], height)
+        columns = reflect(ops.arange(width, dtype="int32") + offsets[:, 1:], width)
         first = ops.arange(batch, dtype="int32")[:, None, None] * (height * width)
         indices = first + rows[:, :, None] * width + columns[:, None, :]
         # One row per pixel of the batch, because gathering along an axis is slow on CPUs.
         pixels = ops.reshape(images, (batch * height * width, channels))
         return ops.reshape(ops.take(pixels, indices, axis=0), ops.shape(images))
-
-
-def _reflect(index, length):
-    """Reflects indices beyond the ends of an axis back into it."""
-    period = ops.maximum(2 * (length - 1), 1)
-    index = ops.mod(index, period)
-    return ops.minimum(index, period - index)
