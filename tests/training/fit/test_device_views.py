@@ -52,6 +52,7 @@ def test_an_epoch_of_steps_per_epoch_continues_through_the_images():
     assert_near(run("SimCLR", "device", **kwargs), run("SimCLR", "host", **kwargs))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_what_the_uninterrupted_run_drew():
     resume = {"initial_epoch": 1, "initial_step": 1, "validation_data": IMAGES}
     expected = run("SimCLR", "host", **resume)
