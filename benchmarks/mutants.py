@@ -381,9 +381,9 @@ TRAINING = (
     ),
     Mutant(
         "device-views-draw-from-another-epoch",
-        "keras_ssl/training/fit/array_dataset.py",
-        'np.array([self.phase, epoch, index], "int32")',
-        'np.array([self.phase, epoch + 1, index], "int32")',
+        "keras_ssl/data/pipeline.py",
+        "for number in (phase, epoch, index)",
+        "for number in (phase, epoch + 1, index)",
         "tests/training/fit/test_device_views.py -k host_views",
     ),
     Mutant(
