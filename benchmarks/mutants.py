@@ -38,6 +38,7 @@ class Mutant:
         old: A part of one line that occurs once in the file.
         new: The faulty code that replaces it.
         tests: Arguments of pytest: test files and options.
+        backend: The backend of Keras that the tests run on.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Mutant:
     old: str
     new: str
     tests: str
+    backend: str = "tensorflow"
 
     def test_files(self) -> list[str]:
         """Returns the test files among the arguments of pytest."""
@@ -387,6 +389,45 @@ TRAINING = (
         "tests/training/fit/test_device_views.py -k host_views",
     ),
     Mutant(
+        "device-views-of-arrays-draw-from-another-epoch",
+        "keras_ssl/training/fit/array_dataset.py",
+        'np.array([self.phase, epoch, index], "int32")',
+        'np.array([self.phase, epoch + 1, index], "int32")',
+        "tests/training/fit/test_device_views.py -k 'host_views and array-SimCLR'",
+        "jax",
+    ),
+    Mutant(
+        "arrays-on-jax-have-another-order",
+        "keras_ssl/training/fit/array_dataset.py",
+        "fold_in([self.seed, self.phase], epoch)",
+        "fold_in([self.seed, self.phase + 1], epoch)",
+        "tests/training/fit/test_device_views.py -k 'host_views and array-SimCLR'",
+        "jax",
+    ),
+    Mutant(
+        "variance-on-jax-is-the-mean-of-squares",
+        "keras_ssl/training/step/batch_norm.py",
+        "ops.mean(ops.square(inputs), axis=axes) - ops.square(mean)",
+        "ops.mean(ops.square(inputs), axis=axes)",
+        "tests/training/step/test_batch_norm_statistics.py",
+        "jax",
+    ),
+    Mutant(
+        "philox-has-a-round-less",
+        "keras_ssl/views/draws.py",
+        "for index in range(10):",
+        "for index in range(9):",
+        "tests/views/test_draws.py",
+        "jax",
+    ),
+    Mutant(
+        "shuffle-rotates-by-another-count",
+        "keras_ssl/data/index_shuffle.py",
+        "for count in (1, 2, 8)",
+        "for count in (1, 3, 8)",
+        "tests/data/test_index_shuffle.py",
+    ),
+    Mutant(
         "views-run-one-by-one-although-together",
         "keras_ssl/training/self_supervised.py",
         "if self.together:",
@@ -678,6 +719,7 @@ def run_tests(mutant: Mutant, timeout: float) -> Result:
         mutant.apply(Path(folder))
         command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-m", ""]
         environment = {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["KERAS_BACKEND"] = mutant.backend
         start = time.monotonic()
         try:
             process = subprocess.run(

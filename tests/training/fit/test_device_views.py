@@ -84,9 +84,8 @@ class Darken(views.View):
         return images * self.uniform(images, seed, 1)[:, :, None, None]
 
 
-@dataclasses.dataclass(frozen=True)
-class DarkenOnDevice(Darken):
-    runs_on_device = True
+# The name of a class is part of its seed.
+DarkenOnDevice = type("Darken", (Darken,), {"runs_on_device": True})
 
 
 def test_views_that_need_the_host_are_named():
@@ -101,12 +100,10 @@ def test_views_that_need_the_host_are_named():
 def test_a_view_of_the_user_that_says_so_runs_on_the_device():
     found = {}
     for views_on, view in (("host", Darken()), ("device", DarkenOnDevice())):
-        keras.utils.set_random_seed(1)
         model = checks.make("SimCLR", views=(view, views.RandomFlip()))
         model.compile("sgd", views_on=views_on)
         found[views_on] = model.fit(IMAGES, batch_size=8, verbose=0).history["loss"]
-    # The name of a class is part of its seed, so only the scale is the same.
-    np.testing.assert_allclose(found["device"], found["host"], rtol=0.5)
+    np.testing.assert_allclose(found["device"], found["host"], rtol=1e-4)
 
 
 @pytest.mark.parametrize(
