@@ -148,7 +148,7 @@ def open_run_dir(config: Config) -> CheckpointInfo:
 
 def checkpoint_callback(config: Config) -> callbacks.Checkpoint:
     """Returns the callback that saves a run as often as the options say."""
-    often = {"save_every_steps": config.save_steps}
+    often: dict[str, Any] = {"save_every_steps": config.save_steps}
     if config.save_minutes is not None:
         often = {"save_every_epochs": None, "save_every_minutes": config.save_minutes}
     return callbacks.Checkpoint(config.output / "checkpoints", **often)
