@@ -50,8 +50,19 @@ def fold_in(seed, number):
 def _random_bits(seed, shape):
     """Returns uint32 words."""
     if uses_tensorflow():
-        return tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg="philox")
+        # As `tf.random.stateless_uniform(alg="philox")`, which takes 30 operations. Its operation
+        # that makes a key makes another one under XLA.
+        words = _tensorflow_words((4,), [SEED_KEY.view("uint64")[0]], tf.cast(seed, tf.uint64))
+        key, upper = tf.unstack(tf.bitcast(tf.reshape(words, (2, 2)), tf.uint64))
+        return _tensorflow_words(shape, [key], [0, upper])
     return _words(seed, math.prod(shape)).reshape(shape)
+
+
+def _tensorflow_words(shape, key, counter):
+    """Returns the random words of TensorFlow's Philox: uint32."""
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=shape, key=key, counter=counter, alg=tf.random.Algorithm.PHILOX.value, dtype=tf.uint32
+    )
 
 
 def _words(seed, count):

@@ -90,14 +90,16 @@ class ColorJitter(View):
         return per_image.conditional_op(jitter, selected, order, amounts, shape=shape)
 
     def _draw(self, images, seed, ranges):
-        """Draws the order of the n changes and their amounts, `(B, n)`, and the images: `(B,)`."""
+        """Draws the order of the n changes, amounts in this order, `(B, n)`, and images: `(B,)`."""
         count = len(ranges)
         draws = self.uniform(images, seed, 2 * count + 1)
         low, high = (
             ops.convert_to_tensor(ends, "float32") for ends in zip(*ranges.values(), strict=True)
         )
         amounts = low + (high - low) * draws[:, count:-1]
-        return ops.argsort(draws[:, :count]), amounts, draws[:, -1] < self.probability
+        order = ops.argsort(draws[:, :count])
+        amounts = ops.take_along_axis(amounts, order, axis=1)
+        return order, amounts, draws[:, -1] < self.probability
 
     def _ranges(self, channels):
         """Returns the ranges of those changes that have an effect, by name."""
@@ -171,8 +173,7 @@ def _stack_channels(channels, images):
 def _apply_changes(colors, order, amounts, names, hue_step):
     """Applies the changes to color channels, one step after the other."""
     for step in range(len(names)):
-        change = order[:, step, None]
-        amount = ops.take_along_axis(amounts, change, axis=1)
+        change, amount = order[:, step, None], amounts[:, step, None]
         if step == hue_step:
             colors = rotate_hue(colors, amount)
             continue

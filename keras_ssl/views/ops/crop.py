@@ -99,7 +99,7 @@ class RandomResizedCrop(View):
         def of_attempt(values):
             return ops.take_along_axis(values, attempt, axis=1)[:, 0]
 
-        has_fit = of_attempt(fits)
+        has_fit = ops.any(fits, axis=1)
         # If the image's own aspect is within `ratio`, the central box is the whole image.
         central_height = ops.clip(ops.round(full_width / self.ratio[0]), 1.0, full_height)
         central_width = ops.clip(ops.round(full_height * self.ratio[1]), 1.0, full_width)
