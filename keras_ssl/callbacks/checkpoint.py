@@ -11,6 +11,7 @@ import numpy as np
 from keras_ssl import distribute
 from keras_ssl._types import PathLike
 from keras_ssl.callbacks import checkpoint_files
+from keras_ssl.callbacks.background import BackgroundCall
 from keras_ssl.callbacks.sigterm import SigtermHandler, TrainingTerminated
 from keras_ssl.validation import check_int, check_number
 
@@ -24,6 +25,9 @@ class Checkpoint(keras.callbacks.Callback):
     position in the data and the logs of the current epoch. A resumed run ends with the same
     weights as an uninterrupted one. Each checkpoint is written to a temporary file and renamed
     when it is complete, so a crash, a kill or a full disk never damages earlier checkpoints.
+
+    Training goes on while the file is flushed to the disk, which takes most of the time on slow
+    disks. The next checkpoint and the end of `fit` wait for it.
 
     Schedulers of clusters send SIGTERM to preempt a job. The callback then saves a checkpoint,
     logs where it is and raises `TrainingTerminated`, which ends the process with status 143. One
@@ -53,6 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
             next step or the end of the epoch. None saves by epochs and steps only.
 
     Raises:
+        OSError: In `fit`, if a checkpoint cannot be written.
         ValueError: If a number is out of range; in `fit`, if the folder holds a checkpoint of a
             later step than the first one of this `fit`, or if several workers, whose clocks
             differ, are to save by minutes.
@@ -83,7 +88,9 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch = 0
         self._last_saved = None  # (epochs, steps); None before the first batch of a `fit`
         self._last_time = 0.0  # of a checkpoint or the start of `fit`, in seconds
-        self._sigterm = SigtermHandler()
+        self._is_writing = False
+        self._flush = BackgroundCall()
+        self._sigterm = SigtermHandler(lambda: self._is_writing or self._flush.is_running)
 
     def on_train_begin(self, logs=None):
         if self.save_every_minutes is not None and distribute.has_other_workers(self.model):
@@ -102,19 +109,25 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._sigterm.restore()
+        self._flush.wait()
 
     def on_fit_exit(self):
-        """Restores the previous handler of SIGTERM.
+        """Restores the previous handler of SIGTERM and completes the last checkpoint.
 
         Our methods call it when `fit` returns or raises. Keras does not call `on_train_end` after
         an exception.
         """
         self._sigterm.restore()
+        try:
+            self._flush.wait()
+        except OSError as error:  # the error that `fit` raises goes first
+            logger.error("%s", error)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch, logs=None):
+        self._flush.raise_error()
         if self._last_saved is None:
             self._start(self._epoch, batch)
         last_epoch, last_step = self._last_saved
@@ -167,7 +180,7 @@ class Checkpoint(keras.callbacks.Callback):
                 variable.assign(value)
 
     def _save(self, epoch, step):
-        """Saves a checkpoint, and removes all but the last `max_to_keep`. Only the chief writes."""
+        """Writes a checkpoint, which is flushed in the background. Only the chief writes."""
         if self._last_saved == (epoch, step):
             return
         self._last_saved = (epoch, step)
@@ -176,25 +189,33 @@ class Checkpoint(keras.callbacks.Callback):
         metrics = [keras.ops.convert_to_numpy(v).tolist() for v in model.metrics_variables]
         if not distribute.is_chief(model):
             return
-        self._sigterm.is_saving = True
+        self._flush.wait()
+        self._is_writing = True
         try:
-            checkpoint_files.write_checkpoint(model, self.folder, epoch, step, {"metrics": metrics})
+            file = checkpoint_files.CheckpointFile(self.folder, epoch, step)
+            file.write(model, {"metrics": metrics})
         finally:
-            self._sigterm.is_saving = False
+            self._is_writing = False
+        self._flush.start(self._complete, file)
+        self._last_time = time.monotonic()
+
+    def _complete(self, file):
+        """Flushes a checkpoint, and removes all but the last `max_to_keep`."""
+        file.complete()
         # Files of later steps are damaged or of another run: they were there when `fit` started.
         own_paths = [
             path
             for saved_epoch, saved_step, path in checkpoint_files.list_checkpoints(self.folder)
-            if (saved_epoch, saved_step) <= (epoch, step)
+            if (saved_epoch, saved_step) <= (file.epoch, file.step)
         ]
         for path in own_paths[: -self.max_to_keep]:
             path.unlink()
-        self._last_time = time.monotonic()
 
     def _exit_on_sigterm(self):
         if not self._sigterm.is_received:
             return
         self._sigterm.restore()
+        self._flush.wait()
         message = "Stopped by SIGTERM; nothing was saved yet."
         if checkpoint_files.list_checkpoints(self.folder):
             message = (

@@ -1,5 +1,6 @@
 """Atomic checkpoint files."""
 
+import contextlib
 import json
 import os
 import re
@@ -64,39 +65,61 @@ def remove_temporary_files(folder):
         path.unlink()
 
 
-def write_checkpoint(model, folder, epoch, step, metadata):
-    """Writes a checkpoint to a temporary file, and renames it when it is on the disk.
+class CheckpointFile:
+    """A checkpoint that is written to a temporary file, and renamed when it is on the disk.
 
     Args:
-        model: The model.
         folder: Path.
         epoch: Int, the number of completed epochs.
         step: Int, the number of completed steps of the next epoch.
-        metadata: Dict of JSON values.
-
-    Raises:
-        OSError: If the checkpoint cannot be written. Earlier checkpoints are unchanged.
     """
-    path = folder / (f"{epoch:05d}-{step:06d}.keras" if step else f"{epoch:05d}.keras")
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
-    try:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as file:
-            file.writestr(METADATA_NAME, json.dumps(metadata))
-        _fsync(temporary)
-        os.replace(temporary, path)
-        _fsync(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(
-            f"The checkpoint of epoch {epoch}, step {step} could not be saved in {folder}: "
-            f"{error}. Earlier checkpoints are intact. Fix the cause, such as a full disk, and run "
-            "the same program again to resume from the last one."
-        ) from error
+
+    def __init__(self, folder, epoch, step):
+        self.epoch, self.step = epoch, step
+        self.path = folder / (f"{epoch:05d}-{step:06d}.keras" if step else f"{epoch:05d}.keras")
+        self.temporary_path = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}")
+
+    def write(self, model, metadata):
+        """Writes the temporary file.
+
+        Args:
+            model: The model.
+            metadata: Dict of JSON values.
+
+        Raises:
+            OSError: If the checkpoint cannot be written. Earlier checkpoints are unchanged.
+        """
+        with self._explained_errors():
+            model.save(self.temporary_path)
+            with zipfile.ZipFile(self.temporary_path, "a") as file:
+                file.writestr(METADATA_NAME, json.dumps(metadata))
+
+    def complete(self):
+        """Flushes the file to the disk, then renames it. It needs no model.
+
+        Raises:
+            OSError: As `write`.
+        """
+        with self._explained_errors():
+            _fsync(self.temporary_path)
+            os.replace(self.temporary_path, self.path)
+            _fsync(self.path.parent)
+
+    @contextlib.contextmanager
+    def _explained_errors(self):
+        try:
+            yield
+        except OSError as error:
+            self.temporary_path.unlink(missing_ok=True)
+            raise OSError(
+                f"The checkpoint of epoch {self.epoch}, step {self.step} could not be saved in "
+                f"{self.path.parent}: {error}. Earlier checkpoints are intact. Fix the cause, such "
+                "as a full disk, and run the same program again to resume from the last one."
+            ) from error
 
 
 def read_metadata(path):
-    """Returns the metadata that `write_checkpoint` wrote."""
+    """Returns the metadata that `CheckpointFile.write` wrote."""
     with zipfile.ZipFile(path) as file:
         return json.loads(file.read(METADATA_NAME))
 

@@ -35,15 +35,17 @@ class SigtermHandler:
     """Records SIGTERM, so that training can stop between two steps.
 
     Another SIGTERM after `GRACE_SECONDS` gets the previous handler, in case no step ends; but not
-    while `is_saving`.
+    while a checkpoint is written.
+
+    Args:
+        is_saving: Function that returns whether a checkpoint is written.
 
     Attributes:
         is_received: Bool, whether SIGTERM came since `install`.
-        is_saving: Bool, set while a checkpoint is written.
     """
 
-    def __init__(self):
-        self.is_received, self.is_saving = False, False
+    def __init__(self, is_saving):
+        self.is_received, self._is_saving = False, is_saving
         self._previous, self._received_at = None, None
 
     def install(self):
@@ -62,6 +64,6 @@ class SigtermHandler:
         now = time.monotonic()
         if not self.is_received:
             self.is_received, self._received_at = True, now
-        elif not self.is_saving and now - self._received_at > GRACE_SECONDS:
+        elif not self._is_saving() and now - self._received_at > GRACE_SECONDS:
             self.restore()
             signal.raise_signal(number)

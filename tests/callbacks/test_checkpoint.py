@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import stat
+import threading
 import types
 
 import keras
@@ -296,9 +297,9 @@ def test_checkpoint_saves_by_minutes_at_the_next_step_or_the_end_of_an_epoch(tmp
     clock = iter(range(0, 10_000, 25)).__next__  # each question of the time takes 25 seconds
     monkeypatch.setattr(checkpoint, "time", types.SimpleNamespace(monotonic=clock))
     settings = {"save_every_epochs": None, "save_every_steps": None, "max_to_keep": 9}
-    fit(new_model(), DATA["an array"](), tmp_path / "none", **settings)
+    fit(new_model(), DATA["views"](), tmp_path / "none", **settings)
     assert [path.stem for path in (tmp_path / "none").iterdir()] == ["00003"]  # the last epoch
-    fit(new_model(), DATA["an array"](), tmp_path / "some", **settings, save_every_minutes=1)
+    fit(new_model(), DATA["views"](), tmp_path / "some", **settings, save_every_minutes=1)
     epochs_and_steps = [saved[:2] for saved in checkpoint_files.list_checkpoints(tmp_path / "some")]
     # The time is asked before each of five steps and at the end of an epoch, and after a save.
     assert epochs_and_steps == [(0, 2), (1, 0), (1, 2), (2, 0), (2, 2), (3, 0)]
@@ -350,8 +351,34 @@ def test_a_checkpoint_is_flushed_before_it_is_renamed_and_its_folder_after(tmp_p
     model = new_model()
     monkeypatch.setattr(os, "fsync", record_flush)
     monkeypatch.setattr(os, "replace", record_rename)
-    checkpoint_files.write_checkpoint(model, tmp_path, 1, 0, {"metrics": []})
+    file = checkpoint_files.CheckpointFile(tmp_path, 1, 0)
+    file.write(model, {"metrics": []})
+    assert not operations  # those of a slow disk are left for the background
+    file.complete()
     assert operations == ["flush file", "rename", "flush folder"]
+
+
+def test_training_goes_on_while_a_checkpoint_is_flushed(tmp_path, monkeypatch):
+    next_step, flush = threading.Event(), os.fsync
+
+    def flush_after_next_step(descriptor):
+        assert next_step.wait(20)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush_after_next_step)
+    step = CallBeforeStep(0, 3, next_step.set)
+    fit(new_model(), DATA["arrays of views"](), tmp_path, epochs=1, callbacks=[step])
+    assert latest_checkpoint(tmp_path).epoch == 1
+
+
+def test_a_checkpoint_that_cannot_be_flushed_ends_fit(tmp_path, monkeypatch):
+    def fail(descriptor):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"step 2 could not be saved in .*: No space left"):
+        fit(new_model(), DATA["arrays of views"](), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_raises_and_keeps_the_last_checkpoint(tmp_path):

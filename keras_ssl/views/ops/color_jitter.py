@@ -172,8 +172,8 @@ def _stack_channels(channels, images):
 
 def _apply_changes(colors, order, amounts, names, hue_step):
     """Applies the changes to color channels, one step after the other."""
-    for step in range(len(names)):
-        change, amount = order[:, step, None], amounts[:, step, None]
+    steps = (ops.split(array, len(names), axis=1) for array in (order, amounts))
+    for step, (change, amount) in enumerate(zip(*steps, strict=True)):
         if step == hue_step:
             colors = rotate_hue(colors, amount)
             continue
