@@ -168,7 +168,16 @@ def labeled_part(views):
     return views[0][:count], labels(count)
 
 
-def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=None, **kwargs):
+def train(
+    model,
+    views,
+    batch_size=16,
+    epochs=2,
+    optimizer=None,
+    run_eagerly=None,
+    jit_compile="auto",
+    **kwargs,
+):
     """Compiles a model unless it is compiled, and fits it on arrays in order.
 
     Args:
@@ -179,6 +188,7 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Non
         optimizer: SGD with momentum if None.
         run_eagerly: Bool. None to do what takes less time for a few steps: TensorFlow runs them
             eagerly, and JAX, which compiles each operation by itself otherwise, compiles the step.
+        jit_compile: As in `compile`.
         **kwargs: Arguments of `fit`.
 
     Returns:
@@ -190,7 +200,7 @@ def train(model, views, batch_size=16, epochs=2, optimizer=None, run_eagerly=Non
         metrics = ["accuracy"] if is_semi_supervised else None
         if run_eagerly is None:
             run_eagerly = keras.backend.backend() == "tensorflow"
-        model.compile(optimizer, metrics=metrics, run_eagerly=run_eagerly)
+        model.compile(optimizer, metrics=metrics, run_eagerly=run_eagerly, jit_compile=jit_compile)
     if is_semi_supervised:
         data = FewLabels(views, batch_size)
         return model.fit(data, epochs=epochs, verbose=0, **kwargs).history
@@ -263,13 +273,13 @@ def numbers(model, history, with_features=True):
     return named
 
 
-def numbers_of(name, run_eagerly=False, epochs=2):
+def numbers_of(name, run_eagerly=False, epochs=2, **options):
     """Trains a method and returns its `numbers`, with features for two methods only.
 
-    All methods of a family share `predict`.
+    All methods of a family share `predict`. The options are those of `train`.
     """
     model = make(name)
-    history = train(model, two_views(), epochs=epochs, run_eagerly=run_eagerly)
+    history = train(model, two_views(), epochs=epochs, run_eagerly=run_eagerly, **options)
     return numbers(model, history, with_features=name in ("FixMatch", "SimCLR"))
 
 

@@ -15,7 +15,14 @@ import pytest
 import tensorflow as tf
 from processes import shared_between_workers
 
-PLACES = ("two replicas", "four replicas", "two workers", "one JAX device", "two JAX devices")
+PLACES = (
+    "XLA",
+    "two replicas",
+    "four replicas",
+    "two workers",
+    "one JAX device",
+    "two JAX devices",
+)
 each_method = pytest.mark.parametrize("name", checks.specs())
 
 
@@ -98,6 +105,13 @@ def test_one_jax_device_matches_one_device(name, on_jax, matches_one_device):
 @pytest.mark.parametrize("name", checks.names(lambda spec: spec.representative))
 def test_traced_steps_match_eager_steps(name, float64):
     checks.assert_equal(checks.numbers_of(name), on_one_device(name, epochs=2))
+
+
+@pytest.mark.slow
+@each_method
+def test_steps_compiled_by_xla_match_one_device(name, matches_one_device):
+    numbers = checks.numbers_of(name, jit_compile=True, epochs=1)
+    matches_one_device(name, "XLA", numbers, epochs=1)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ class FirstStep(keras.callbacks.Callback):
             self.weights = checks.arrays(self.model.trainable_weights)
 
 
-@pytest.fixture(scope="module", params=checks.slow_except(CLASSES))
+@pytest.fixture(scope="module", params=checks.slow_except(REPRESENTATIVES, CLASSES))
 def trained(request):
     keras.utils.set_random_seed(1)
     model = checks.make(request.param, seed=3)
