@@ -7,29 +7,29 @@ are not tuned.
 
     pip install jax-cuda13-plugin==0.10.2 jax-cuda13-pjrt==0.10.2  # the version of jax
     KERAS_BACKEND=jax python benchmarks/h100.py --methods SimCLR BYOL
+    KERAS_BACKEND=jax python benchmarks/h100.py --methods all --encoder small_resnet
 """
 
 import math
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0"
 
+import h100_methods
 import jax
 import keras
 import numpy as np
 import tyro
+from h100_methods import spec
 from jax.experimental import topologies
 
-import keras_ssl
-from keras_ssl import encoders
-from keras_ssl.views import device
+from keras_ssl.training.method import Method
 
 DESCRIPTION = Path(__file__).parent / "h100.txtpb"
-SUPERVISED = "supervised"  # a bare classifier on as many images as two views have
 SMALL = 2**20  # bytes of a kernel whose launch takes longer than its work
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s32": 4, "u32": 4}
 BYTES |= {"f32": 4, "s64": 8, "u64": 8, "f64": 8}
@@ -40,21 +40,26 @@ class Config(NamedTuple):
     """What to compile.
 
     Attributes:
-        methods: Names of self-supervised methods, or "supervised".
+        methods: Names of methods; "supervised" for a classifier on as many images as two views
+            have; "all" for every method.
+        encoder: The network. MAE and DINOv2 have a vision transformer, of the size "tiny".
         batch_size: Images of a batch.
         size: Height and width of the images.
         policy: Precision policy of Keras.
         views_on: "host" for a step that receives float32 views, "device" for uint8 images.
         together: Whether the views run through the networks as one batch, for methods that have
             this argument.
+        max_kernels: Exit with status 1 if a step has more kernels.
     """
 
-    methods: tuple[str, ...] = (SUPERVISED, "SimCLR")
+    methods: tuple[str, ...] = (h100_methods.SUPERVISED, "SimCLR")
+    encoder: Literal["resnet18", "small_resnet"] = "resnet18"
     batch_size: int = 512
     size: int = 32
     policy: str = "mixed_bfloat16"
     views_on: str = "host"
     together: bool = False
+    max_kernels: int | None = None
 
 
 class Kernel(NamedTuple):
@@ -68,46 +73,30 @@ def main(config: Config) -> None:
     """Prints a row of a Markdown table for each method."""
     keras.config.set_dtype_policy(config.policy)
     print("| step | kernels | below 1 MiB | GB | temporary GiB |\n|---|---|---|---|---|")
-    for name in config.methods:
-        program = compile_step(*make(name, config))
+    names = h100_methods.ALL if config.methods == ("all",) else config.methods
+    for name in names:
+        # The description lacks what XLA needs to choose Triton's kernels for attention.
+        options = {"xla_gpu_enable_triton_gemm": name not in h100_methods.TRANSFORMERS}
+        program = compile_step(*h100_methods.make(name, config), options)
         kernels = find_kernels(program.as_text())
         small = sum(kernel.bytes < SMALL for kernel in kernels)
         total = sum(kernel.bytes for kernel in kernels) / 1e9
         temporary = program.memory_analysis().temp_size_in_bytes / 2**30
         print(f"| {name} | {len(kernels)} | {small} | {total:.1f} | {temporary:.2f} |", flush=True)
+        if config.max_kernels is not None and len(kernels) > config.max_kernels:
+            raise SystemExit(f"{name} has more than {config.max_kernels} kernels.")
 
 
-def make(name, config):
-    """Returns a compiled model, and the shapes of the data of its step."""
-    shape = (config.size, config.size, 3)
-    encoder = encoders.resnet18(shape, stem="cifar")
-    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
-    if name == SUPERVISED:
-        model = keras.Sequential([encoder, keras.layers.Dense(10)])
-        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        batch = 2 * config.batch_size
-        return model, (spec((batch, *shape), "float32"), spec((batch,), "int32"))
-    method, options = getattr(keras_ssl, name), {"together": True} if config.together else {}
-    model = method(encoder, **options)
-    model.compile(optimizer, views_on=config.views_on)
-    images = device.PositionedImages(
-        spec((config.batch_size, *shape), "uint8"), spec((config.batch_size, 3), "int32")
-    )
-    if config.views_on == "device":
-        return model, (images,)
-    views = model.default_views(shape[:2])
-    return model, (jax.eval_shape(lambda batch: device.make_views(batch, views, 0), images),)
-
-
-def compile_step(model, data):
+def compile_step(model, data, options):
     """Returns the training step of a model, compiled for an H100.
 
     Args:
         model: Compiled model.
         data: Shapes of the data of a step.
+        options: Options of XLA.
     """
     first = jax.tree.map(lambda x: np.zeros((2, *x.shape[1:]), x.dtype), data)
-    if isinstance(model, keras_ssl.models.SelfSupervisedModel):
+    if isinstance(model, Method):
         model._build_training(first)
     else:
         model.evaluate(*first, verbose=0)
@@ -125,12 +114,7 @@ def compile_step(model, data):
     placement = jax.sharding.SingleDeviceSharding(topology.devices[0])
     placed = jax.tree.map(lambda x: spec(x.shape, x.dtype, sharding=placement), (state, data))
     step = jax.jit(model.train_step, donate_argnums=0)
-    return step.trace(*placed).lower(lowering_platforms=("cuda",)).compile()
-
-
-def spec(shape, dtype, **kwargs):
-    """Returns a shape and a dtype, for which JAX compiles."""
-    return jax.ShapeDtypeStruct(shape, dtype, **kwargs)
+    return step.trace(*placed).lower(lowering_platforms=("cuda",)).compile(options)
 
 
 def find_kernels(text):
