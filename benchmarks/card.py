@@ -178,4 +178,6 @@ def cell(value: Any) -> str:
 
 
 if __name__ == "__main__":
+    # An exit stops the stage too, which a signal to this process alone would not.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main(tyro.cli(Options, description=__doc__))

@@ -45,13 +45,13 @@ class Options:
         size: "small" for a rehearsal on a CPU, with the first cases only.
         batch_size: Images of a step. None for 512, or 16 if small.
         steps: Steps of a run. None for 100, or 2 if small.
-        runs: Number of runs, of which the row is the median.
+        runs: Number of runs, of which the row is the median. None for 3, or 1 if small.
     """
 
     size: Literal["full", "small"] = "full"
     batch_size: int | None = None
     steps: int | None = None
-    runs: int = 3
+    runs: int | None = None
 
     @property
     def batch(self) -> int:
@@ -62,6 +62,11 @@ class Options:
     def steps_of_run(self) -> int:
         """Steps of a run."""
         return self.steps or (100 if self.size == "full" else 2)
+
+    @property
+    def number_of_runs(self) -> int:
+        """Number of runs."""
+        return self.runs or (3 if self.size == "full" else 1)
 
 
 def main(options: Options) -> None:
@@ -92,7 +97,7 @@ def measure_ours(method: str, kind: str, options: Options) -> dict[str, Any]:
         command = [sys.executable, str(FOLDER / "throughput.py"), "--methods", method]
         command += ["--views", views, *(["--together"] if together else [])]
         command += ["--precisions", "mixed_bfloat16", "--batch-size", str(options.batch)]
-        command += ["--steps", str(options.steps_of_run), "--runs", str(options.runs)]
+        command += ["--steps", str(options.steps_of_run), "--runs", str(options.number_of_runs)]
         with open(log, "w") as file:
             process = subprocess.run(
                 [*command, "--output", str(output)], stdout=file, stderr=subprocess.STDOUT
@@ -113,7 +118,7 @@ def measure_theirs(method: str, kind: str, options: Options) -> dict[str, Any]:
     task = {"method": method, "encoder_name": "resnet18", "size": 32, "batch": options.batch}
     task |= {"steps": options.steps_of_run, "half": True, "compiled": kind == "compiled"}
     with peer(sys.executable, "lightly_steps.py") as ask:
-        answers = [ask(**task) for _ in range(options.runs)]
+        answers = [ask(**task) for _ in range(options.number_of_runs)]
     seconds = sorted(answer["seconds"] for answer in answers)
     median = seconds[len(seconds) // 2]
     peak = answers[-1]["peak_mib"]

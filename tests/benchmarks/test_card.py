@@ -6,7 +6,7 @@ import sys
 
 import card
 import card_data
-import card_race
+import card_schedule
 import card_smoke
 import keras
 import numpy as np
@@ -88,7 +88,7 @@ class Clock:
 
 def test_the_learning_rate_is_a_cosine_of_the_time_since_the_first_step_was_compiled():
     clock, rates = Clock(), []
-    schedule = card_race.CosineByTime(0.5, lambda: 40.0, clock)
+    schedule = card_schedule.CosineByTime(0.5, lambda: 40.0, clock)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(1.0), "mse")
     schedule.set_model(model)
