@@ -74,6 +74,6 @@ class ProbeByTime(keras.callbacks.Callback):
         """Evaluates, and prints the row."""
         row = {"minutes": elapsed / 60, "epochs": epochs, "loss": loss}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate)}
-        row |= {"knn": 100 * self.evaluate()}
+        row |= {"knn": 100 * self.evaluate(), "device": keras.distribution.list_devices()[0]}
         self.rows.append(row)
         print(json.dumps(row), flush=True)

@@ -117,22 +117,22 @@ def read(process: subprocess.Popen) -> dict:
 
 
 def compare(trained: dict, reference: dict) -> dict:
-    """Returns the losses, their distance to those on the CPU, and whether it is small.
+    """Returns device and losses, their distance to those on the CPU, and whether it is small.
 
     The distance is relative for losses above 1; some others are sums that nearly cancel.
     """
     if error := trained.get("error") or reference.get("error"):
-        return {"losses": trained.get("losses"), "difference": None, "close": False, "error": error}
+        return {**trained, "difference": None, "close": False, "error": error}
     losses, expected = (np.array(result["losses"]) for result in (trained, reference))
     difference = float(np.max(np.abs(losses - expected) / np.maximum(1, np.abs(expected))))
     close = bool(np.isfinite(losses).all() and difference <= TOLERANCE)
-    return {"losses": trained["losses"], "difference": difference, "close": close}
+    return {**trained, "difference": difference, "close": close}
 
 
 def try_to_train(name: str) -> dict:
-    """Returns the losses of a method, or its error."""
+    """Returns the device and the losses of a method, or its error."""
     try:
-        return {"losses": train(name)}
+        return {"device": keras.distribution.list_devices()[0], "losses": train(name)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     finally:

@@ -1,4 +1,4 @@
-"""Training steps in PyTorch with the heads and losses of lightly, for `throughput.py`.
+"""Training steps in PyTorch with the heads and losses of lightly, for `throughput.py`, `card.py`.
 
 Runs in an environment with lightly and torch. The networks are those of torchvision, channels
 last, with the CIFAR stem for images of 32 pixels, as in keras_ssl.
