@@ -1,4 +1,4 @@
-"""Training steps in PyTorch with the heads and losses of lightly, for `throughput.py`.
+"""Training steps in PyTorch with the heads and losses of lightly, for `throughput.py`, `card.py`.
 
 Runs in an environment with lightly and torch. The networks are those of torchvision, channels
 last, with the CIFAR stem for images of 32 pixels, as in keras_ssl.
@@ -95,10 +95,13 @@ SIZES = {
 
 
 def answer(method, encoder_name, size, batch, steps, half, compiled):
-    """Returns the seconds per step, after warming up if the task is new."""
+    """Returns the seconds per step, and the peak memory on a GPU, after warming up a new task."""
     task = (method, encoder_name, size, batch, half, compiled)
     if task not in MODELS:
         MODELS.clear()
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         torch.manual_seed(0)
         model = Method(method, *encoder(encoder_name, size)).to(DEVICE)
         model = model.to(memory_format=torch.channels_last).train()
@@ -113,6 +116,7 @@ def answer(method, encoder_name, size, batch, steps, half, compiled):
         run(*MODELS[task], half, 3 if compiled else 1)
     return {
         "seconds": run(*MODELS[task], half, steps),
+        "peak_mib": torch.cuda.max_memory_allocated() / 2**20 if DEVICE == "cuda" else None,
         "device": device(),
         "torch": torch.__version__,
     }

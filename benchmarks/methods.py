@@ -84,7 +84,7 @@ class Options:
         epochs: Number of epochs of every method. Without `epochs` and `minutes`, the default of
             each recipe.
         minutes: Training time of every method, to the nearest epoch. The time of an epoch comes
-            from a run with `--epochs` in the same output, or from a run of one epoch.
+            from a run with `--epochs` in the same output, or from runs of one and two epochs.
         methods: Methods to compare. None for all that support the encoder.
         output: Directory of the runs, with a subdirectory for each dataset, encoder and budget.
         results: File of the table.
@@ -217,14 +217,21 @@ def epochs_in_budget(name, options):
     if config:  # an interrupted run resumes with the same number of epochs
         return config["epochs"]
     runs = options.folder.parent.glob(f"[0-9]*-epochs/{name}/time.json")
-    times = max(
-        (methods_table.read(file) for file in runs), default=None, key=lambda t: t["epochs"]
-    )
-    if times is None:
-        one_epoch = dataclasses.replace(options, epochs=1, minutes=None)
-        run(name, one_epoch, 1)
-        times = methods_table.read(one_epoch.folder / name / "time.json")
-    return max(1, round(options.minutes * 60 * times["epochs"] / times["seconds"]))
+    times = {run["epochs"]: run["seconds"] for run in map(methods_table.read, runs)}
+    if max(times, default=0) > 2:
+        epochs = max(times)
+        return max(1, round(options.minutes * 60 * epochs / times[epochs]))
+    # On a GPU the first epoch may take many times as long as the second, for its compilation.
+    first, both = (seconds_of_epochs(name, options, epochs) for epochs in (1, 2))
+    second = both - first if both > first else both / 2
+    return max(1, round(1 + (options.minutes * 60 - first) / second))
+
+
+def seconds_of_epochs(name, options, epochs):
+    """Returns the training time of a run with a number of epochs, which runs if it is missing."""
+    short = dataclasses.replace(options, epochs=epochs, minutes=None)
+    run(name, short, epochs)
+    return methods_table.read(short.folder / name / "time.json")["seconds"]
 
 
 if __name__ == "__main__":

@@ -151,9 +151,11 @@ def machine():
         command = shlex.split("nvidia-smi --query-gpu=name --format=csv,noheader")
         facts += subprocess.run(command, capture_output=True, text=True).stdout.split("\n")
     facts.append(f"Python {platform.python_version()}")
-    versions = {"TensorFlow": "tensorflow", "Keras": "keras"}
-    facts += [f"{title} {importlib.metadata.version(name)}" for title, name in versions.items()]
-    facts.append(f"backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    titles = {"tensorflow": "TensorFlow", "jax": "JAX"}
+    for name, title in {backend: titles.get(backend, backend), "keras": "Keras"}.items():
+        facts.append(f"{title} {importlib.metadata.version(name)}")
+    facts.append(f"backend {backend}")
     return ", ".join(fact for fact in facts if fact)
 
 
