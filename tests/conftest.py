@@ -39,6 +39,7 @@ BACKEND_NEUTRAL = (
     "training/step/test_nan_guard.py",
     "training/test_microbatches.py",
     "training/test_state.py",
+    "views/randaugment/test_operations.py",
     "views/test_device.py",
     "views/test_draws.py",
 )

@@ -14,6 +14,7 @@ VIEWS = {
     "byol": (views.byol(32)[1], (32, 32)),  # solarization too
     "fast colors": (views.fast_colors(views.simclr(32))[0], (32, 32)),
     "weak": (views.fixmatch_weak(16), (16, 16)),
+    "strong": (views.fixmatch_strong((16, 12)), (16, 12)),
     "cutout": (views.Cutout(6), (16, 12)),
     "mask": (views.RandomMask(4), (16, 16)),
     "blocks": (views.BlockMask(8), (16, 16)),
