@@ -8,8 +8,13 @@ images need the data pipeline, and so TensorFlow; ready views in arrays or in a
 import keras
 import numpy as np
 
+from keras_ssl.data.semi_supervised_arrays import SemiSupervisedBatches
 from keras_ssl.training.fit.array_sources import ArraySource, ViewArraySource
-from keras_ssl.training.fit.dataset_sources import DatasetSource, PyDatasetSource
+from keras_ssl.training.fit.dataset_sources import (
+    DatasetSource,
+    PyDatasetSource,
+    SemiSupervisedArraySource,
+)
 from keras_ssl.training.fit.source import EpochPlan, PreparedData, UnknownSource
 
 __all__ = [
@@ -32,6 +37,8 @@ def open_source(x, y=None):
     """
     if hasattr(x, "element_spec"):  # a tf.data.Dataset; TensorFlow may be absent
         source = DatasetSource(x)
+    elif isinstance(x, SemiSupervisedBatches):
+        source = SemiSupervisedArraySource(x)
     elif isinstance(x, keras.utils.PyDataset):
         source = PyDatasetSource(x)
     elif _is_array(x):
