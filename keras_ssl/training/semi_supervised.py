@@ -80,7 +80,7 @@ class SemiSupervisedModel(Method):
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "use `unlabeled_weight` to weight the unlabeled images",
-        "views_on": "`data.semi_supervised` makes the views",
+        "views_on": "the data decides where views are made, see `data.semi_supervised`",
     }
 
     def __init__(
@@ -102,7 +102,7 @@ class SemiSupervisedModel(Method):
         self.add_ema_copy("ema_classifier", classifier)
         self.ema_momentum = ema_momentum
         self.unlabeled_weight = unlabeled_weight
-        self._make_views = None  # see `sources.PreparedData`
+        self._make_views: Any = None  # see `sources.PreparedData`
         self.total_steps = self.add_state("total_steps", (), 0, dtype="int32")
 
     @property

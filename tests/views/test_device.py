@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ssl import views
 from keras_ssl.views.backend import device_views
+from keras_ssl.views.device import find_host_views
 
 SEED = np.array([3, 7], "int32")
 VIEWS = {
@@ -36,6 +37,16 @@ def in_step(view, images):
     with device_views():
         compiled = tf.function(view, jit_compile=True, autograph=False)
         return compiled(tf.constant(images), tf.constant(SEED)).numpy()
+
+
+def test_all_views_of_papers_run_on_the_device():
+    pairs = (views.fixmatch_weak(8), views.fixmatch_strong(8))
+    two = (views.simclr, views.byol, views.simsiam, views.barlow_twins, views.vicreg)
+    others = (views.swav, views.dino, views.emp_ssl, views.mae)
+    presets = [preset(8) for preset in (*two, *others)]
+    presets += [views.dinov2(8, patch_size=2), views.clip(8), pairs]
+    for preset in presets:
+        assert find_host_views(preset) == []
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """Kinds of input data. `open_source` is the only place that tells them apart.
 
-A source validates its first batch and yields batches of ready views, from any epoch and step. Plain
-images need the data pipeline, and so TensorFlow; ready views in arrays or in a
-`keras.utils.PyDataset` do not.
+A source validates its first batch and yields batches, from any epoch and step. On JAX, those of
+arrays and of a `keras.utils.PyDataset` need no data pipeline, and so no TensorFlow, unless a view
+does.
 """
 
 import keras
