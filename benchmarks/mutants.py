@@ -405,6 +405,30 @@ TRAINING = (
         "jax",
     ),
     Mutant(
+        "semi-supervised-arrays-on-jax-have-another-epoch",
+        "keras_ssl/data/semi_supervised_arrays.py",
+        'np.array(position, "int32")',
+        'np.array(position, "int32") + 1',
+        "tests/data/test_semi_supervised_arrays.py -k views_without",
+        "jax",
+    ),
+    Mutant(
+        "a-second-fit-makes-the-views-of-the-first",
+        "keras_ssl/training/semi_supervised.py",
+        "self.train_function = None",
+        "pass",
+        "tests/training/fit/test_semi_supervised_on_device.py -k 'other and views'",
+        "jax",
+    ),
+    Mutant(
+        "rand-augment-of-devices-moves-no-row",
+        "keras_ssl/views/randaugment/rand_augment.py",
+        "ops.where(is_drawn, new_y, y)",
+        "y",
+        "tests/data/test_semi_supervised_arrays.py -k views_without",
+        "jax",
+    ),
+    Mutant(
         "variance-on-jax-is-the-mean-of-squares",
         "keras_ssl/training/step/batch_norm.py",
         "ops.mean(ops.square(inputs), axis=axes) - ops.square(mean)",
@@ -607,7 +631,7 @@ TRAINING = (
 DATA_AND_EVALUATION = (
     Mutant(
         "labeled-and-weak-views-share-their-seeds",
-        "keras_ssl/data/semi_supervised.py",
+        "keras_ssl/data/semi_supervised_arrays.py",
         "STRONG_VIEW = 2, 3, 4, 5, 6",
         "STRONG_VIEW = 2, 3, 4, 4, 6",
         "tests/data/test_semi_supervised.py -k seeds",
@@ -692,8 +716,8 @@ DATA_AND_EVALUATION = (
     Mutant(
         "rand-augment-draws-one-sign",
         "keras_ssl/views/randaugment/rand_augment.py",
-        "tf.where(sign < 0.5, -level, level)",
-        "tf.where(sign < 0.5, level, level)",
+        "ops.where(sign < 0.5, -level, level)",
+        "ops.where(sign < 0.5, level, level)",
         "tests/views/randaugment/test_rand_augment.py -k signs",
     ),
 )

@@ -27,6 +27,7 @@ method_checks.do_not_optimize_graphs()
 
 # Files and directories that run with KERAS_BACKEND=jax too: `pytest -m backend_neutral`.
 BACKEND_NEUTRAL = (
+    "data/test_semi_supervised_arrays.py",
     "layers",
     "losses",
     "models/self_supervised",
@@ -35,10 +36,12 @@ BACKEND_NEUTRAL = (
     "test_numerics.py",
     "test_schedules.py",
     "training/fit/test_device_views.py",
+    "training/fit/test_semi_supervised_on_device.py",
     "training/step/test_batch_norm_statistics.py",
     "training/step/test_nan_guard.py",
     "training/test_microbatches.py",
     "training/test_state.py",
+    "views/randaugment/test_operations.py",
     "views/test_device.py",
     "views/test_draws.py",
 )

@@ -12,6 +12,7 @@ ACCEPTED = (
 ASSERTION_FAILED = "assertion failed: "
 # Float pixels mean 0..1. The margin accepts overshoot, and still detects 0..255 and -1..1.
 LOWEST_PIXEL, HIGHEST_PIXEL = -0.5, 1.5
+WRONG_DTYPE = "`{}` must hold images in uint8 (0..255) or float (0..1), received dtype {}."
 
 
 def first_element(dataset):
@@ -151,17 +152,26 @@ def check_first_image(dataset, name):
     """
     dtype = dataset.element_spec[0].dtype
     if dtype != tf.uint8 and not dtype.is_floating:
-        raise ValueError(
-            f"`{name}` must hold images in uint8 (0..255) or float (0..1), received dtype "
-            f"{dtype.name}."
-        )
+        raise ValueError(WRONG_DTYPE.format(name, dtype.name))
     for image, *_ in dataset.take(1).as_numpy_iterator():
-        is_in_range = image.min() >= LOWEST_PIXEL and image.max() <= HIGHEST_PIXEL
-        if dtype.is_floating and not is_in_range:
-            raise ValueError(
-                f"`{name}` has float pixels from {image.min():.4g} to {image.max():.4g}; floats "
-                "must lie in 0..1. Divide by 255, or pass uint8, which means 0..255."
-            )
+        _check_pixel_range(image, name, dtype.is_floating)
+
+
+def check_pixels(images, name):
+    """As `check_first_image`, for an array of images."""
+    is_float = images.dtype.kind == "f"
+    if images.dtype != "uint8" and not is_float:
+        raise ValueError(WRONG_DTYPE.format(name, images.dtype))
+    _check_pixel_range(images, name, is_float)
+
+
+def _check_pixel_range(images, name, is_float):
+    if not is_float or (images.min() >= LOWEST_PIXEL and images.max() <= HIGHEST_PIXEL):
+        return
+    raise ValueError(
+        f"`{name}` has float pixels from {images.min():.4g} to {images.max():.4g}; floats must lie "
+        "in 0..1. Divide by 255, or pass uint8, which means 0..255."
+    )
 
 
 def assert_images(images, index):

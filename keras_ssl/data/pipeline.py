@@ -94,6 +94,9 @@ def set_epoch(dataset: Dataset, epoch: int) -> None:
     Raises:
         ValueError: If the dataset does not come from one of these functions.
     """
+    if hasattr(dataset, "set_epoch"):  # of arrays, without TensorFlow
+        dataset.set_epoch(int(epoch))
+        return
     counters = epoch_counter.find_counters(dataset)
     if not counters:
         raise ValueError(

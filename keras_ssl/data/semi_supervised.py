@@ -1,26 +1,32 @@
 """Batches that pair a few labeled images with many unlabeled ones."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_ssl import _tensorflow as tf
 from keras_ssl import views
-from keras_ssl._types import Dataset, View
+from keras_ssl._types import Dataset, Tensor, View
 from keras_ssl.data import elements, epoch_counter
 from keras_ssl.data.pipeline import (
     assert_cardinality,
     check_view,
     fold_in,
     map_in_parallel,
-    shuffle_buffer_size,
-    shuffle_epoch,
     trace_once,
 )
+from keras_ssl.data.semi_supervised_arrays import (
+    LABELED_VIEW,
+    STRONG_VIEW,
+    WEAK_VIEW,
+    SemiSupervisedArrays,
+    SemiSupervisedBatches,
+    SemiSupervisedViews,
+    are_arrays,
+    supports_device_views,
+)
+from keras_ssl.data.semi_supervised_datasets import SemiSupervisedDatasets
 from keras_ssl.validation import check_int, check_seed
-
-# Second half of the seed; self-supervised training and evaluation use 0 and 1.
-UNLABELED, LABELED, LABELED_VIEW, WEAK_VIEW, STRONG_VIEW = 2, 3, 4, 5, 6
 
 
 class DatasetInfo(NamedTuple):
@@ -36,8 +42,8 @@ class DatasetInfo(NamedTuple):
 
 
 def semi_supervised(
-    labeled: Dataset,
-    unlabeled: Dataset,
+    labeled: Dataset | tuple[Tensor, Tensor],
+    unlabeled: Dataset | Tensor | tuple[Tensor, Tensor],
     batch_size: int = 64,
     unlabeled_ratio: int = 7,
     weak: View | None = None,
@@ -58,10 +64,11 @@ def semi_supervised(
 
     Args:
         labeled: Unbatched `tf.data.Dataset` of `(image, label)` or of dicts with `"image"` and
-            `"label"`; classes start at 0.
-        unlabeled: Unbatched `tf.data.Dataset` of images, of `(image, label)` or of dicts. Images
-            have the size of the labeled ones and are uint8 or float 0..1. Labels are optional,
-            are below 0 if unknown, and are only used for logs.
+            `"label"`, or a pair of arrays `(images, labels)`; classes start at 0.
+        unlabeled: Unbatched `tf.data.Dataset` of images, of `(image, label)` or of dicts; or, if
+            `labeled` is a pair of arrays, an array of images or such a pair. Images have the size
+            of the labeled ones and are uint8 or float 0..1. Labels are optional, are below 0 if
+            unknown, and are only used for logs.
         batch_size: Int >= 1, B, the number of labeled images in a batch over all devices.
         unlabeled_ratio: Int >= 1, the number of unlabeled images for each labeled one, "mu" in the
             papers.
@@ -76,7 +83,8 @@ def semi_supervised(
         labels)`. With U = B * unlabeled_ratio: `labeled` `(B, H, W, C)` is a weak view, `weak` and
         `strong` are `(U, H, W, C)`, all float32 in 0..1. `index` `(U,)` int64 is the position of
         each unlabeled image in `unlabeled`. `unlabeled_labels` `(U,)` and `labels` `(B,)` are
-        int64.
+        int64. For arrays on JAX, if both views use `keras.ops` alone: a `keras.utils.PyDataset` of
+        the same elements, without TensorFlow. `fit` makes its views in the training step.
 
     Raises:
         TypeError: If an argument has a wrong type, or a view is not callable or is a Keras layer.
@@ -89,38 +97,24 @@ def semi_supervised(
     for name, view in (("weak", weak), ("strong", strong)):
         if view is not None:
             check_view(view, name)
-    labeled = elements.require_labeled(labeled, "labeled")
-    unlabeled = elements.require_unbatched(unlabeled, "unlabeled")
-    if len(unlabeled.element_spec) > 1:
-        elements.require_labeled(unlabeled, "unlabeled")
-    for name, dataset in (("labeled", labeled), ("unlabeled", unlabeled)):
-        elements.check_first_image(dataset, name)
-    size = _common_size(labeled, unlabeled)
-    info = DatasetInfo(_count_classes(labeled), _count_images(unlabeled))
-    unlabeled_batch_size = batch_size * unlabeled_ratio
-    if info.unlabeled < unlabeled_batch_size:
+    are_both_arrays = are_arrays(labeled) and are_arrays(unlabeled)
+    source: Any = (SemiSupervisedArrays if are_both_arrays else SemiSupervisedDatasets)(
+        labeled, unlabeled
+    )
+    info = DatasetInfo(_count_classes(source.labels), source.num_unlabeled)
+    sizes = batch_size, batch_size * unlabeled_ratio
+    if info.unlabeled < sizes[1]:
         raise ValueError(
             f"`unlabeled` has {info.unlabeled} images and a batch takes {batch_size} * "
-            f"{unlabeled_ratio} = {unlabeled_batch_size}: no full batch is left. Use a smaller "
+            f"{unlabeled_ratio} = {sizes[1]}: no full batch is left. Use a smaller "
             "`batch_size` or `unlabeled_ratio`."
         )
-    labeled_buffer, unlabeled_buffer = map(shuffle_buffer_size, (labeled, unlabeled))
-    weak = trace_once(weak or views.fixmatch_weak(size))
-    strong = trace_once(strong or views.fixmatch_strong(size))
-
-    def make_epoch(epoch, first):
-        unlabeled_images = shuffle_epoch(
-            unlabeled.enumerate(), unlabeled_buffer, [seed, UNLABELED], epoch
-        )
-        labeled_images = tf.data.Dataset.range(2**31).flat_map(
-            lambda i: shuffle_epoch(labeled, labeled_buffer, [seed, LABELED], epoch, i)
-        )
-        batches = tf.data.Dataset.zip(
-            labeled_images.batch(batch_size, drop_remainder=True),
-            unlabeled_images.batch(unlabeled_batch_size, drop_remainder=True),
-        )
-        batches = batches.enumerate().skip(first)
-        return batches.map(lambda position, parts: (epoch, position, *parts))
+    weak = weak or views.fixmatch_weak(source.size)
+    strong = strong or views.fixmatch_strong(source.size)
+    if are_both_arrays and supports_device_views(weak, strong):
+        return SemiSupervisedBatches(source, sizes, SemiSupervisedViews(weak, strong, seed), info)
+    weak, strong = trace_once(weak), trace_once(strong)
+    make_epoch = source.epoch_factory(sizes, seed)
 
     def make_batch(epoch, position, labeled_batch, unlabeled_batch):
         images, labels = labeled_batch
@@ -138,51 +132,17 @@ def semi_supervised(
         return parts, tf.cast(labels, tf.int64)
 
     def build(first):
-        source = epoch_counter.epoch_source(epoch_counter.EpochCounter(info))
-        indexed = source.flat_map(lambda epoch: make_epoch(epoch, first))
+        epochs = epoch_counter.epoch_source(epoch_counter.EpochCounter(info))
+        indexed = epochs.flat_map(lambda epoch: make_epoch(epoch, first))
         batches = map_in_parallel(indexed, make_batch)
-        return assert_cardinality(batches, info.unlabeled // unlabeled_batch_size - first)
+        return assert_cardinality(batches, info.unlabeled // sizes[1] - first)
 
     return epoch_counter.attach_factory(build)
 
 
-def _common_size(labeled, unlabeled):
-    """Returns the height and width that all images share."""
-    shapes = [dataset.element_spec[0].shape for dataset in (labeled, unlabeled)]
-    for name, shape in zip(("labeled", "unlabeled"), shapes, strict=True):
-        if not shape.is_fully_defined():
-            raise ValueError(
-                f"`{name}` must have images of one size, received images of shape {shape}. Load "
-                "them with keras_ssl.data.load(..., image_size=SIDE), or resize them."
-            )
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "`labeled` and `unlabeled` must have images of one shape, received "
-            f"{shapes[0]} and {shapes[1]}."
-        )
-    return tuple(shapes[0][:2])
-
-
-def _count_images(unlabeled):
-    """Returns the number of unlabeled images, and counts them if the dataset does not know it."""
-    images = int(unlabeled.cardinality())
-    if images == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("`unlabeled` repeats forever. Pass it without `repeat()`.")
-    if images < 0:
-        images = int(unlabeled.reduce(np.int64(0), lambda count, *_: count + 1))
-    if images == 0:
-        raise ValueError("`unlabeled` is empty. It must have at least one batch of images.")
-    return images
-
-
-def _count_classes(labeled):
-    """Reads all labels and returns a dict from each class to its number of labeled images."""
-    if elements.is_endless(labeled):
-        raise ValueError("`labeled` repeats forever. Pass it without `repeat()`.")
-    labels = list(labeled.map(lambda _, label: label).as_numpy_iterator())
-    if not labels:
-        raise ValueError("`labeled` is empty. It must have at least one image of each class.")
-    classes, counts = np.unique(np.array(labels), return_counts=True)
+def _count_classes(labels):
+    """Returns a dict from each class to its number of labeled images."""
+    classes, counts = np.unique(labels, return_counts=True)
     if classes[0] < 0:
         raise ValueError(f"`labeled` must have labels of 0 or more, received {int(classes[0])}.")
     return {int(label): int(count) for label, count in zip(classes, counts, strict=True)}

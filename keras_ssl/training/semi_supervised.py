@@ -80,7 +80,7 @@ class SemiSupervisedModel(Method):
     unsupported_compile_args = {
         "loss": "the method defines its own loss",
         "loss_weights": "use `unlabeled_weight` to weight the unlabeled images",
-        "views_on": "`data.semi_supervised` makes the views",
+        "views_on": "the data decides where views are made, see `data.semi_supervised`",
     }
 
     def __init__(
@@ -102,6 +102,7 @@ class SemiSupervisedModel(Method):
         self.add_ema_copy("ema_classifier", classifier)
         self.ema_momentum = ema_momentum
         self.unlabeled_weight = unlabeled_weight
+        self._make_views: Any = None  # see `sources.PreparedData`
         self.total_steps = self.add_state("total_steps", (), 0, dtype="int32")
 
     @property
@@ -121,6 +122,8 @@ class SemiSupervisedModel(Method):
 
     def unpack_batch(self, data: Any) -> SemiSupervisedBatch | LabeledBatch:
         """Returns the batch in the data of a step of training or of evaluation."""
+        if isinstance(data, tuple) and isinstance(data[0], dict) and "unlabeled" in data[0]:
+            data = self._make_views(data)  # images without views
         return SemiSupervisedBatch.from_keras(data)
 
     def compute_unlabeled(self, logits: Logits, batch: SemiSupervisedBatch) -> dict[str, Any]:
@@ -245,6 +248,9 @@ class SemiSupervisedModel(Method):
             raise ValueError(
                 "`classifier` has no trainable weights: all are frozen, individually or as a whole."
             )
+        if train.make_views != self._make_views:
+            self._make_views = train.make_views
+            self.train_function = None  # it would make the views of the last run
         self.on_dataset_info(train.info)
         relative = [n for n in self.schedule_args if not isinstance(getattr(self, n), int)]
         if steps is None and relative:

@@ -49,6 +49,14 @@ def selects_images():
     return uses_tensorflow() and not _on_device.get()
 
 
+def take_rows(x, indices):
+    """Returns rows of a tensor by indices of at least 0.
+
+    `keras.ops.take` also takes negative ones, which costs time, and fails on an empty batch on JAX.
+    """
+    return tf.gather(x, indices) if uses_tensorflow() else x[indices]
+
+
 def matmul(x, y):
     """As `keras.ops.matmul`, in full float32 precision on accelerators too."""
     with _internals.highest_matmul_precision():

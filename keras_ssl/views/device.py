@@ -1,6 +1,6 @@
 """Views that a training step makes on its device, from images and their place in the run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import lazy_loader
@@ -26,19 +26,34 @@ class PositionedImages(NamedTuple):
 
 def make_views(batch: PositionedImages, views: Sequence[View], seed: int) -> tuple:
     """Returns the views that the data pipeline would make: a tuple of tensors."""
-    phase, epoch, index = ops.unstack(ops.cast(batch.position[0], "int32"))
     with device_views():
-        batch_seed = fold_in(ops.stack([ops.cast(seed, "int32"), phase]), epoch, index)
-        return tuple(
-            view(batch.images, fold_in(batch_seed, number)) for number, view in enumerate(views)
-        )
+        seed = _batch_seed(batch, seed)
+        return tuple(view(batch.images, fold_in(seed, number)) for number, view in enumerate(views))
+
+
+def make_view(batch: PositionedImages, view: View, seed: int, phase: int) -> Any:
+    """Returns one view, with the random numbers of another phase than that of the images."""
+    with device_views():
+        return view(batch.images, _batch_seed(batch, seed, phase))
 
 
 def make_views_compiled(batch: PositionedImages, views: Sequence[View], seed: int) -> tuple:
     """As `make_views`, outside of a training step on JAX, which is slow operation by operation."""
-    return jax.jit(lambda batch: make_views(batch, views, seed))(batch)
+    return compile_views(lambda batch: make_views(batch, views, seed))(batch)
+
+
+def compile_views(function: Callable) -> Callable:
+    """Returns a function that makes views, compiled by JAX."""
+    return jax.jit(function)
 
 
 def find_host_views(views: Sequence[Any]) -> list[Any]:
     """Returns those of the views that only the data pipeline can make."""
     return [view for view in views if not getattr(view, "runs_on_device", False)]
+
+
+def _batch_seed(batch, seed, phase=None):
+    """Returns the seed of a batch: that of `seed`, the phase, the epoch and the index."""
+    own_phase, epoch, index = ops.unstack(ops.cast(batch.position[0], "int32"))
+    phase = own_phase if phase is None else ops.cast(phase, "int32")
+    return fold_in(ops.stack([ops.cast(seed, "int32"), phase]), epoch, index)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ssl import views
 from keras_ssl.views.backend import device_views
+from keras_ssl.views.device import find_host_views
 
 SEED = np.array([3, 7], "int32")
 VIEWS = {
@@ -14,6 +15,7 @@ VIEWS = {
     "byol": (views.byol(32)[1], (32, 32)),  # solarization too
     "fast colors": (views.fast_colors(views.simclr(32))[0], (32, 32)),
     "weak": (views.fixmatch_weak(16), (16, 16)),
+    "strong": (views.fixmatch_strong((16, 12)), (16, 12)),
     "cutout": (views.Cutout(6), (16, 12)),
     "mask": (views.RandomMask(4), (16, 16)),
     "blocks": (views.BlockMask(8), (16, 16)),
@@ -35,6 +37,16 @@ def in_step(view, images):
     with device_views():
         compiled = tf.function(view, jit_compile=True, autograph=False)
         return compiled(tf.constant(images), tf.constant(SEED)).numpy()
+
+
+def test_all_views_of_papers_run_on_the_device():
+    pairs = (views.fixmatch_weak(8), views.fixmatch_strong(8))
+    two = (views.simclr, views.byol, views.simsiam, views.barlow_twins, views.vicreg)
+    others = (views.swav, views.dino, views.emp_ssl)
+    presets = [preset(8) for preset in (*two, *others)]
+    presets += [views.dinov2(8, patch_size=2), views.mae(8, patch_size=2), views.clip(8), pairs]
+    for preset in presets:
+        assert find_host_views(preset) == []
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from keras_ssl.training.fit.source import PreparedData, Source, validate_network
 class DatasetSource(Source):
     """A `tf.data.Dataset` of image batches or of ready views."""
 
-    is_dataset = True
+    has_known_position = True
 
     def prepare_training(self, model, plan):
         self.check_finite(plan)
@@ -156,6 +156,23 @@ class PyDatasetSource(Source):
         """Returns `PreparedData` of the elements, all of them checked."""
         data = ValidatedDataset(self.batches, validate)
         return PreparedData(skip_batches(data, plan.step), data[0])
+
+
+class SemiSupervisedArraySource(PyDatasetSource):
+    """The result of `data.semi_supervised` for arrays, whose views the training step makes."""
+
+    has_known_position = True
+
+    def info(self):
+        return self.x.info
+
+    def read_epochs(self, plan, first, validate, pipeline_check):
+        # The arrays are checked already.
+        number = None
+        if plan.steps_per_epoch is not None:
+            number = plan.epoch * plan.steps_per_epoch
+        data = skip_batches(self.x.for_step(plan.epoch, number), plan.step)
+        return PreparedData(data, first, make_views=self.x.make_views)
 
 
 def skip_batches(dataset, batches):

@@ -154,7 +154,7 @@ def validate_resume_point(model, start, steps, plan, source):
     check_int(0, initial_epoch=initial_epoch, initial_step=initial_step)
     if not initial_step:
         return
-    if plan.steps_per_epoch is not None and not source.is_dataset:
+    if plan.steps_per_epoch is not None and not source.has_known_position:
         raise ValueError(
             f"`initial_step={initial_step}` and `steps_per_epoch` cannot be combined for arrays of "
             "views or a PyDataset, whose position is unknown then. Pass a tf.data.Dataset, or drop "

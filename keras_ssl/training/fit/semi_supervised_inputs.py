@@ -1,6 +1,7 @@
 """Input data of semi-supervised methods.
 
-A `keras.utils.PyDataset` of ready elements needs no data pipeline, and so no TensorFlow.
+A `keras.utils.PyDataset` of ready elements needs no data pipeline, and so no TensorFlow. On JAX
+arrays need none either; see `data.semi_supervised`.
 """
 
 import numpy as np

@@ -21,12 +21,15 @@ class PreparedData(NamedTuple):
         start_epoch: Int, the epoch at which data that continues from epoch to epoch begins; None
             if each epoch is a new iteration.
         info: What the data set knows about itself, `data.semi_supervised.DatasetInfo`, or None.
+        make_views: Function from an element to one with views, which the training step calls, of
+            semi-supervised methods; None if the data holds views.
     """
 
     data: Any
     first: Any = None
     start_epoch: int | None = None
     info: Any = None
+    make_views: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Source:
         y: Labels or captions of arrays, or None.
     """
 
-    is_dataset = False  # whether it is a `tf.data.Dataset`
+    # Whether training with `steps_per_epoch` can start within an epoch.
+    has_known_position = False
 
     def __init__(self, x, y=None):
         self.x, self.y = x, y

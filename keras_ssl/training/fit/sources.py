@@ -1,15 +1,20 @@
 """Kinds of input data. `open_source` is the only place that tells them apart.
 
-A source validates its first batch and yields batches of ready views, from any epoch and step. Plain
-images need the data pipeline, and so TensorFlow; ready views in arrays or in a
-`keras.utils.PyDataset` do not.
+A source validates its first batch and yields batches, from any epoch and step. On JAX, those of
+arrays and of a `keras.utils.PyDataset` need no data pipeline, and so no TensorFlow, unless a view
+does.
 """
 
 import keras
 import numpy as np
 
+from keras_ssl.data.semi_supervised_arrays import SemiSupervisedBatches
 from keras_ssl.training.fit.array_sources import ArraySource, ViewArraySource
-from keras_ssl.training.fit.dataset_sources import DatasetSource, PyDatasetSource
+from keras_ssl.training.fit.dataset_sources import (
+    DatasetSource,
+    PyDatasetSource,
+    SemiSupervisedArraySource,
+)
 from keras_ssl.training.fit.source import EpochPlan, PreparedData, UnknownSource
 
 __all__ = [
@@ -32,6 +37,8 @@ def open_source(x, y=None):
     """
     if hasattr(x, "element_spec"):  # a tf.data.Dataset; TensorFlow may be absent
         source = DatasetSource(x)
+    elif isinstance(x, SemiSupervisedBatches):
+        source = SemiSupervisedArraySource(x)
     elif isinstance(x, keras.utils.PyDataset):
         source = PyDatasetSource(x)
     elif _is_array(x):

@@ -1,93 +1,125 @@
-"""Rotation, shear and translation by the nearest pixel, with the arithmetic of PIL."""
+"""Rotation, shear and translation by the nearest pixel, with the arithmetic of PIL.
+
+Each function returns the source of each output pixel: column and row, int32 tensors that broadcast
+to `(B, H, W)`. `sample` reads the pixels there.
+"""
 
 import math
 
-from keras_ssl import _tensorflow as tf
+import numpy as np
 
-FIXED_POINT = 65536.0  # PIL computes source positions in 1/65536 of a pixel
+from keras_ssl.views.backend import ops, take_rows
+
+FIXED_POINT = 65536  # PIL computes source positions in 1/65536 of a pixel
+FIXED_POINT_BITS = 16
+MAX_DEGREES = 30
 
 
-def rotate(pixels, degrees):
-    """Rotates images counterclockwise about their center and fills with black.
+def identity(size):
+    """Moves no pixel."""
+    rows, columns = (ops.arange(length, dtype="int32") for length in size)
+    return columns[None, None], rows[None, :, None]
+
+
+def rotate(size, degrees):
+    """Rotates images counterclockwise about their center.
 
     Args:
-        pixels: `(B, H, W, C)`.
-        degrees: float32 `(B,)`.
+        size: Pair of height and width, ints or int32 scalars, as in the functions below.
+        degrees: float32 `(B,)` of integers in -30..30.
     """
-    # float64 as in PIL: half pixels are common, and they decide which pixel is nearest.
-    angle = -tf.cast(degrees, tf.float64) * (math.pi / 180)
-    cosine, sine = tf.cos(angle), tf.sin(angle)
-    height, width = _size(pixels)
-    x = width / 2 - cosine * width / 2 - sine * height / 2
-    y = height / 2 + sine * width / 2 - cosine * height / 2
-    return _affine(pixels, (cosine, sine, x), (-sine, cosine, y))
+    columns, rows = identity(size)
+    table = _rotation_table(*size)
+    coefficients = take_rows(table, ops.cast(degrees, "int32") + MAX_DEGREES)
+    cosine, sine, first_x, first_y = ops.unstack(coefficients[:, :, None, None], axis=1)
+    x = first_x + cosine * columns + sine * rows
+    y = first_y - sine * columns + cosine * rows
+    return _to_pixel(x), _to_pixel(y)
 
 
-def shear_x(pixels, fraction):
+def shear_x(size, fraction):
     """Moves each row to the left by `fraction` of its distance from the top.
 
     Args:
-        pixels: `(B, H, W, C)`.
-        fraction: float64 `(B,)`, as in the functions below.
+        size: Pair of height and width.
+        fraction: float32 `(B,)`.
     """
-    return _affine(pixels, (1.0, fraction, 0.0), (0.0, 1.0, 0.0))
+    columns, rows = identity(size)
+    return columns + _sheared(fraction, rows), rows
 
 
-def shear_y(pixels, fraction):
+def shear_y(size, fraction):
     """Moves each column up by `fraction` of its distance from the left."""
-    return _affine(pixels, (1.0, 0.0, 0.0), (fraction, 1.0, 0.0))
+    columns, rows = identity(size)
+    return columns, rows + _sheared(fraction, columns)
 
 
-def translate_x(pixels, fraction):
+def translate_x(size, fraction):
     """Moves images to the left by a fraction of their width, rounded toward 0 pixels."""
-    offset = _whole_pixels(fraction, _size(pixels)[1])
-    return _affine(pixels, (1.0, 0.0, offset), (0.0, 1.0, 0.0))
+    columns, rows = identity(size)
+    return columns + _whole_pixels(fraction, size[1]), rows
 
 
-def translate_y(pixels, fraction):
+def translate_y(size, fraction):
     """Moves images up by a fraction of their height, rounded toward 0 pixels."""
-    offset = _whole_pixels(fraction, _size(pixels)[0])
-    return _affine(pixels, (1.0, 0.0, 0.0), (0.0, 1.0, offset))
+    columns, rows = identity(size)
+    return columns, rows + _whole_pixels(fraction, size[0])
 
 
-def _affine(pixels, to_x, to_y):
-    """Samples the nearest pixel at source positions that are affine in the output position.
+def sample(pixels, x, y):
+    """Returns the pixels at source columns and rows, and black outside of the image.
 
     Args:
         pixels: `(B, H, W, C)`.
-        to_x: Coefficients `(a, b, c)`, each a number or `(B,)`. The source column of output
-            `(x, y)` is `a x + b y + c`.
-        to_y: Coefficients of the source row.
+        x: int32, broadcasts to `(B, H, W)`.
+        y: As `x`.
     """
-    batch, height, width, channels = tf.unstack(tf.shape(pixels))
-    columns, rows = tf.range(width)[None, None], tf.range(height)[None, :, None]
+    batch, height, width, channels = ops.shape(pixels)
+    first = ops.arange(batch, dtype="int32")[:, None, None] * (height * width)
+    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    indices = ops.where(is_inside, y * width + x, 0) + first
+    # One row per pixel of the batch, because gathering along an axis is slow on CPUs.
+    sampled = take_rows(ops.reshape(pixels, (batch * height * width, channels)), indices)
+    return ops.where(is_inside[..., None], sampled, 0.0)
 
-    def source(a, b, c):
-        a, b, c = (tf.reshape(tf.cast(value, tf.float64), (-1, 1, 1)) for value in (a, b, c))
-        first = _to_fixed_point(c + 0.5 * a + 0.5 * b)  # of the center of the first pixel
-        positions = first + _to_fixed_point(a) * columns + _to_fixed_point(b) * rows
-        return positions // int(FIXED_POINT)
 
-    x, y = source(*to_x), source(*to_y)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = tf.broadcast_to(tf.where(inside, y * width + x, 0), (batch, height, width))
-    flat = tf.reshape(pixels, (batch, height * width, channels))
-    sampled = tf.gather(flat, tf.reshape(index, (batch, height * width)), batch_dims=1)
-    sampled = tf.reshape(sampled, tf.shape(pixels))
-    return tf.where(inside[..., None], sampled, tf.zeros((), pixels.dtype))
+def _rotation_table(height, width):
+    """Returns the coefficients of all angles, int32 `(61, 4)`, in fixed point.
+
+    These are the cosine, the sine, and the source column and row of the first pixel. They are
+    computed in float64 as in PIL: half pixels are common, and they decide which pixel is nearest.
+    """
+    if not isinstance(height, int):
+        height, width = ops.cast(height, "float64"), ops.cast(width, "float64")
+    angle = -np.arange(-MAX_DEGREES, MAX_DEGREES + 1) * (math.pi / 180)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    x = width / 2 - cosine * width / 2 - sine * height / 2
+    y = height / 2 + sine * width / 2 - cosine * height / 2
+    first_x, first_y = x + 0.5 * cosine + 0.5 * sine, y - 0.5 * sine + 0.5 * cosine
+    numbers = (cosine, sine, first_x, first_y)
+    fixed = [ops.cast((number * FIXED_POINT + 0.5) // 1, "int32") for number in numbers]
+    return ops.stack(fixed, axis=1)
+
+
+def _sheared(fraction, distance):
+    """Returns by how many pixels a row or column at a distance moves: int32."""
+    fraction = fraction[:, None, None]
+    # Of the center of a pixel, whose distance is half a pixel more.
+    first, step = _to_fixed_point(0.5 + 0.5 * fraction), _to_fixed_point(fraction)
+    return _to_pixel(first + step * distance)
 
 
 def _to_fixed_point(number):
-    return tf.cast(tf.floor(number * FIXED_POINT + 0.5), tf.int32)
+    return ops.cast(ops.floor(number * float(FIXED_POINT) + 0.5), "int32")
+
+
+def _to_pixel(position):
+    """Returns the pixel at a position in fixed point, rounded down."""
+    return ops.right_shift(position, FIXED_POINT_BITS)
 
 
 def _whole_pixels(fraction, length):
-    """Returns a fraction of a side in whole pixels, rounded toward 0."""
-    pixels = fraction * length
+    """Returns a fraction of a side in whole pixels, rounded toward 0: int32 `(B, 1, 1)`."""
+    pixels = fraction[:, None, None] * ops.cast(length, "float32")
     # The tolerance is for products such as 0.29 * 100, which is below 29.
-    return tf.sign(pixels) * tf.floor(tf.abs(pixels) + 1e-6)
-
-
-def _size(pixels):
-    """Returns height and width as float64."""
-    return tf.unstack(tf.cast(tf.shape(pixels)[1:3], tf.float64))
+    return ops.cast(ops.sign(pixels) * ops.floor(ops.abs(pixels) + 1e-3), "int32")

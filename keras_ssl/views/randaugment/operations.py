@@ -1,11 +1,17 @@
 """The fourteen operations of FixMatch's RandAugment, with one level for each image."""
 
-from keras_ssl import _tensorflow as tf
+import keras
+import numpy as np
+
 from keras_ssl._types import Tensor
+from keras_ssl.views.backend import ops, uses_tensorflow, without_autograph
 from keras_ssl.views.base import to_unit_range, validate_images
 from keras_ssl.views.randaugment import color_ops, geometry
 
 MAX_LEVEL = 10.0
+# Parts of 0.09 in float32 with few bits each.
+UPPER_SLOPE = float(np.floor(np.float32(0.09) * 4096) / 4096)
+LOWER_SLOPE = float(np.float32(0.09)) - UPPER_SLOPE
 
 
 def apply_randaugment(images: Tensor, operation: str, level: float | Tensor) -> Tensor:
@@ -47,30 +53,37 @@ def apply_randaugment(images: Tensor, operation: str, level: float | Tensor) -> 
         raise ValueError(f"`operation` must be one of {list(OPERATIONS)}, received {operation!r}.")
     images = _as_tensor("images", images, 4)
     is_number = isinstance(level, (int, float))
-    level = tf.cast(_as_tensor("level", level, 0, 1), tf.float32)
+    level = ops.cast(_as_tensor("level", level, 0, 1), "float32")
     if is_number and not abs(float(level)) <= MAX_LEVEL:
         raise ValueError(f"`level` must be in -10..10, received {float(level)!r}.")
-    if level.shape.rank == 1 and not level.shape.is_compatible_with(images.shape[:1]):
+    sizes = {*level.shape, images.shape[0]} - {None}
+    if len(level.shape) == 1 and len(sizes) > 1:
         raise ValueError(
             f"`level` must be one number, or one for each of {images.shape[0]} images, received "
-            f"shape {level.shape}."
+            f"shape {tuple(level.shape)}."
         )
-    pixels = tf.round(to_unit_range(validate_images(images)) * 255.0)
-    level = tf.broadcast_to(level, tf.shape(pixels)[:1])
-    return tf.ensure_shape(OPERATIONS[operation](pixels, level) / 255.0, images.shape)
+    return without_autograph(_apply)(validate_images(images), OPERATIONS[operation], level)
+
+
+def _apply(images, operation, level):
+    pixels = ops.round(to_unit_range(images) * 255.0)
+    level = ops.broadcast_to(level, ops.shape(pixels)[:1])
+    return operation(pixels, level) / 255.0
 
 
 def _as_tensor(name, value, *ranks):
     """Returns a tensor of numbers of one of the ranks; raises for anything else."""
     try:
-        tensor = tf.convert_to_tensor(value)
+        tensor = ops.convert_to_tensor(value)
     except (TypeError, ValueError) as error:
         raise TypeError(f"`{name}` must be a tensor of numbers, received {value!r}.") from error
-    is_number = tensor.dtype.is_floating or tensor.dtype.is_integer
-    if not is_number or tensor.shape.rank not in (*ranks, None):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    is_number = keras.backend.is_float_dtype(dtype) or keras.backend.is_int_dtype(dtype)
+    rank = tensor.shape.rank if uses_tensorflow() else len(tensor.shape)
+    if not is_number or rank not in (*ranks, None):
         raise TypeError(
             f"`{name}` must be a tensor of numbers with {' or '.join(map(str, ranks))} axes, "
-            f"received dtype {tensor.dtype.name} and shape {tensor.shape}."
+            f"received dtype {dtype} and shape {tensor.shape}."
         )
     return tensor
 
@@ -81,43 +94,60 @@ def _without_alpha(color_op):
     def operation(pixels, level):
         if pixels.shape[-1] < 4:
             return color_op(pixels, level)
-        return tf.concat([color_op(pixels[..., :3], level), pixels[..., 3:]], axis=-1)
+        return ops.concatenate([color_op(pixels[..., :3], level), pixels[..., 3:]], axis=-1)
+
+    return operation
+
+
+def _geometric(source):
+    """Returns an operation from a function of the size and levels to source positions."""
+
+    def operation(pixels, level):
+        return geometry.sample(pixels, *source(ops.shape(pixels)[1:3], level))
 
     return operation
 
 
 def _blend_factor(level):
-    return 0.05 + 0.09 * tf.abs(level)
+    # The product of either constant and an integer is exact, so that it does not matter whether a
+    # compiler rounds a product before it adds to it.
+    level = ops.abs(level)
+    return 0.05 + (UPPER_SLOPE * level + LOWER_SLOPE * level)
 
 
 def _integer(level, maximum):
     """Scales a level so that the highest becomes `maximum`, and rounds it toward 0."""
     # The tolerance is for products such as 0.3 * 10, which is below 3.
-    return tf.sign(level) * tf.floor(tf.abs(level) * (maximum / MAX_LEVEL) + 1e-4)
+    return ops.sign(level) * ops.floor(ops.abs(level) * (maximum / MAX_LEVEL) + 1e-4)
 
 
 def _fraction(level):
-    return tf.cast(level, tf.float64) * (0.3 / MAX_LEVEL)
+    return level * (0.3 / MAX_LEVEL)
 
 
 # Functions of float32 integers in 0..255, (B, H, W, C), and levels (B,).
-OPERATIONS = {
-    "AutoContrast": _without_alpha(lambda x, level: color_ops.autocontrast(x)),
-    "Brightness": _without_alpha(lambda x, level: color_ops.brightness(x, _blend_factor(level))),
-    "Color": _without_alpha(lambda x, level: color_ops.color(x, _blend_factor(level))),
-    "Contrast": _without_alpha(lambda x, level: color_ops.contrast(x, _blend_factor(level))),
-    "Equalize": _without_alpha(lambda x, level: color_ops.equalize(x)),
-    "Identity": lambda x, level: x,
-    "Posterize": _without_alpha(
-        lambda x, level: color_ops.posterize(x, 4.0 + _integer(tf.abs(level), 4))
-    ),
-    "Rotate": lambda x, level: geometry.rotate(x, _integer(level, 30)),
-    "Sharpness": _without_alpha(lambda x, level: color_ops.sharpness(x, _blend_factor(level))),
-    "ShearX": lambda x, level: geometry.shear_x(x, _fraction(level)),
-    "ShearY": lambda x, level: geometry.shear_y(x, _fraction(level)),
-    "Solarize": _without_alpha(
-        lambda x, level: color_ops.solarize(x, 256.0 - _integer(tf.abs(level), 256))
-    ),
-    "TranslateX": lambda x, level: geometry.translate_x(x, _fraction(level)),
-    "TranslateY": lambda x, level: geometry.translate_y(x, _fraction(level)),
+COLOR_OPERATIONS = {
+    "AutoContrast": lambda x, level: color_ops.autocontrast(x),
+    "Brightness": lambda x, level: color_ops.brightness(x, _blend_factor(level)),
+    "Color": lambda x, level: color_ops.color(x, _blend_factor(level)),
+    "Contrast": lambda x, level: color_ops.contrast(x, _blend_factor(level)),
+    "Equalize": lambda x, level: color_ops.equalize(x),
+    "Posterize": lambda x, level: color_ops.posterize(x, 4.0 + _integer(ops.abs(level), 4)),
+    "Sharpness": lambda x, level: color_ops.sharpness(x, _blend_factor(level)),
+    "Solarize": lambda x, level: color_ops.solarize(x, 256.0 - _integer(ops.abs(level), 256)),
 }
+# Functions of the size and of levels to the source of each pixel.
+GEOMETRIC_OPERATIONS = {
+    "Rotate": lambda size, level: geometry.rotate(size, _integer(level, 30)),
+    "ShearX": lambda size, level: geometry.shear_x(size, _fraction(level)),
+    "ShearY": lambda size, level: geometry.shear_y(size, _fraction(level)),
+    "TranslateX": lambda size, level: geometry.translate_x(size, _fraction(level)),
+    "TranslateY": lambda size, level: geometry.translate_y(size, _fraction(level)),
+}
+# All of them as functions of pixels and levels, in the order of which RandAugment draws.
+OPERATIONS = {
+    "Identity": lambda x, level: x,
+    **{name: _without_alpha(operation) for name, operation in COLOR_OPERATIONS.items()},
+    **{name: _geometric(source) for name, source in GEOMETRIC_OPERATIONS.items()},
+}
+OPERATIONS = dict(sorted(OPERATIONS.items()))

@@ -6,10 +6,13 @@ import keras
 
 from keras_ssl import _tensorflow as tf
 from keras_ssl.validation import check_fraction, check_int, check_number
+from keras_ssl.views.backend import ops, selects_images
 from keras_ssl.views.base import View
-from keras_ssl.views.randaugment.operations import OPERATIONS
+from keras_ssl.views.randaugment import geometry
+from keras_ssl.views.randaugment.operations import GEOMETRIC_OPERATIONS, OPERATIONS
 
-IDENTITY = list(OPERATIONS).index("Identity")
+NAMES = list(OPERATIONS)
+IDENTITY = NAMES.index("Identity")
 
 
 @keras.saving.register_keras_serializable("keras_ssl")
@@ -40,6 +43,8 @@ class RandAugment(View):
     magnitude: int = 10
     probability: float = 0.5
 
+    runs_on_device = True
+
     def __post_init__(self):
         check_int(1, num_ops=self.num_ops)
         check_int(2, magnitude=self.magnitude)
@@ -47,22 +52,39 @@ class RandAugment(View):
         check_fraction(probability=self.probability)
 
     def transform(self, images, seed):
-        draws = tf.reshape(self.uniform(images, seed, 4 * self.num_ops), (-1, self.num_ops, 4))
-        pixels = tf.round(images * 255.0)
+        draws = ops.reshape(self.uniform(images, seed, 4 * self.num_ops), (-1, self.num_ops, 4))
+        pixels = ops.round(images * 255.0)
+        apply = _apply_by_operation if selects_images() else _apply_to_all
         for step in range(self.num_ops):
-            operation, is_applied, level, sign = tf.unstack(draws[:, step], axis=1)
-            operation = tf.cast(operation * len(OPERATIONS), tf.int32)
-            operation = tf.where(is_applied < self.probability, operation, IDENTITY)
-            level = 1.0 + tf.floor(level * (self.magnitude - 1))
-            pixels = _apply_operations(pixels, operation, tf.where(sign < 0.5, -level, level))
-        return tf.ensure_shape(pixels / 255.0, images.shape)
+            operation, is_applied, level, sign = ops.unstack(draws[:, step], axis=1)
+            operation = ops.cast(operation * len(OPERATIONS), "int32")
+            operation = ops.where(is_applied < self.probability, operation, IDENTITY)
+            level = 1.0 + ops.floor(level * (self.magnitude - 1))
+            pixels = apply(pixels, operation, ops.where(sign < 0.5, -level, level))
+        return pixels / 255.0
 
 
-def _apply_operations(pixels, operation, level):
+def _apply_by_operation(pixels, operation, level):
     """Applies one operation to each image, grouped by operation."""
     groups = tf.dynamic_partition(tf.range(tf.shape(pixels)[0]), operation, len(OPERATIONS))
     results = [
         apply(tf.gather(pixels, indices), tf.gather(level, indices))
         for apply, indices in zip(OPERATIONS.values(), groups, strict=True)
     ]
-    return tf.dynamic_stitch(groups, results)
+    return tf.ensure_shape(tf.dynamic_stitch(groups, results), pixels.shape)
+
+
+def _apply_to_all(pixels, operation, level):
+    """Applies every operation to each image, and keeps the result of the one that was drawn."""
+    size = ops.shape(pixels)[1:3]
+    x, y = geometry.identity(size)
+    for name, source in GEOMETRIC_OPERATIONS.items():
+        is_drawn = (operation == NAMES.index(name))[:, None, None]
+        new_x, new_y = source(size, level)
+        x, y = ops.where(is_drawn, new_x, x), ops.where(is_drawn, new_y, y)
+    result = geometry.sample(pixels, x, y)
+    for index, (name, apply) in enumerate(OPERATIONS.items()):
+        if name not in GEOMETRIC_OPERATIONS:
+            is_drawn = (operation == index)[:, None, None, None]
+            result = ops.where(is_drawn, apply(pixels, level), result)
+    return result
