@@ -66,10 +66,10 @@ class SemiSupervisedArrays:
         num_labeled = len(self.labels)
         places = [divmod(step, num_labeled) for step in steps[0]]  # a pass and a place in it
         labeled = [
-            _shuffled_order(num_labeled, seed, LABELED, epoch, number)[place]
+            _labeled_order(num_labeled, seed, LABELED, epoch, number)[place]
             for number, place in places
         ]
-        order = _shuffled_order(self.num_unlabeled, seed, UNLABELED, epoch)
+        order = _unlabeled_order(self.num_unlabeled, seed, UNLABELED, epoch)
         return np.array(labeled), order[steps[1]]
 
     def epoch_factory(self, sizes, seed):
@@ -216,8 +216,12 @@ def _read(name, arrays):
     return images, values.astype("int64")
 
 
-@functools.lru_cache(maxsize=4)
 def _shuffled_order(num_images, seed, phase, *numbers):
     """Returns a permutation that is a function of the seed and of the epoch: an int64 array."""
     order_seed = np.asarray(fold_in([seed, phase], *numbers))
     return index_shuffle(np.arange(num_images), order_seed, num_images - 1)
+
+
+# Apart, because a batch of few labeled images takes many passes over them.
+_labeled_order = functools.lru_cache(maxsize=8)(_shuffled_order)
+_unlabeled_order = functools.lru_cache(maxsize=2)(_shuffled_order)

@@ -16,7 +16,6 @@ import keras_ssl
 each_method = pytest.mark.parametrize("name", checks.specs())
 REPRESENTATIVES = checks.names(lambda spec: spec.representative)
 WITH_OWN_VIEWS = checks.names(lambda spec: spec.views_of is None)
-CLASSES = {spec.method.__name__ for spec in checks.specs().values()}  # not further forms of them
 
 
 @dataclasses.dataclass
@@ -44,7 +43,7 @@ class FirstStep(keras.callbacks.Callback):
             self.weights = checks.arrays(self.model.trainable_weights)
 
 
-@pytest.fixture(scope="module", params=checks.slow_except(REPRESENTATIVES, CLASSES))
+@pytest.fixture(scope="module", params=checks.slow_except(REPRESENTATIVES))
 def trained(request):
     keras.utils.set_random_seed(1)
     model = checks.make(request.param, seed=3)
