@@ -120,7 +120,7 @@ def random_weights(model):
     return [w if w.ndim < 2 else rng.normal(0, 0.3, w.shape) for w in model.get_weights()]
 
 
-@pytest.mark.parametrize("option", ["run_eagerly", "jit_compile", "steps_per_execution"])
+@pytest.mark.parametrize("option", ["run_eagerly", "steps_per_execution"])
 def test_trained_weights_do_not_depend_on_options_of_compile(option):
     def train(**kwargs):
         model = checks.make("SimCLR")

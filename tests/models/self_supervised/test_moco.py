@@ -128,7 +128,7 @@ def test_moco_rejects_arguments_of_the_other_version(arguments, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("option", ["run_eagerly", "jit_compile", "steps_per_execution"])
+@pytest.mark.parametrize("option", ["run_eagerly", "steps_per_execution"])
 def test_moco_numbers_do_not_depend_on_compile_options(option, usual):
     value = 2 if option == "steps_per_execution" else True
     for found, expected in zip(trained(**{option: value}), usual, strict=True):
