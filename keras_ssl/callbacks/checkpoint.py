@@ -108,8 +108,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._sigterm.install()
 
     def on_train_end(self, logs=None):
-        self._sigterm.restore()
-        self._flush.wait()
+        try:
+            self._flush.wait()
+        finally:
+            self._sigterm.restore()
 
     def on_fit_exit(self):
         """Restores the previous handler of SIGTERM and completes the last checkpoint.
@@ -117,11 +119,12 @@ class Checkpoint(keras.callbacks.Callback):
         Our methods call it when `fit` returns or raises. Keras does not call `on_train_end` after
         an exception.
         """
-        self._sigterm.restore()
         try:
             self._flush.wait()
         except OSError as error:  # the error that `fit` raises goes first
             logger.error("%s", error)
+        finally:
+            self._sigterm.restore()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -214,8 +217,10 @@ class Checkpoint(keras.callbacks.Callback):
     def _exit_on_sigterm(self):
         if not self._sigterm.is_received:
             return
-        self._sigterm.restore()
-        self._flush.wait()
+        try:
+            self._flush.wait()  # before another SIGTERM can end the process
+        finally:
+            self._sigterm.restore()
         message = "Stopped by SIGTERM; nothing was saved yet."
         if checkpoint_files.list_checkpoints(self.folder):
             message = (

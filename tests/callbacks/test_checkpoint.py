@@ -250,6 +250,33 @@ def test_a_second_sigterm_gets_the_previous_handler_after_the_grace_period(tmp_p
         signal.signal(signal.SIGTERM, handler)
 
 
+def test_another_sigterm_is_handled_until_the_checkpoint_is_flushed(tmp_path, monkeypatch):
+    handlers, handler, flush = [], signal.getsignal(signal.SIGTERM), os.fsync
+
+    class Late(checkpoint.BackgroundCall):
+        """Calls the function when the callback waits for it."""
+
+        def start(self, function, *args):
+            self.call = lambda: function(*args)
+
+        def wait(self):
+            call, self.call = getattr(self, "call", None), None
+            if call:
+                call()
+
+    def record_handler(descriptor):
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        flush(descriptor)
+
+    monkeypatch.setattr(checkpoint, "BackgroundCall", Late)
+    monkeypatch.setattr(os, "fsync", record_handler)
+    interrupt(new_model(), DATA["arrays of views"](), tmp_path, 0, 1, send_sigterm, SystemExit)
+    assert latest_checkpoint(tmp_path)[1:] == (0, 1)
+    assert handlers
+    assert handler not in handlers
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
 def test_sigterm_at_the_start_of_an_epoch_saves_the_epochs_before_it(tmp_path):
     settings = {"save_every_epochs": 5}
     interrupt(new_model(), DATA["views"](), tmp_path, 2, 0, send_sigterm, SystemExit, **settings)
